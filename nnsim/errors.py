@@ -1,0 +1,41 @@
+"""Every error that a user can cause, with its data in attributes and one sentence in ``str``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class NnsimError(Exception):
+    """Root of all errors raised on purpose; the command line prints its sentence and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class UsageError(NnsimError):
+    """A value that cannot be used: wrong option, wrong combination, wrong shape."""
+
+    exit_code = 2
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+
+
+class UnknownNameError(UsageError):
+    """A name that a registry does not hold; offers the nearest one and lists the rest."""
+
+    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+        self.kind = kind
+        self.name = str(name)
+        self.known = sorted(known)
+        nearest = get_close_matches(self.name.lower(), self.known, n=1, cutoff=0.5)
+        hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+        super().__init__(f"unknown {kind} '{self.name}': {hint}known are {', '.join(self.known)}")
+
+
+class DataError(NnsimError):
+    """A data file that cannot be read as numbers: names the file, the row and the column."""
+
+
+class StoreError(NnsimError):
+    """An output folder that cannot be used: not writable, damaged, or another configuration's."""

@@ -1,0 +1,175 @@
+"""The rules of the house, read off the syntax trees: who may import whom, and what no module may do."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = {"nnsim": ROOT / "nnsim", "nnsim_cli": ROOT / "cli", "nnsim_studies": ROOT / "studies"}
+
+# A module may import those on its own floor and below. What is not named stands with training: models and data.
+FLOORS = {
+    "nnsim.errors": 0,
+    "nnsim.registry": 0,
+    "nnsim.checks": 0,
+    "nnsim.seeding": 0,
+    "nnsim.kernels": 1,
+    "nnsim.activations": 2,
+    "nnsim.network": 2,
+    "nnsim": 3,
+    "nnsim.experiment": 4,
+    "nnsim.laboratory": 5,
+    "nnsim.report": 5,
+    "nnsim.study_runner": 6,
+    "nnsim_studies": 7,
+    "nnsim_cli": 8,
+}
+COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "stencil", "cfunc", "generated_jit"}
+PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+
+
+def module_name(path: Path) -> str:
+    package, folder = next((name, place) for name, place in PACKAGES.items() if path.is_relative_to(place))
+    parts = [part for part in path.relative_to(folder).with_suffix("").parts if part != "__init__"]
+    return ".".join([package, *parts])
+
+
+SOURCES = {module_name(path): path for folder in PACKAGES.values() for path in sorted(folder.rglob("*.py"))}
+LIBRARY = [name for name in SOURCES if name.startswith("nnsim.")]
+
+
+def floor(module: str) -> int:
+    parts = module.split(".")
+    prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next(FLOORS[prefix] for prefix in prefixes if prefix in FLOORS)
+
+
+def imports(tree: ast.AST, package: str) -> Iterator[str]:
+    """Yield the full name of each module of ours that is imported anywhere in the tree."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            relative = "." * node.level + (node.module or "")
+            base = importlib.util.resolve_name(relative, package) if node.level else relative
+            names = [f"{base}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] in PACKAGES)
+
+
+def upward(module: str, source: str, is_package: bool = False) -> list[str]:
+    package = module if is_package else module.rpartition(".")[0]
+    return [name for name in imports(ast.parse(source), package) if floor(name) > floor(module)]
+
+
+def names(tree: ast.AST) -> Iterator[str]:
+    """Yield every name and attribute in the tree, imported ones too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names)
+
+
+def compilers(source: str) -> set[str]:
+    return COMPILERS.intersection(names(ast.parse(source)))
+
+
+def fast_maths(source: str) -> list[int]:
+    tree = ast.parse(source)
+    return [node.value.lineno for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "fastmath"]
+
+
+def offences(source: str) -> list[str]:
+    """Return what a library must not do: assert, print to standard output, pickle."""
+    return [f"line {node.lineno}: {name}" for node, name in map(offence, ast.walk(ast.parse(source))) if name]
+
+
+def offence(node: ast.AST) -> tuple[ast.AST, str]:
+    if isinstance(node, ast.Assert):
+        return node, "assert"
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+        to_stderr = any(word.arg == "file" and ast.unparse(word.value) == "sys.stderr" for word in node.keywords)
+        return node, "" if to_stderr else "print"
+    if isinstance(node, ast.Import) and PICKLES.intersection(alias.name.split(".")[0] for alias in node.names):
+        return node, "pickle"
+    if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PICKLES:
+        return node, "pickle"
+    allows = isinstance(node, ast.keyword) and node.arg == "allow_pickle"
+    return node, "pickle" if allows and ast.unparse(node.value) != "False" else ""
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if name != "nnsim"])  # which only names its lazy ones
+def test_imports_point_down(module: str) -> None:
+    path = SOURCES[module]
+    assert upward(module, path.read_text(), path.name == "__init__.py") == []
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if name != "nnsim.kernels.options"])
+def test_only_the_house_decorators_compile(module: str) -> None:
+    assert compilers(SOURCES[module].read_text()) == set()
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_fast_math_is_nowhere(module: str) -> None:
+    assert fast_maths(SOURCES[module].read_text()) == []
+
+
+@pytest.mark.parametrize("module", LIBRARY)
+def test_the_library_neither_asserts_nor_prints_nor_pickles(module: str) -> None:
+    assert offences(SOURCES[module].read_text()) == []
+
+
+class TestTheRulesBite:
+    """Each rule finds what it forbids."""
+
+    @pytest.mark.parametrize(
+        ("module", "source"),
+        [
+            ("nnsim.kernels.losses", "from nnsim.network import NetworkSpec"),
+            ("nnsim.kernels.cpu.dense", "from nnsim import theory"),
+            ("nnsim.experiment.store", "def f():\n    import nnsim.report.render"),
+            ("nnsim.report.render", "from nnsim.study_runner import run_study"),
+            ("nnsim.theory", "from nnsim_studies.init import study"),
+            ("nnsim_studies.init", "from nnsim_cli.main import main"),
+        ],
+    )
+    def test_upward_import(self, module: str, source: str) -> None:
+        assert len(upward(module, source)) == 1
+
+    @pytest.mark.parametrize(
+        ("module", "source"),
+        [
+            ("nnsim_cli.study", "from .options import axis_option"),
+            ("nnsim_studies.init", "from nnsim.report.claims import Claim"),
+            ("nnsim.training", "import numpy, nnsim.kernels.cpu.draws"),
+        ],
+    )
+    def test_downward_import(self, module: str, source: str) -> None:
+        assert upward(module, source) == []
+
+    @pytest.mark.parametrize("source", ["from numba import njit", "@numba.jit(nogil=True)\ndef f(): ..."])
+    def test_compiler(self, source: str) -> None:
+        assert compilers(source)
+
+    def test_fast_math(self) -> None:
+        assert fast_maths("kernel(f, fastmath={'contract'})") == [1]
+
+    @pytest.mark.parametrize(
+        "source",
+        ["assert x", "print(1)", "import pickle", "from joblib import dump", "np.load(f, allow_pickle=True)"],
+    )
+    def test_offence(self, source: str) -> None:
+        assert len(offences(source)) == 1
+
+    @pytest.mark.parametrize("source", ["print(1, file=sys.stderr)", "np.load(f, allow_pickle=False)"])
+    def test_no_offence(self, source: str) -> None:
+        assert offences(source) == []
