@@ -1,0 +1,1 @@
+"""The ground floor: compiled functions that take arrays, write arrays and trust their caller."""

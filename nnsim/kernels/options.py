@@ -1,0 +1,89 @@
+"""The project's only compilation decorators, each option with its reason.
+
+- ``error_model="numpy"``: a division by zero is inf or nan, not an exception; loops with a division vectorise.
+- ``nogil=True``: threads run kernels at the same time.
+- ``cache=True``: only entry points, which are called from Python, are kept on disk; they hold their callees' code.
+- ``forceinline=True``: a loop over a scalar function becomes vector code only when no call is left in it.
+- ``_nrt=False``: no reference counting, which costs two atomic operations for every array that a call or slice touches.
+- ``inline="always"``: for functions that take a workspace; they are compiled with their callers, not once more.
+- ``no_cpython_wrapper``, ``no_cfunc_wrapper``: callers that do not exist need no entry, which saves compile time.
+- ``fastmath`` is never used: it lets the compiler reorder sums, and results would differ between CPUs.
+- no explicit signatures: they would compile at import, and bar scalar functions from CUDA kernels.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numba.extending
+from numba.core.caching import FunctionCache
+
+from nnsim.kernels import compile_cache
+
+# What Numba compiles is called without the arguments that its type hints count: to a type checker it is Any.
+njit: Any = numba.njit
+intrinsic: Any = numba.extending.intrinsic
+settings: Any = numba.config
+
+
+class _ForgivingCache(FunctionCache):
+    """Numba's cache, for which a damaged file or a full disk means compiling again, never an error."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:
+            print(
+                f"nnsim: a file of compiled code was damaged ({type(error).__name__}): compiling again", file=sys.stderr
+            )
+            shutil.rmtree(self.cache_path, ignore_errors=True)
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError:
+            shutil.rmtree(self.cache_path, ignore_errors=True)
+
+
+def scalar(function: Callable) -> Any:
+    """Compile a scalar formula, which CPU loops and CUDA kernels both call."""
+    return njit(error_model="numpy", forceinline=True, no_cfunc_wrapper=True)(function)
+
+
+def inner(function: Callable) -> Any:
+    """Compile a loop that other kernels call: it makes no array, and cannot be called from Python."""
+    return njit(_nrt=False, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)(function)
+
+
+def maker(function: Callable) -> Any:
+    """Compile a function that makes arrays for other kernels; it cannot be called from Python."""
+    return njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)(function)
+
+
+def inlined(function: Callable) -> Any:
+    """Put a function's statements into its callers: a call would count a reference for every array that it takes."""
+    return njit(nogil=True, error_model="numpy", inline="always", no_cfunc_wrapper=True, no_cpython_wrapper=True)(
+        function
+    )
+
+
+def kernel(function: Callable) -> Any:
+    """Compile an entry point: called from Python, releases the GIL, and is kept on disk."""
+    dispatcher = njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+    folder = compile_cache.folder()
+    if folder is None:
+        return dispatcher
+    usual = settings.CACHE_DIR
+    settings.CACHE_DIR = str(folder)
+    try:
+        dispatcher._cache = _ForgivingCache(dispatcher.py_func)
+    except (OSError, RuntimeError):  # no place for this function: it compiles in every process
+        pass
+    finally:
+        settings.CACHE_DIR = usual
+    return dispatcher

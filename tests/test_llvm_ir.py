@@ -1,0 +1,199 @@
+"""The LLVM IR of every kernel, compiled afresh: no fast-math, fma where products are added, no call to libm.
+
+Run as a script with a folder, this file compiles all kernels and writes their IR there; code from the cache has none.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from numba.core.registry import CPUDispatcher
+
+import nnsim.kernels
+from nnsim.kernels import scalar_math
+from nnsim.kernels.cpu.dense import Architecture
+
+KINDS = {"float32": np.float32, "float64": np.float64}
+SCALARS = ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos", "fma"]
+WITHOUT_PRODUCTS = {"fill_uniform", "fill_permutation"}
+
+
+def is_entry_point(entry, module):
+    """Tell a kernel, called from Python, from scalar functions and from loops that only kernels call."""
+    if not isinstance(entry, CPUDispatcher) or entry.py_func.__module__ != module.__name__:
+        return False
+    return not (entry.targetoptions.get("forceinline") or entry.targetoptions.get("no_cpython_wrapper"))
+
+
+def entry_points():
+    """Return every kernel below nnsim.kernels by name."""
+    names = [info.name for info in pkgutil.walk_packages(nnsim.kernels.__path__, "nnsim.kernels.")]
+    modules = [importlib.import_module(name) for name in names]
+    return {name: entry for module in modules for name, entry in vars(module).items() if is_entry_point(entry, module)}
+
+
+# --- sample arguments ----------------------------------------------------------------------------------------------
+
+
+def network(kind):
+    """Return a tanh network with its parameters, inputs and labels."""
+    widths = np.array([3, 4, 2])
+    theta = np.linspace(-1, 1, 26).astype(kind)
+    X, Y = np.linspace(-1, 1, 15).reshape(5, 3).astype(kind), np.zeros((5, 1), kind)
+    return Architecture(widths, 3, kind(0), 0), theta, X, Y
+
+
+def training(kind):
+    net, theta, X, Y = network(kind)
+    rates = kind(0.1), kind(0.9)
+    return net, theta, np.zeros_like(theta), X, Y, X, Y, 2, *rates, np.uint64(1), 0, np.zeros((1, 3))
+
+
+def probe(kind):
+    net, theta, X, Y = network(kind)
+    return net, theta, X, Y, np.empty((0, 0), kind), 1e-3
+
+
+def square(kind):
+    return np.linspace(-1, 1, 9).reshape(3, 3).astype(kind)
+
+
+SAMPLES = {
+    "evaluate": lambda kind: (*network(kind), 2),
+    "fill_normal": lambda kind: (np.empty(9, kind), np.uint64(1), 1, 0),
+    "fill_permutation": lambda kind: (np.empty(9, np.int64), np.uint64(1), 1, 0),
+    "fill_uniform": lambda kind: (np.empty(9, kind), np.uint64(1), 1, 0),
+    "logits": lambda kind: network(kind)[:3],
+    "loss_and_gradient": lambda kind: (*network(kind), np.empty(26, kind)),
+    "matrix_product": lambda kind: (square(kind), square(kind), square(kind), False, True),
+    "orthonormal_columns": lambda kind: (square(np.float64),),
+    "probe_layers": probe,
+    "scale_to_unit_variance": lambda kind: network(kind)[:3],
+    "train_epochs": training,
+    "value_and_slope": lambda kind: (3, np.zeros(9, kind), kind(0)),
+}
+
+
+def scalar_samples(kind):
+    return {name: (kind(0.5),) * (3 if name == "fma" else 1) for name in SCALARS}
+
+
+def llvm_of(function, arguments):
+    """Return the optimised IR of a dispatcher for these arguments, all that it calls included."""
+    signature = tuple(numba.typeof(argument) for argument in arguments)
+    function.compile(signature)
+    return function.inspect_llvm(signature)
+
+
+def write_all(folder):
+    for label, kind in KINDS.items():
+        for name, entry in entry_points().items():
+            (folder / f"{name}-{label}.ll").write_text(llvm_of(entry, SAMPLES[name](kind)))
+        for name, arguments in scalar_samples(kind).items():
+            (folder / f"scalar_{name}-{label}.ll").write_text(llvm_of(getattr(scalar_math, name), arguments))
+
+
+# --- what the IR must hold -----------------------------------------------------------------------------------------
+
+FLAG = re.compile(r"\b(fast|reassoc|nnan|ninf|nsz|arcp|contract|afn)\b")
+UNSAFE_ATTRIBUTE = re.compile(r'"(unsafe-fp-math|no-nans-fp-math|no-infs-fp-math|approx-func-fp-math)"="true"')
+CALL = re.compile(r'\bcall\b[^@"]*@"?([\w.$]+)')
+INEXACT = (  # intrinsics that become calls to libm, or that may round once or twice
+    "exp|exp2|exp10|log|log2|log10|pow|powi|sin|cos|tan|asin|acos|atan|atan2|sinh|cosh|tanh|sincos|sincospi|ldexp|frexp"
+    "|modf|fmuladd"
+)
+ALLOWED = re.compile(
+    rf"llvm\.(?!({INEXACT})\.)"
+    r"|sqrtf?$"  # correctly rounded by IEEE 754; called for the error number of negative arguments
+    r"|NRT_|numba_|Py|_Py|mem(set|cpy|move|cmp)$"
+)
+
+
+def fast_math(text):
+    """Return the instructions and attributes that give arithmetic away."""
+    instructions = [line.strip() for line in text.splitlines() if " = " in line or "call" in line]
+    flagged = [line for line in instructions if FLAG.search(re.sub(r'"[^"]*"|[@%!][\w.$]+', "", line))]
+    return flagged + UNSAFE_ATTRIBUTE.findall(text)
+
+
+def foreign_calls(text):
+    """Return the functions that are called, not defined here and not allowed."""
+    defined = set(re.findall(r'^define [^@]*@"?([\w.$]+)', text, re.MULTILINE))
+    return {name for name in set(CALL.findall(text)) - defined if not ALLOWED.match(name)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Compile everything in a process of its own, past the cache."""
+    place = tmp_path_factory.mktemp("llvm")
+    environment = {**os.environ, "NNSIM_COMPILE_CACHE": "0"}
+    subprocess.run([sys.executable, __file__, str(place)], check=True, env=environment, timeout=600)
+    return place
+
+
+all_kinds = pytest.mark.parametrize("kind", KINDS)
+all_functions = pytest.mark.parametrize("name", [*sorted(SAMPLES), *(f"scalar_{name}" for name in SCALARS)])
+
+
+def test_every_kernel_has_sample_arguments():
+    assert sorted(entry_points()) == sorted(SAMPLES)
+
+
+@all_kinds
+@all_functions
+def test_no_fast_math(folder, name, kind):
+    assert fast_math((folder / f"{name}-{kind}.ll").read_text()) == []
+
+
+@all_kinds
+@all_functions
+def test_only_known_functions_are_called(folder, name, kind):
+    assert foreign_calls((folder / f"{name}-{kind}.ll").read_text()) == set()
+
+
+@all_kinds
+@pytest.mark.parametrize("name", [*sorted(set(SAMPLES) - WITHOUT_PRODUCTS), *(f"scalar_{name}" for name in SCALARS)])
+def test_products_are_added_by_fma(folder, name, kind):
+    text = (folder / f"{name}-{kind}.ll").read_text()
+    suffix = "f64" if name == "orthonormal_columns" else f"f{kind[-2:]}"
+    assert re.search(rf"call [^@]*@llvm\.fma\.(v\d+)?{suffix}\(", text)
+
+
+@pytest.mark.parametrize("name", ["matrix_product", "train_epochs"])
+@all_kinds
+def test_products_of_matrices_are_vector_code(folder, name, kind):
+    assert re.search(rf"@llvm\.fma\.v\d+f{kind[-2:]}\(", (folder / f"{name}-{kind}.ll").read_text())
+
+
+# --- the checks can fail -------------------------------------------------------------------------------------------
+
+
+def test_a_fast_math_function_is_found():
+    reckless = numba.njit(fastmath=True)(lambda x, y: x * y + x)
+    assert fast_math(llvm_of(reckless, (1.0, 2.0)))
+
+
+@pytest.mark.parametrize("intrinsic", ["fmuladd.f32", "exp.v8f32", "sin.f64"])
+def test_an_inexact_intrinsic_is_found(intrinsic):
+    assert foreign_calls(f"%1 = tail call float @llvm.{intrinsic}(float %0)")
+
+
+@pytest.mark.parametrize("function", [math.exp, math.tanh, math.log, math.sin, math.pow], ids=lambda f: f.__name__)
+def test_a_call_to_libm_is_found(function):
+    count = 2 if function is math.pow else 1
+    library = numba.njit((lambda x, y: function(x, y)) if count == 2 else (lambda x: function(x)))
+    assert foreign_calls(llvm_of(library, (1.5,) * count))
+
+
+if __name__ == "__main__":
+    write_all(Path(sys.argv[1]))

@@ -1,0 +1,208 @@
+"""Losses and their deltas against the formulas, far out, and against finite differences."""
+
+from __future__ import annotations
+
+import math
+
+import naive
+import numba
+import numpy as np
+import pytest
+
+from nnsim.kernels.cpu.losses import loss_and_delta
+from nnsim.kernels.losses import LOSSES
+
+KINDS = [np.float32, np.float64]
+INF = math.inf
+
+all_kinds = pytest.mark.parametrize("kind", KINDS)
+all_losses = pytest.mark.parametrize("loss", LOSSES)
+
+
+@numba.njit(error_model="numpy")
+def run(code, Z, targets, delta, scratch):
+    return loss_and_delta(code, Z, targets, delta, scratch)
+
+
+def evaluate(loss, Z, targets):
+    """Return the loss and delta of a kernel."""
+    delta = np.full_like(Z, np.nan)
+    rows, outputs = Z.shape
+    value = run(LOSSES[loss], Z, targets, delta, np.empty((outputs + 2) * rows, Z.dtype))
+    return value, delta
+
+
+def case(loss, kind, rows=11, outputs=5, spread=3.0, seed=1):
+    """Return logits and targets."""
+    rng = np.random.default_rng(seed)
+    Z = (spread * rng.standard_normal((rows, outputs))).astype(kind)
+    if loss == "cross_entropy":
+        return Z, rng.integers(0, outputs, (rows, 1)).astype(kind)
+    return Z, (rng.integers(0, 2, Z.shape) if loss == "bce" else rng.standard_normal(Z.shape)).astype(kind)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 1), (32, 10), (5, 100)], ids=str)
+@pytest.mark.parametrize("spread", [1e-3, 1.0, 30.0])
+@all_kinds
+@all_losses
+def test_equals_the_naive_loss(loss, kind, spread, shape):
+    Z, Y = case(loss, kind, *shape, spread)
+    expected = naive.LOSSES[loss](Z.astype(float).tolist(), Y.astype(float).tolist())
+    value, delta = evaluate(loss, Z, Y)
+    eps = float(np.finfo(kind).eps)
+    assert value == pytest.approx(expected.value, rel=10 * eps, abs=10 * eps)
+    # a difference of numbers up to 1, or up to |z| for squared errors
+    scale = max(1.0, float(abs(Z).max())) / (Z.size if loss != "cross_entropy" else shape[0])
+    np.testing.assert_allclose(delta, expected.delta, rtol=10 * eps, atol=4 * eps * scale)
+
+
+@pytest.mark.parametrize("y", [0.0, 0.25, 1.0])
+@all_kinds
+def test_binary_targets_may_be_probabilities(kind, y):
+    Z, Y = np.array([[-2.0, 0.0, 3.0]], kind), np.full((1, 3), y, kind)
+    expected = naive.bce(Z.astype(float).tolist(), Y.astype(float).tolist())
+    value, delta = evaluate("bce", Z, Y)
+    assert value == pytest.approx(expected.value, rel=10 * float(np.finfo(kind).eps))
+    np.testing.assert_allclose(delta, expected.delta, atol=4 * float(np.finfo(kind).eps))
+
+
+# --- known values --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10, 1000])
+@all_kinds
+def test_cross_entropy_of_equal_logits_is_the_log_of_the_classes(kind, classes):
+    value, delta = evaluate("cross_entropy", np.zeros((4, classes), kind), np.zeros((4, 1), kind))
+    assert value == pytest.approx(math.log(classes), rel=2 * float(np.finfo(kind).eps))
+    np.testing.assert_allclose(delta[:, 1:], 1 / (4 * classes), rtol=4 * float(np.finfo(kind).eps))
+
+
+@all_kinds
+def test_binary_cross_entropy_of_zero_logits_is_the_log_of_two(kind):
+    value, delta = evaluate("bce", np.zeros((3, 2), kind), np.array([[0, 1], [1, 1], [0, 0]], kind))
+    assert value == pytest.approx(math.log(2), rel=2 * float(np.finfo(kind).eps))
+    np.testing.assert_allclose(abs(delta), 1 / 12, rtol=2 * float(np.finfo(kind).eps))
+
+
+@all_kinds
+def test_squared_error_of_the_targets_is_zero(kind):
+    Z, _ = case("mse", kind)
+    value, delta = evaluate("mse", Z, Z.copy())
+    assert value == 0
+    assert (delta == 0).all()
+
+
+# --- far out -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1e3, 1e4])
+@all_kinds
+def test_cross_entropy_of_a_confident_error_is_the_gap(kind, size):
+    Z, labels = np.array([[size, -size, 0.0]], kind), np.array([[1.0]], kind)
+    value, delta = evaluate("cross_entropy", Z, labels)
+    assert value == 2 * size
+    np.testing.assert_array_equal(delta, [[1, -1, 0]])
+
+
+@pytest.mark.parametrize("size", [1e3, 1e4])
+@all_kinds
+def test_cross_entropy_of_a_confident_hit_is_zero(kind, size):
+    value, delta = evaluate("cross_entropy", np.array([[-size, size, 0.0]], kind), np.array([[1.0]], kind))
+    assert value == 0
+    np.testing.assert_array_equal(delta, np.zeros((1, 3)))
+
+
+@all_kinds
+def test_cross_entropy_does_not_depend_on_a_common_shift(kind):
+    Z, labels = case("cross_entropy", kind, spread=1.0)
+    Z = np.round(Z * 64) / 64
+    for shift in (-4096, 4096):
+        shifted, shifted_delta = evaluate("cross_entropy", Z + kind(shift), labels)
+        value, delta = evaluate("cross_entropy", Z, labels)
+        assert shifted == value
+        np.testing.assert_array_equal(shifted_delta, delta)
+
+
+BINARY = [  # z, y, loss, slope
+    (1e4, 0.0, 1e4, 1.0),
+    (1e4, 1.0, 0.0, 0.0),
+    (-1e4, 0.0, 0.0, 0.0),
+    (-1e4, 1.0, 1e4, -1.0),
+]
+
+
+@all_kinds
+@pytest.mark.parametrize(("z", "y", "value", "slope"), BINARY)
+def test_binary_cross_entropy_far_out(z, y, value, slope, kind):
+    loss, delta = evaluate("bce", np.array([[z]], kind), np.array([[y]], kind))
+    assert loss == value
+    assert delta[0, 0] == slope
+
+
+@all_kinds
+def test_binary_cross_entropy_of_a_likely_hit_is_small_but_not_zero(kind):
+    value, _ = evaluate("bce", np.array([[40.0]], kind), np.array([[1.0]], kind))
+    assert value == pytest.approx(math.exp(-40), rel=4 * float(np.finfo(kind).eps))
+
+
+@all_kinds
+def test_squared_error_far_out(kind):
+    value, delta = evaluate("mse", np.array([[1e4, -1e4]], kind), np.zeros((1, 2), kind))
+    assert value == 1e8
+    np.testing.assert_array_equal(delta, [[1e4, -1e4]])
+
+
+@pytest.mark.parametrize("bad", [np.nan, INF])
+@pytest.mark.parametrize("place", [0, 1, 4])
+@all_kinds
+@all_losses
+def test_a_logit_that_is_not_finite_makes_the_loss_so(loss, kind, place, bad):
+    Z, Y = case(loss, kind, rows=3)
+    Y[1] = 0
+    Z[1, place] = bad
+    assert not np.isfinite(evaluate(loss, Z, Y)[0])
+
+
+# --- structure -----------------------------------------------------------------------------------------------------
+
+
+@all_losses
+def test_delta_is_the_gradient_of_the_loss(loss):
+    Z, Y = case(loss, np.float64, rows=4)
+    _, delta = evaluate(loss, Z, Y)
+    h = 1e-3
+    for place in np.ndindex(Z.shape):
+        values = []
+        for step in (-2, -1, 1, 2):
+            moved = Z.copy()
+            moved[place] += step * h
+            values.append(evaluate(loss, moved, Y)[0])
+        difference = (8 * (values[2] - values[1]) - (values[3] - values[0])) / (12 * h)
+        assert delta[place] == pytest.approx(difference, abs=1e-11)
+
+
+@all_kinds
+@all_losses
+def test_loss_is_the_mean_over_rows(loss, kind):
+    Z, Y = case(loss, kind, rows=8)
+    value, delta = evaluate(loss, Z, Y)
+    rows = [evaluate(loss, Z[i : i + 1], Y[i : i + 1]) for i in range(8)]
+    assert value == pytest.approx(np.mean([row for row, _ in rows]), rel=4 * float(np.finfo(kind).eps))
+    expected = np.concatenate([row for _, row in rows]) / 8
+    np.testing.assert_allclose(delta, expected, rtol=0, atol=4 * float(np.finfo(kind).eps))
+
+
+@all_kinds
+def test_delta_of_cross_entropy_sums_to_zero_in_every_row(kind):
+    Z, labels = case("cross_entropy", kind, rows=20, outputs=10)
+    _, delta = evaluate("cross_entropy", Z, labels)
+    np.testing.assert_allclose(delta.sum(axis=1), 0, atol=float(np.finfo(kind).eps))
+
+
+@all_kinds
+def test_losses_of_many_rows_are_added_in_double_precision(kind):
+    rows = 300_000
+    value, _ = evaluate("mse", np.ones((rows, 1), kind), np.zeros((rows, 1), kind))
+    assert value == 1
+    value, _ = evaluate("cross_entropy", np.zeros((rows, 2), kind), np.zeros((rows, 1), kind))
+    assert value == pytest.approx(float(kind(math.log(2))), rel=1e-10)

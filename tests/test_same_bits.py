@@ -1,0 +1,156 @@
+"""One result everywhere: kernels compiled for this CPU, for AVX2 and for plain x86-64 give the same bits.
+
+Run as a script with "whole" or "small", this file prints the SHA-256 of every part of the arithmetic as JSON.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import llvmlite.binding
+import numpy as np
+import pytest
+
+from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.cpu.activations import value_and_slope
+from nnsim.kernels.cpu.dense import Architecture
+from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
+from nnsim.kernels.cpu.gemm import matrix_product
+from nnsim.kernels.cpu.linalg import orthonormal_columns
+from nnsim.kernels.cpu.training import train_epochs
+from nnsim.kernels.losses import LOSSES
+from nnsim.kernels.vector import VECTOR_BYTES
+
+KEY = np.uint64(0xB175)
+
+
+def drawn(n, kind, step=0):
+    out = np.empty(n, kind)
+    fill_normal(out, KEY, 1, step)
+    return out
+
+
+def draws(kind):
+    uniform, order = np.empty(1001, kind), np.empty(777, np.int64)
+    fill_uniform(uniform, KEY, 2, 0)
+    fill_permutation(order, KEY, 3, 0)
+    return uniform, drawn(10_007, kind), order
+
+
+def activations(kind):
+    """Every value and slope on a grid, tails included: through them every scalar function."""
+    z = np.concatenate([np.arange(-3000, 3001) / 256, np.arange(-120, 121)]).astype(kind)
+    return [array for entry in ACTIVATIONS.values() for array in value_and_slope(entry.code, z, kind(0.3))]
+
+
+def products(kind):
+    """All transpositions, at sizes that no tile divides, more than one block deep."""
+    results = []
+    for m, n, k in [(1, 1, 1), (7, 13, 5), (37, 71, 300)]:
+        A, B = drawn(m * k, kind, 1), drawn(k * n, kind, 2)
+        for transpose_a, transpose_b in itertools.product((False, True), repeat=2):
+            C = np.empty((m, n), kind)
+            left, right = A.reshape((k, m) if transpose_a else (m, k)), B.reshape((n, k) if transpose_b else (k, n))
+            matrix_product(left, right, C, transpose_a, transpose_b)
+            results.append(C)
+    return results
+
+
+def trained(kind, activation, loss):
+    """Parameters, velocities and history after three epochs of a small network."""
+    widths = np.array([9, 21, 18, 4])
+    theta = kind(0.3) * drawn((10 * 21) + (22 * 18) + (19 * 4), kind, 3)
+    X = drawn(50 * 9, kind, 4).reshape(50, 9)
+    labels = np.abs(np.rint(2 * drawn(50, kind, 5))).clip(0, 3).reshape(50, 1)
+    Y = labels if loss == "cross_entropy" else (drawn(200, kind, 5) > 0).astype(kind).reshape(50, 4)
+    velocity, history = np.zeros_like(theta), np.zeros((3, 3))
+    net = Architecture(widths, ACTIVATIONS[activation].code, kind(0), LOSSES[loss])
+    train_epochs(
+        *(net, theta, velocity, X[:40], Y[:40], X[40:], Y[40:], 16, kind(0.05), kind(0.9), KEY, 0, history),
+    )
+    return theta, velocity, history
+
+
+def runs(kind):
+    cases = [("relu", "cross_entropy"), ("gelu", "bce"), ("tanh", "mse")]
+    return [array for case in cases for array in trained(kind, *case)]
+
+
+def orthogonal(kind):
+    return [orthonormal_columns(drawn(23 * 11, np.float64, 6).reshape(23, 11))]
+
+
+WHOLE = {
+    f"{part.__name__}-{kind.__name__}": functools.partial(part, kind)
+    for kind in (np.float32, np.float64)
+    for part in (draws, activations, products, runs)
+}
+WHOLE["orthogonal"] = functools.partial(orthogonal, np.float64)
+SMALL = {name: WHOLE[name] for name in WHOLE if name.endswith("float32") or name in {"draws-float64", "orthogonal"}}
+
+
+def digest(arrays):
+    sha = hashlib.sha256()
+    for array in arrays:
+        sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()
+
+
+# --- the tests -----------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def digests(cpu):
+    """Return the digests of a process that compiles for `cpu`; "host" is this machine."""
+    choice = {} if cpu == "host" else {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_CPU_")}
+    command = [sys.executable, __file__, "small" if cpu == "generic" else "whole"]
+    done = subprocess.run(command, env={**inherited, **choice}, check=True, capture_output=True, timeout=600)
+    return json.loads(done.stdout)
+
+
+x86 = pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="names of x86 CPUs")
+avx2 = pytest.mark.skipif(
+    not all(llvmlite.binding.get_host_cpu_features().get(feature) for feature in ("avx2", "fma", "bmi2")),
+    reason="this machine cannot run AVX2 code",
+)
+
+
+@x86
+@avx2
+@pytest.mark.parametrize("part", WHOLE)
+def test_avx2_code_gives_the_same_bits(part):
+    assert digests("haswell")[part] == digests("host")[part]
+
+
+@x86
+@pytest.mark.parametrize("part", SMALL)
+def test_plain_code_gives_the_same_bits(part):
+    assert digests("generic")[part] == digests("host")[part]
+
+
+@x86
+@avx2
+@pytest.mark.parametrize(("cpu", "size"), [("haswell", 32), ("generic", 16)])
+def test_other_code_is_made_for_another_cpu(cpu, size):
+    assert digests(cpu)["vector bytes"] == size
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_digests_tell_results_apart(kind):
+    array = np.zeros(3, kind)
+    other = array.copy()
+    other[2] = np.nextafter(array[2], array.dtype.type(1))
+    assert digest([array]) != digest([other])
+
+
+if __name__ == "__main__":
+    parts = SMALL if sys.argv[1] == "small" else WHOLE
+    print(json.dumps({"vector bytes": VECTOR_BYTES} | {name: digest(part()) for name, part in parts.items()}))
