@@ -1,0 +1,295 @@
+"""Training as users call it: that it learns, that it can be cut anywhere, and how it fails."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import naive
+import numpy as np
+import pytest
+
+from nnsim import datasets, training
+from nnsim.errors import UsageError
+from nnsim.initializers import initialize
+from nnsim.kernels.cpu.draws import fill_permutation
+from nnsim.kernels.philox import SHUFFLE
+from nnsim.network import NetworkSpec
+from nnsim.seeding import key
+from nnsim.training import Batches, Recipe, batches, evaluate, loss_of, targets, train
+
+KEY = key(0, "tests", "training")
+DIGITS = NetworkSpec((64, 32, 10))
+RECIPE = Recipe(epochs=6)
+
+
+def parts(name, dtype=np.float32):
+    return batches(datasets.split(datasets.load(name, key=KEY), key=KEY), dtype)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return parts("digits")
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    return parts("diabetes")
+
+
+def start(spec, scheme="he_normal"):
+    return initialize(spec, scheme, KEY)
+
+
+def small(loss="cross_entropy", widths=(3, 4, 2), rows=11):
+    """Return a small network in double precision, and random data for it."""
+    spec = NetworkSpec(widths, "tanh", loss=loss, dtype="float64")
+    rng = np.random.default_rng(6)
+    X = rng.standard_normal((2 * rows, widths[0]))
+    Y = {
+        "cross_entropy": rng.integers(0, widths[-1], (2 * rows, 1)).astype(float),
+        "bce": rng.integers(0, 2, (2 * rows, widths[-1])).astype(float),
+        "mse": rng.standard_normal((2 * rows, widths[-1])),
+    }[loss]
+    return spec, Batches(X[:rows], Y[:rows], X[rows:], Y[rows:])
+
+
+def assert_same_run(found, expected):
+    np.testing.assert_array_equal(found.theta, expected.theta)
+    np.testing.assert_array_equal(found.velocity, expected.velocity)
+    np.testing.assert_array_equal(found.history, expected.history)
+    assert (found.status, found.diverged_at) == (expected.status, expected.diverged_at)
+
+
+class TestLearning:
+    def test_digits_are_learnt(self, digits):
+        run = train(DIGITS, start(DIGITS), digits, Recipe(epochs=15), KEY)
+        assert (run.status, run.diverged_at, run.history.shape) == ("done", -1, (15, 3))
+        assert run.history[-1, 2] > 0.9
+
+    def test_diabetes_is_learnt_as_well_as_by_least_squares(self, diabetes):
+        """About 0.4 of the variance is all that ten measures explain (Efron, Hastie, Johnstone and Tibshirani 2004)."""
+        spec = NetworkSpec((10, 16, 1), "tanh", loss="mse")
+        run = train(spec, start(spec, "lecun_normal"), diabetes, Recipe(0.01, epochs=30), KEY)
+        X = np.column_stack([diabetes.X, np.ones(len(diabetes.X))]).astype(float)
+        solution = np.linalg.lstsq(X, diabetes.Y.astype(float))[0]
+        predicted = np.column_stack([diabetes.X_validation, np.ones(len(diabetes.X_validation))]) @ solution
+        linear = naive.r_squared(predicted.tolist(), diabetes.Y_validation.tolist())
+        assert 0.3 < linear - 0.05 < run.history[-1, 2]
+
+    def test_a_linear_network_finds_least_squares(self, diabetes):
+        spec = NetworkSpec((10, 1), loss="mse")
+        everything = Recipe(0.1, 0.9, batch_size=len(diabetes.X), epochs=1500)
+        (W, _) = spec.layers(train(spec, start(spec), diabetes, everything, KEY).theta)[0]
+        solution = np.linalg.lstsq(diabetes.X.astype(float), diabetes.Y.astype(float))[0]
+        np.testing.assert_allclose(W, solution, atol=1e-3)
+
+    @pytest.mark.parametrize("loss", naive.LOSSES)
+    def test_epochs_are_those_of_the_loops(self, loss):
+        """Eleven rows in batches of four: the last batch of an epoch is smaller."""
+        spec, data = small(loss)
+        recipe = Recipe(0.1, 0.9, batch_size=4, epochs=3)
+        run = train(spec, start(spec), data, recipe, KEY)
+        theta, velocity, losses = start(spec).tolist(), [0.0] * spec.n_parameters, []
+
+        def gradient_of(theta, X, Y):
+            return naive.loss_and_gradient(theta, spec.widths, math.tanh, lambda z: 1 - math.tanh(z) ** 2, loss, X, Y)
+
+        for epoch in range(recipe.epochs):
+            order = np.empty(11, np.int64)
+            fill_permutation(order, np.uint64(KEY), SHUFFLE, epoch)
+            rows = data.X.tolist(), data.Y.tolist()
+            theta, velocity, of_steps = naive.epoch(theta, velocity, gradient_of, rows, order, 4, 0.1, 0.9)
+            losses.append(sum(of_steps) / 11)
+        np.testing.assert_allclose(run.theta, theta, rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(run.velocity, velocity, rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(run.history[:, 0], losses, rtol=1e-11)
+
+
+class TestSegments:
+    @pytest.mark.parametrize("cut", [0, 1, 4, 6])
+    def test_two_calls_give_the_bits_of_one(self, digits, cut):
+        whole = train(DIGITS, start(DIGITS), digits, RECIPE, KEY)
+        first = train(DIGITS, start(DIGITS), digits, replace(RECIPE, epochs=cut), KEY)
+        rest = replace(RECIPE, epochs=RECIPE.epochs - cut)
+        second = train(DIGITS, first.theta, digits, rest, KEY, first_epoch=cut, velocity=first.velocity)
+        assert_same_run(replace(second, history=np.concatenate([first.history, second.history])), whole)
+
+    def test_the_number_of_kernel_calls_does_not_matter(self, digits, monkeypatch):
+        whole = train(DIGITS, start(DIGITS), digits, RECIPE, KEY)
+        monkeypatch.setattr(training, "CALL_OPERATIONS", 3 * DIGITS.n_parameters * len(digits.X) * 2.5)
+        assert_same_run(train(DIGITS, start(DIGITS), digits, RECIPE, KEY), whole)
+
+    def test_the_first_epoch_chooses_the_shuffles(self, digits):
+        first, later = (train(DIGITS, start(DIGITS), digits, RECIPE, KEY, first_epoch=n).theta for n in (0, 1))
+        assert (first != later).any()
+
+    def test_no_epochs_change_nothing(self, digits):
+        run = train(DIGITS, start(DIGITS), digits, replace(RECIPE, epochs=0), KEY)
+        np.testing.assert_array_equal(run.theta, start(DIGITS))
+        assert (run.status, run.history.shape) == ("done", (0, 3))
+
+
+class TestDeterminism:
+    def test_the_same_key_gives_the_same_bits(self, digits):
+        assert_same_run(*(train(DIGITS, start(DIGITS), digits, RECIPE, KEY) for _ in range(2)))
+
+    def test_another_key_gives_another_run(self, digits):
+        found, other = (train(DIGITS, start(DIGITS), digits, RECIPE, KEY + n).theta for n in range(2))
+        assert (found != other).any()
+
+    def test_arguments_are_left_as_they_were(self, digits):
+        arrays = [start(DIGITS), np.ones(DIGITS.n_parameters, np.float32), digits.X, digits.Y]
+        before = [array.copy() for array in arrays]
+        train(DIGITS, arrays[0], digits, RECIPE, KEY, velocity=arrays[1])
+        for array, copy in zip(arrays, before, strict=True):
+            np.testing.assert_array_equal(array, copy)
+
+
+class TestDivergence:
+    @pytest.mark.parametrize("first_epoch", [0, 5])
+    def test_it_is_a_status_with_its_step(self, digits, first_epoch):
+        recipe = Recipe(1e6, epochs=8, batch_size=100)
+        run = train(DIGITS, start(DIGITS), digits, recipe, KEY, first_epoch=first_epoch)
+        steps = math.ceil(len(digits.X) / 100)
+        assert run.status == "diverged"
+        assert 0 < run.diverged_at - first_epoch * steps < 8 * steps
+        assert len(run.history) == run.diverged_at // steps - first_epoch
+
+    def test_the_parameters_are_those_after_the_last_finished_step(self, diabetes):
+        """Where step k is the first with an infinite loss, k steps were taken: one an epoch here."""
+        spec = NetworkSpec((10, 16, 1), loss="mse")
+        recipe = Recipe(10.0, batch_size=len(diabetes.X), epochs=1000)
+        run = train(spec, start(spec), diabetes, recipe, KEY)
+        assert run.status == "diverged"
+        stopped = train(spec, start(spec), diabetes, replace(recipe, epochs=run.diverged_at - 1), KEY)
+        assert stopped.status == "done"
+        np.testing.assert_array_equal(stopped.history, run.history[: run.diverged_at - 1])
+        last = replace(recipe, epochs=1)
+        again = train(
+            spec, stopped.theta, diabetes, last, KEY, first_epoch=run.diverged_at - 1, velocity=stopped.velocity
+        )
+        np.testing.assert_array_equal(again.theta, run.theta)
+
+    def test_a_last_step_that_leaves_no_finite_loss_has_diverged(self, diabetes):
+        spec = NetworkSpec((10, 16, 1), loss="mse")
+        run = train(spec, start(spec), diabetes, Recipe(1e37, batch_size=len(diabetes.X), epochs=1), KEY)
+        assert not np.isfinite(run.history[-1, 1])
+        assert (run.status, run.diverged_at) == ("diverged", 1)
+
+    def test_parameters_that_are_not_finite_diverge_at_once(self, digits):
+        theta = np.full_like(start(DIGITS), np.nan)
+        run = train(DIGITS, theta, digits, RECIPE, KEY)
+        assert (run.status, run.diverged_at, run.history.shape) == ("diverged", 0, (0, 3))
+
+    def test_the_number_of_kernel_calls_does_not_matter(self, digits, monkeypatch):
+        recipe = Recipe(1e6, epochs=8, batch_size=100)
+        whole = train(DIGITS, start(DIGITS), digits, recipe, KEY)
+        monkeypatch.setattr(training, "CALL_OPERATIONS", 1.0)
+        assert_same_run(train(DIGITS, start(DIGITS), digits, recipe, KEY), whole)
+
+
+class TestUsage:
+    def test_a_batch_of_all_rows_is_allowed(self, digits):
+        recipe = Recipe(batch_size=len(digits.X), epochs=1)
+        assert train(DIGITS, start(DIGITS), digits, recipe, KEY).status == "done"
+
+    def test_a_batch_larger_than_the_data_is_refused(self, digits):
+        rows = len(digits.X)
+        with pytest.raises(UsageError) as refusal:
+            train(DIGITS, start(DIGITS), digits, Recipe(batch_size=rows + 1), KEY)
+        assert str(refusal.value) == (
+            f"a batch of {rows + 1} rows is larger than the {rows} training rows: choose at most {rows}"
+        )
+
+    def test_data_of_another_width_are_refused(self, digits):
+        spec = NetworkSpec((63, 10))
+        with pytest.raises(UsageError, match=r"^the network takes 63 inputs, the data have 64$"):
+            train(spec, start(spec), digits, RECIPE, KEY)
+
+    def test_a_step_cannot_be_trained(self, digits):
+        spec = NetworkSpec((64, 5, 10), "step")
+        with pytest.raises(UsageError, match=r"^activation 'step' passes no gradient and cannot be trained$"):
+            train(spec, start(spec), digits, RECIPE, KEY)
+
+
+class TestVelocity:
+    @pytest.mark.parametrize(("size", "dtype"), [(1, np.float64), (26, np.float32), (27, np.float64)])
+    def test_one_that_does_not_fit_is_refused(self, size, dtype):
+        spec, data = small()
+        with pytest.raises(UsageError, match="velocity must be"):
+            train(
+                spec, start(spec), data, Recipe(0.1, 0.9, batch_size=4, epochs=1), KEY, velocity=np.zeros(size, dtype)
+            )
+
+
+class TestRecipe:
+    @pytest.mark.parametrize("rate", [0, -0.1, math.nan, math.inf, -math.inf])
+    def test_a_learning_rate_that_is_not_positive_is_refused(self, rate):
+        with pytest.raises(UsageError) as refusal:
+            Recipe(learning_rate=rate)
+        assert str(refusal.value) == f"the learning rate must be a positive number, got {rate}"
+
+    @pytest.mark.parametrize("momentum", [-0.1, 1, 1.5, math.nan])
+    def test_momentum_outside_its_interval_is_refused(self, momentum):
+        with pytest.raises(UsageError) as refusal:
+            Recipe(momentum=momentum)
+        assert str(refusal.value) == f"momentum must be at least 0 and below 1, got {momentum}"
+
+    @pytest.mark.parametrize(("batch", "epochs"), [(0, 1), (-5, 1), (1, -1), (2.5, 1)])
+    def test_an_impossible_batch_or_number_of_epochs_is_refused(self, batch, epochs):
+        with pytest.raises(UsageError) as refusal:
+            Recipe(batch_size=batch, epochs=epochs)
+        expected = f"batch size and epochs must be whole numbers of at least 1 and 0, got {batch} and {epochs}"
+        assert str(refusal.value) == expected
+
+    def test_no_momentum_is_plain_descent(self):
+        spec, data = small()
+        run = train(spec, start(spec), data, Recipe(0.1, 0.0, batch_size=4, epochs=2), KEY)
+        assert not run.velocity.any()
+
+
+class TestEvaluation:
+    @pytest.mark.parametrize("loss", naive.LOSSES)
+    def test_loss_and_metric_are_those_of_the_loops(self, loss):
+        spec, data = small(loss, widths=(3, 8, 4), rows=50)
+        theta, X, Y = start(spec), data.X, data.Y
+        Z = naive.forward(naive.unflatten(theta.tolist(), spec.widths), math.tanh, X.tolist())[1][-1]
+        expected = naive.LOSSES[loss](Z, Y.tolist()).value, naive.METRICS[loss](Z, Y.tolist())
+        assert evaluate(spec, theta, X, Y) == pytest.approx(expected, rel=1e-12)
+
+    def test_rows_beyond_one_batch_count(self, digits):
+        theta = start(DIGITS)
+        parts = [evaluate(DIGITS, theta, digits.X[half], digits.Y[half]) for half in (slice(600), slice(600, 1200))]
+        whole = evaluate(DIGITS, theta, digits.X[:1200], digits.Y[:1200])
+        assert whole == pytest.approx(np.mean(parts, axis=0), rel=1e-6)
+
+    def test_the_history_ends_with_the_evaluation_of_the_result(self, digits):
+        run = train(DIGITS, start(DIGITS), digits, RECIPE, KEY)
+        found = evaluate(DIGITS, run.theta, digits.X_validation, digits.Y_validation)
+        assert tuple(run.history[-1, 1:]) == pytest.approx(found, rel=1e-6)
+
+    def test_the_mean_target_has_no_r_squared(self, diabetes):
+        spec = NetworkSpec((10, 1), loss="mse")
+        theta = np.zeros(spec.n_parameters, np.float32)
+        theta[-1] = diabetes.Y.mean()
+        assert evaluate(spec, theta, diabetes.X, diabetes.Y)[1] == pytest.approx(0, abs=1e-6)
+
+
+class TestBatches:
+    @pytest.mark.parametrize(("task", "loss"), [("classification", "cross_entropy"), ("regression", "mse")])
+    def test_a_task_has_its_loss(self, task, loss):
+        assert loss_of(task) == loss
+
+    def test_class_numbers_become_one_column(self):
+        Y = targets(np.array([2, 0, 1]), np.float32)
+        assert (Y.dtype, Y.tolist()) == (np.dtype(np.float32), [[2], [0], [1]])
+
+    def test_targets_of_several_columns_keep_them(self):
+        assert targets(np.ones((4, 3)), np.float64).shape == (4, 3)
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_parts_have_the_precision_of_the_network(self, dtype):
+        data = parts("iris", dtype)
+        arrays = (data.X, data.Y, data.X_validation, data.Y_validation)
+        assert all(array.dtype == dtype and array.flags.c_contiguous for array in arrays)
