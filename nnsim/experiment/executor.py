@@ -1,0 +1,167 @@
+"""Chunks on threads: kernels release the GIL, results land in the store, and order never matters."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from nnsim.errors import NnsimError
+from nnsim.experiment.config import whole_number
+from nnsim.experiment.plan import Chunk, Plan, Trial
+from nnsim.experiment.progress import Progress
+from nnsim.experiment.rows import SchemaError, encode
+from nnsim.experiment.store import ChunkStore
+from nnsim.experiment.study import STATUSES, Column, Study, Table
+
+GRACE_SECONDS = 3.0
+"""How long a stopped run waits for the trials under way; what is not in the store by then is computed again."""
+
+REASON_LENGTH = 300
+
+TIMINGS = Table(
+    "timings",
+    (
+        Column("kind", "text", "", "kind of the trial"),
+        Column("seconds", "float", "s", "wall-clock time that the trial took"),
+        Column("worker", "text", "", "host, process and thread that measured it"),
+    ),
+    canonical=False,
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A trial that raised: its id, its settings and the traceback's text."""
+
+    trial: str
+    settings: dict[str, Any]
+    traceback: str
+
+
+@dataclass
+class Work:
+    """The rows of one chunk while they are measured."""
+
+    lines: dict[str, list[bytes]]
+    failures: list[Failure] = field(default_factory=list)
+
+
+def usable_cpus() -> int:
+    """Return the number of CPUs that this process may use, which a batch system can set below the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_jobs(jobs: int | None) -> int:
+    """Return the number of worker threads; None is one for each usable CPU."""
+    return usable_cpus() if jobs is None else whole_number("jobs", jobs, 1)
+
+
+@threadpool_limits.wrap(limits=1)  # trials are what runs side by side; a BLAS with threads of its own would fight them
+def run_chunks(
+    plan: Plan, chunks: Iterable[Chunk], store: ChunkStore, jobs: int = 1, progress: Progress | None = None
+) -> list[Failure]:
+    """Measure `chunks` of `plan`, in any order, and keep each in `store` as soon as it is finished.
+
+    Parameters
+    ----------
+    plan : Plan
+        What the chunks belong to.
+    chunks : iterable of Chunk
+        Those that are not in the store yet.
+    store : ChunkStore
+        Where finished chunks are kept.
+    jobs : int
+        Number of threads.
+    progress : Progress, optional
+        Is told of each finished trial.
+
+    Returns
+    -------
+    list of Failure
+        The trials that raised, in the order of the trials.
+
+    Raises
+    ------
+    NnsimError
+        A StoreError, or what a trial says about its user's input: the run stops, finished chunks are kept.
+    BaseException
+        Whatever reaches the calling thread, KeyboardInterrupt for one. The run then stops within `GRACE_SECONDS`; a
+        trial that takes longer ends in the background, and its chunk is dropped.
+    """
+    stop = threading.Event()
+    listener = progress or Progress()
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="worker")
+    futures = {pool.submit(_run_chunk, plan, chunk, store, stop, listener): chunk.number for chunk in chunks}
+    try:
+        for future in as_completed(futures):
+            future.result()
+    except BaseException:
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait([future for future in futures if future.running()], GRACE_SECONDS)
+        raise
+    pool.shutdown()
+    return [failure for future in sorted(futures, key=futures.__getitem__) for failure in future.result()]
+
+
+def _run_chunk(plan: Plan, chunk: Chunk, store: ChunkStore, stop: threading.Event, progress: Progress) -> list[Failure]:
+    work = Work({table.name: [] for table in (*plan.study.tables, TIMINGS)})
+    for trial in chunk.trials:
+        if stop.is_set():
+            return []
+        _run_trial(plan, trial, work)
+        progress.advance(trial.seconds)
+    if not stop.is_set():
+        tables = {name: b"".join(lines) for name, lines in work.lines.items()}
+        store.add(chunk, tables, errors=len(work.failures))
+    return work.failures
+
+
+def _run_trial(plan: Plan, trial: Trial, work: Work) -> None:
+    start = time.perf_counter()
+    rows = _measure(plan, trial, work.failures)
+    seconds = time.perf_counter() - start
+    _check_rows(plan.study, rows)
+    for name, table_rows in rows.items():
+        work.lines[name].append(encode(plan.study.table(name), trial.id, table_rows))
+    worker = f"{socket.gethostname()}/{os.getpid()}/{threading.current_thread().name}"
+    timing = {"kind": trial.settings["kind"], "seconds": seconds, "worker": worker}
+    work.lines[TIMINGS.name].append(encode(TIMINGS, trial.id, [timing]))
+
+
+def _measure(plan: Plan, trial: Trial, failures: list[Failure]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of `trial`; one that raises is a row itself, and is reported when the run is over."""
+    try:
+        return plan.study.measure({**trial.settings, "id": trial.id, "root_seed": plan.seed})
+    except NnsimError:  # the user's input: it would be the same sentence for every trial
+        raise
+    except Exception as error:  # the one place that may catch all: thousands of other trials go on
+        failures.append(Failure(trial.id, trial.settings, traceback.format_exc()))
+        return {"trials": [_error_row(plan.study, trial, error)]}
+
+
+def _error_row(study: Study, trial: Trial, error: Exception) -> dict[str, Any]:
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:REASON_LENGTH]
+    known = {**trial.settings, "status": "error", "reason": reason}
+    return {column.name: known.get(column.name) for column in study.table("trials").columns}
+
+
+def _check_rows(study: Study, rows: dict[str, list[dict[str, Any]]]) -> None:
+    unknown = sorted(rows.keys() - set(study.table_names))
+    if unknown:
+        raise SchemaError(f"study '{study.name}' measured the unknown table '{unknown[0]}'")
+    trials = rows.get("trials", [])
+    if len(trials) != 1:
+        raise SchemaError(f"study '{study.name}' gave {len(trials)} rows of table 'trials' for one trial")
+    status = trials[0].get("status")
+    if status not in STATUSES:
+        raise SchemaError(f"study '{study.name}' gave the status '{status}', allowed are {', '.join(STATUSES)}")

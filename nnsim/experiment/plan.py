@@ -1,0 +1,156 @@
+"""The trials of a study, each with its identity, and the chunks in which they are computed and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nnsim.errors import UsageError
+from nnsim.experiment.config import to_json, whole_number
+from nnsim.experiment.study import Study
+from nnsim.experiment.versions import ARITHMETIC_VERSION
+
+SEED_LIMIT = 2**63
+SHORTEST_CHUNK, LONGEST_CHUNK = 2.0, 60.0
+USUAL_CHUNKS = 256
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One unit of work.
+
+    Attributes
+    ----------
+    id : str
+        16 hexadecimal digits: the same study, settings, root seed and versions have the same id anywhere.
+    settings : dict
+        What the study said about it, JSON.
+    seconds : float
+        Expected cost on one core.
+    """
+
+    id: str
+    settings: dict[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive trials that are computed, kept and resumed together."""
+
+    number: int
+    trials: tuple[Trial, ...]
+
+    @cached_property
+    def key(self) -> str:
+        """16 hexadecimal digits that stand for the ids of the trials."""
+        return _digest([trial.id for trial in self.trials])
+
+    @property
+    def seconds(self) -> float:
+        """Expected cost on one core."""
+        return sum(trial.seconds for trial in self.trials)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a study will do under one configuration and one root seed."""
+
+    study: Study
+    config: dict[str, Any]
+    seed: int
+    chunks: tuple[Chunk, ...]
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What two runs must share to write into one folder, as JSON."""
+        return {
+            "study": self.study.name,
+            "config": to_json(self.config),
+            "seed": self.seed,
+            "arithmetic_version": ARITHMETIC_VERSION,
+            "schema_version": self.study.schema_version,
+            **(self.study.inputs(self.config) if self.study.inputs is not None else {}),
+        }
+
+    @property
+    def trials(self) -> Iterator[Trial]:
+        """All trials in order."""
+        return (trial for chunk in self.chunks for trial in chunk.trials)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of trials of each kind."""
+        return dict(Counter(trial.settings["kind"] for trial in self.trials))
+
+    @property
+    def seconds(self) -> float:
+        """Expected cost on one core."""
+        return sum(chunk.seconds for chunk in self.chunks)
+
+
+def make_plan(study: Study, config: dict[str, Any], seed: int = 0, chunk_seconds: float | None = None) -> Plan:
+    """Lay out the trials of `study`.
+
+    Parameters
+    ----------
+    study : Study
+        What is run.
+    config : dict
+        From `nnsim.experiment.config.resolve`.
+    seed : int
+        Root of all random draws, 0 <= seed < 2**63.
+    chunk_seconds : float, optional
+        Expected work in a chunk. By default 1/256 of everything, but from 2 to 60 s. Results never depend on it.
+
+    Raises
+    ------
+    UsageError
+        A seed out of range, or a configuration that leaves no trial.
+    ValueError
+        A study that lists the same trial twice.
+    """
+    seed = whole_number("seed", seed, 0, SEED_LIMIT)
+    trials = [_trial(study, settings, seed) for settings in study.trials(config)]
+    if not trials:
+        raise UsageError(f"study '{study.name}' has no trial left under this configuration: widen an axis")
+    _refuse_twins(trials)
+    if chunk_seconds is None:
+        total = sum(trial.seconds for trial in trials)
+        chunk_seconds = min(max(total / USUAL_CHUNKS, SHORTEST_CHUNK), LONGEST_CHUNK)
+    chunks = tuple(Chunk(number, group) for number, group in enumerate(_groups(trials, chunk_seconds)))
+    return Plan(study, config, seed, chunks)
+
+
+def _digest(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _trial(study: Study, settings: dict[str, Any], seed: int) -> Trial:
+    identity = [study.name, settings, seed, ARITHMETIC_VERSION, study.schema_version]
+    return Trial(_digest(identity), settings, float(study.cost(settings)))
+
+
+def _refuse_twins(trials: list[Trial]) -> None:
+    trial_id, times = Counter(trial.id for trial in trials).most_common(1)[0]
+    if times > 1:
+        twin = next(trial for trial in trials if trial.id == trial_id)
+        raise ValueError(f"the study lists the same trial {times} times: {twin.settings}")
+
+
+def _groups(trials: Iterable[Trial], limit: float) -> Iterator[tuple[Trial, ...]]:
+    group: list[Trial] = []
+    seconds = 0.0
+    for trial in trials:
+        if group and seconds + trial.seconds > limit:
+            yield tuple(group)
+            group, seconds = [], 0.0
+        group.append(trial)
+        seconds += trial.seconds
+    yield tuple(group)

@@ -1,0 +1,22 @@
+"""How a run tells where it stands; the command line draws it, the library is silent."""
+
+from __future__ import annotations
+
+
+class Progress:
+    """A listener that does nothing; subclasses draw.
+
+    `advance` is called from worker threads, everything else from the thread that called the run.
+    """
+
+    def phase(self, text: str) -> None:
+        """Say what is done now, in a few words."""
+
+    def begin(self, trials: int, finished: int, seconds: float) -> None:
+        """Start counting: `finished` of `trials` are kept from before, the rest is expected to take `seconds`."""
+
+    def advance(self, seconds: float) -> None:
+        """Count one more trial, whose expected cost was `seconds`."""
+
+    def end(self) -> None:
+        """Stop counting; called exactly once after `begin`, also where the run is stopped."""
