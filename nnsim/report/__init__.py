@@ -1,0 +1,1 @@
+"""From measured tables to statistics, claims, figures and documents."""

@@ -1,0 +1,42 @@
+"""Picking an arm's values out of tidy tables, one value a seed, in the order of the seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nnsim.report.selection import select_learning_rate
+
+ARM = ["scheme", "activation", "depth"]
+"""Columns that tell trained arms apart."""
+
+
+def rows_of(frame: pd.DataFrame, **values: Any) -> pd.DataFrame:
+    """Return the rows in which every named column has the given value."""
+    keep = np.ones(len(frame), dtype=bool)
+    for column, value in values.items():
+        keep &= (frame[column] == value).to_numpy()
+    return frame[keep]
+
+
+def change_per_layer(layers: pd.DataFrame, column: str, first: int, last: int) -> np.ndarray:
+    """Return (value at layer `last` - value at layer `first`) / (last - first) for each seed that has both."""
+    wide = layers[layers["layer"].isin([first, last])].pivot(index="repeat", columns="layer", values=column)
+    if first not in wide or last not in wide:
+        return np.empty(0)
+    wide = wide.dropna()
+    return ((wide[last] - wide[first]) / (last - first)).to_numpy()
+
+
+def chosen_rates(runs: pd.DataFrame, arms: Sequence[str] = ARM) -> pd.DataFrame:
+    """Return each arm's learning rate with the best mean validation metric (see `select_learning_rate`)."""
+    return select_learning_rate(runs, list(arms), "validation_metric")
+
+
+def at_chosen_rate(rows: pd.DataFrame, chosen: pd.DataFrame, arms: Sequence[str] = ARM) -> pd.DataFrame:
+    """Return the rows (of runs, layers or history) of every arm at its chosen rate."""
+    keys = [*arms, "learning_rate"]
+    return rows.merge(chosen[keys], on=keys, how="inner")

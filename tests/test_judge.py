@@ -1,0 +1,154 @@
+"""One rule from values to verdicts: the simultaneous level, each rule, and what never gets a verdict."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnsim.report.claims import claims_frame
+from nnsim.report.judge import Question, judge
+from nnsim.report.statistics import mean_interval, proportion_interval, variance_interval
+
+TIGHT = 1.0 + 0.001 * np.arange(-10, 11)  # mean 1, standard error 0.0014
+
+
+def question(values: Any = TIGHT, prediction: float = 1.0, name: str = "Q", **options: Any) -> Question:
+    options = {"margin": 0.1} | options
+    return Question(name, "claim", "It is one.", "Nobody 2000", "all", np.asarray(values, float), prediction, **options)
+
+
+def verdict(*arguments: Any, **options: Any) -> str:
+    return judge([question(*arguments, **options)])[0].verdict
+
+
+class TestLevel:
+    def test_one_question_has_the_whole_confidence(self) -> None:
+        assert judge([question()])[0].confidence == pytest.approx(0.95)
+
+    def test_bonferroni_divides_the_error_among_the_questions(self) -> None:
+        claims = judge([question(name=f"Q{number}") for number in range(10)])
+        assert [claim.confidence for claim in claims] == pytest.approx([0.995] * 10)
+
+    def test_only_questions_with_values_and_an_interval_are_counted(self) -> None:
+        asked = [question(), question([]), question(np.ones(3), rule="exact"), question()]
+        assert judge(asked)[0].confidence == pytest.approx(0.975)
+
+    def test_the_confidence_can_be_chosen(self) -> None:
+        assert judge([question(), question()], confidence=0.9)[0].confidence == pytest.approx(0.95)
+
+    def test_more_questions_never_make_a_claim_hold(self) -> None:
+        values = 1.0 + 0.05 * np.array([-3.0, -1.0, 0.0, 1.0, 3.0])
+        alone, *_ = judge([question(values, margin=0.15)])
+        among, *_ = judge([question(values, margin=0.15)] * 50)
+        assert (alone.verdict, among.verdict) == ("holds", "inconclusive")
+        assert among.low < alone.low < alone.high < among.high
+
+    def test_nobody_asks(self) -> None:
+        assert judge([]) == []
+
+    def test_nothing_but_empty_questions(self) -> None:
+        assert [claim.verdict for claim in judge([question([]), question([])])] == ["untested", "untested"]
+
+
+class TestOrder:
+    def test_claims_come_in_the_order_of_the_questions(self) -> None:
+        rules = ["exact", "at_most", "equivalence", "exact", "at_least"]
+        asked = [question(name=f"Q{number}", rule=rule) for number, rule in enumerate(rules)]
+        assert [claim.id for claim in judge(asked)] == ["Q0", "Q1", "Q2", "Q3", "Q4"]
+
+    def test_what_is_said_is_passed_on(self) -> None:
+        claim = judge([question(note="beside it")])[0]
+        said = (claim.id, claim.kind, claim.statement, claim.source, claim.arm, claim.note)
+        assert said == ("Q", "claim", "It is one.", "Nobody 2000", "all", "beside it")
+
+
+class TestRules:
+    @pytest.mark.parametrize(
+        ("rule", "bound", "expected"),
+        [
+            ("equivalence", 1.05, "holds"),
+            ("equivalence", 1.1, "inconclusive"),
+            ("equivalence", 1.2, "fails"),
+            ("at_most", 1.1, "holds"),
+            ("at_most", 1.0, "inconclusive"),
+            ("at_most", 0.9, "fails"),
+            ("at_least", 0.9, "holds"),
+            ("at_least", 1.0, "inconclusive"),
+            ("at_least", 1.1, "fails"),
+        ],
+    )
+    def test_the_whole_interval_is_judged(self, rule: str, bound: float, expected: str) -> None:
+        assert verdict(TIGHT, bound, rule=rule) == expected
+
+    @pytest.mark.parametrize("rule", ["equivalence", "at_most", "at_least", "exact"])
+    def test_without_values_all_numbers_are_empty(self, rule: str) -> None:
+        claim = judge([question([], rule=rule)])[0]
+        assert claim.verdict == "untested"
+        assert claim.n == 0
+        assert np.isnan([claim.estimate, claim.low, claim.high]).all()
+
+    @pytest.mark.parametrize("rule", ["equivalence", "at_most", "at_least"])
+    def test_without_a_prediction_nothing_is_tested(self, rule: str) -> None:
+        assert verdict(TIGHT, math.nan, rule=rule) == "untested"
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+    def test_a_value_that_is_not_finite_is_never_dropped(self, value: float) -> None:
+        assert verdict([*TIGHT, value]) == "untested"
+
+    def test_one_seed_decides_nothing(self) -> None:
+        assert verdict([1.0]) == "inconclusive"
+
+    def test_claims_make_a_table(self) -> None:
+        frame = claims_frame(judge([question(), question([])]))
+        assert frame["verdict"].tolist() == ["holds", "untested"]
+
+
+class TestExact:
+    def test_equal_to_the_last_bit(self) -> None:
+        claim = judge([question([0.0, -0.0], 0.0, rule="exact")])[0]
+        assert (claim.verdict, claim.n) == ("holds", 2)
+        assert math.isnan(claim.confidence)
+
+    def test_one_bit_is_enough_to_fail(self) -> None:
+        assert verdict([1.0, np.nextafter(1.0, 2.0)], 1.0, rule="exact") == "fails"
+
+    def test_low_and_high_are_the_range(self) -> None:
+        claim = judge([question([0.0, 3.0, 1.0], 0.0, rule="exact")])[0]
+        assert (claim.low, claim.estimate, claim.high) == (0.0, 1.0, 3.0)
+        assert "range" in claim.method
+
+    def test_what_is_not_finite_is_untested(self) -> None:
+        assert verdict([0.0, math.nan], 0.0, rule="exact") == "untested"
+
+
+class TestEdge:
+    @pytest.mark.parametrize(("bound", "inside"), [(0.9, "holds"), (1.1, "fails"), (1.0, "inconclusive")])
+    def test_an_optimum_at_the_edge_of_its_grid_decides_nothing(self, bound: float, inside: str) -> None:
+        assert verdict(TIGHT, bound, rule="at_least") == inside
+        assert verdict(TIGHT, bound, rule="at_least", at_edge=True) == "inconclusive"
+
+    def test_nothing_at_the_edge_is_still_untested(self) -> None:
+        assert verdict([], at_edge=True) == "untested"
+
+
+class TestIntervals:
+    def test_mean(self) -> None:
+        claim, expected = judge([question()])[0], mean_interval(TIGHT, 0.95)
+        assert (claim.low, claim.estimate, claim.high) == (expected.low, expected.estimate, expected.high)
+
+    def test_variance(self) -> None:
+        values = np.sin(np.arange(300.0))
+        claim, expected = judge([question(values, 0.5, interval="variance")])[0], variance_interval(values, 0.95)
+        assert (claim.low, claim.estimate, claim.high) == (expected.low, expected.estimate, expected.high)
+        assert claim.verdict == "holds"
+
+    def test_proportion(self) -> None:
+        hits = np.array([1.0] * 90 + [0.0] * 10)
+        claim, expected = judge([question(hits, 0.9, interval="proportion")])[0], proportion_interval(90, 100, 0.95)
+        assert (claim.low, claim.estimate, claim.high) == (expected.low, expected.estimate, expected.high)
+
+    def test_the_method_names_interval_and_rule(self) -> None:
+        assert judge([question(rule="at_most")])[0].method == "t interval of the mean, at most"
