@@ -1,0 +1,111 @@
+"""The command ``nnsim``: its groups, and how whatever goes wrong becomes a sentence and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+from nnsim.errors import NnsimError
+
+from .study import study
+
+STOPPED_BY_SIGNAL = 75
+STOPPED_BY_CTRL_C = 130
+STOPPED = "stopped; what is finished is kept, run the same command again to go on"
+
+
+class Terminated(BaseException):
+    """A batch system asked the process to stop."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="nnsim", prog_name="nnsim")
+def nnsim() -> None:
+    """Ask how multi-layer perceptrons start, learn and fail, and get tables, figures and verdicts.
+
+    Start with: nnsim study init
+    """
+
+
+nnsim.add_command(study)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What stands behind ``nnsim``; by default ``sys.argv[1:]``.
+
+    Returns
+    -------
+    int
+        0 done, 1 error while running, 2 wrong usage, 3 some trials failed, 4 a claim failed under ``--strict``,
+        75 stopped by SIGTERM or SIGUSR1, 130 stopped by Ctrl-C.
+    """
+    _listen_to_batch_systems()
+    code = _exit_code(arguments)
+    code = _flush(code)
+    if any(thread.name.startswith("worker") for thread in threading.enumerate()):
+        os._exit(code)  # a trial is still under way: it may take longer than anybody wants to wait, nothing needs it
+    return code
+
+
+def _exit_code(arguments: Sequence[str] | None) -> int:
+    try:
+        return nnsim.main(arguments, prog_name="nnsim", standalone_mode=False) or 0
+    except NnsimError as error:
+        _complain(f"error: {error}")
+        return error.exit_code
+    except click.ClickException as error:
+        _complain(f"error: {' '.join(error.format_message().split())}")
+        return error.exit_code
+    except Terminated:
+        _complain(STOPPED)
+        return STOPPED_BY_SIGNAL
+    except (click.Abort, KeyboardInterrupt):
+        _complain(STOPPED)
+        return STOPPED_BY_CTRL_C
+    except OSError as error:
+        return _disk_error(error)
+
+
+def _disk_error(error: OSError) -> int:
+    """Return the code for a full disk; anything else is a mistake of ours and keeps its traceback."""
+    if error.errno != errno.ENOSPC:
+        raise error
+    _complain("error: the disk is full: free some space and run the same command again to go on")
+    return 1
+
+
+def _complain(sentence: str) -> None:
+    click.echo(f"nnsim: {sentence}", err=True)
+
+
+def _flush(code: int) -> int:
+    """Write out what is buffered; where nobody reads any more (``nnsim ... | head -1``), be silent."""
+    try:
+        sys.stdout.flush()
+        return code
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        return 1 if error.errno == errno.EPIPE else _disk_error(error)
+
+
+def _listen_to_batch_systems() -> None:
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGUSR1"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), _terminate)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated(number)

@@ -1,0 +1,52 @@
+"""The options of a study's command: those that all studies share, and one for each axis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nnsim.experiment.study import PRESETS, Axis, Study
+
+
+def common_options(study: Study) -> list[click.Parameter]:
+    """Return the options that every study has."""
+    return [
+        click.Option(["--preset"], type=click.Choice(PRESETS), default=PRESETS[0], show_default=True, help="Size."),
+        click.Option(
+            ["-o", "--output"],
+            type=click.Path(path_type=Path),
+            show_default=f"nnsim-results/{study.name}-PRESET",
+            help="Folder for the results; a second call in the same folder goes on.",
+        ),
+        click.Option(["--seed"], type=int, default=0, show_default=True, help="Root of all random draws."),
+        click.Option(["--jobs"], type=int, show_default="usable CPUs", help="Threads; results do not depend on them."),
+        click.Option(
+            ["--figure-format", "figure_formats"],
+            metavar="png,pdf,svg",
+            show_default="png for quick, else all",
+            help="Formats of the figures.",
+        ),
+        click.Option(["--dry-run"], is_flag=True, help="Show the trials and an estimate of the time, and stop."),
+        click.Option(["--strict"], is_flag=True, help="Exit with 4 if a claim fails."),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print the outcome as JSON."),
+        click.Option(["-q", "--quiet"], is_flag=True, help="No progress."),
+        click.Option(["-v", "--verbose"], is_flag=True, help="Every failed trial's traceback."),
+    ]
+
+
+def axis_option(axis: Axis) -> click.Option:
+    """Return the option that sets `axis`; the library reads and checks its text."""
+    kind = {int: "N", float: "X", str: "NAME"}[axis.kind]
+    return click.Option(
+        [axis.option, axis.name],
+        metavar=kind if axis.scalar else f"{kind},...",
+        show_default=f"{PRESETS[0]}: {as_text(axis.values[PRESETS[0]])}",
+        help=axis.help,
+    )
+
+
+def as_text(value: Any) -> str:
+    """Return the value of an axis as one types it."""
+    return ",".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)

@@ -1,0 +1,164 @@
+"""What the commands print on standard output."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from nnsim.experiment.config import to_json
+from nnsim.experiment.executor import check_jobs
+from nnsim.experiment.plan import Plan
+from nnsim.experiment.results import dictionary, measured_columns
+from nnsim.experiment.study import PRESETS, Axis, Study
+from nnsim.study_runner import StudyResult, default_output, plan_study
+
+from .options import as_text
+from .progress import duration
+
+PAGE_WIDTH = 120
+VERDICT_STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow", "untested": "dim"}
+
+
+def print_list(studies: Iterable[Study]) -> None:
+    """Print one line a study."""
+    _print_table(("study", "question"), [(study.name, study.question) for study in studies])
+
+
+def print_study(study: Study) -> None:
+    """Print everything that a study says about itself, and what each preset costs."""
+    console = _console()
+    console.print(Text(study.title, style="bold"))
+    for heading in ("question", "expect", "falsify", "misreading"):
+        console.print(Text(f"\n{heading}: ", style="bold").append(getattr(study, heading), style="not bold"))
+    _print_table(("axis", "meaning", "allowed", *PRESETS), [_axis_row(axis) for axis in study.axes])
+    _print_list("claims", study.statements)
+    tables = {name: ", ".join(column.name for column in columns) for name, columns in measured_columns(study).items()}
+    _print_table(("table", "columns"), list(tables.items()))
+    plans = {preset: plan_study(study, preset) for preset in PRESETS}
+    rows = [(preset, str(sum(plan.counts.values())), duration(plan.seconds)) for preset, plan in plans.items()]
+    _print_table(("preset", "trials", "on one core, about"), rows)
+    _print_list("references", study.references)
+
+
+def print_columns(study: Study) -> None:
+    """Print the dictionary of all measured columns as CSV."""
+    click.echo(dictionary(measured_columns(study)).decode(), nl=False)
+
+
+def print_plan(name: str, as_json: bool, preset: str, output: Path | None, jobs: int | None, **options: Any) -> None:
+    """Print the trials of each kind, the axes and an estimate of the time."""
+    options.pop("figure_formats")
+    plan = plan_study(name, preset, **options)
+    workers = check_jobs(jobs)
+    outcome = {
+        "study": plan.study.name,
+        "output": str(output or default_output(plan.study, preset)),
+        "seed": plan.seed,
+        "axes": to_json(plan.config),
+        "trials": plan.counts,
+        "chunks": len(plan.chunks),
+        "jobs": workers,
+        "core_seconds": plan.seconds,
+        "seconds": plan.seconds / min(workers, len(plan.chunks)),
+    }
+    if as_json:
+        click.echo(json.dumps(outcome))
+    else:
+        _print_plan(plan, outcome)
+
+
+def print_result(result: StudyResult, as_json: bool) -> None:
+    """Print the claims with their verdicts and the files that were written."""
+    if as_json:
+        click.echo(json.dumps(_outcome(result)))
+        return
+    rows = [_claim_row(claim) for claim in result.claims.to_dict("records")]
+    _print_table(("claim", "verdict", "measured", "predicted", "statement"), rows)
+    from nnsim.report.claims import verdict_sentence  # pandas is loaded by now
+
+    click.echo(verdict_sentence(result.claims))
+    trials = ", ".join(f"{count} {status}" for status, count in result.manifest["trials"].items())
+    click.echo(f"trials: {trials}")
+    for path in result.files:
+        click.echo(path)
+
+
+def print_failures(result: StudyResult, verbose: bool) -> None:
+    """Print, on standard error, how many trials failed and why: the first traceback, or all."""
+    for failure in result.failures if verbose else result.failures[:1]:
+        click.echo(f"trial {failure.trial} {json.dumps(failure.settings)}\n{failure.traceback}", err=True)
+    count = len(result.failures)
+    click.echo(f"nnsim: {count} {'trial' if count == 1 else 'trials'} failed; the same command tries again", err=True)
+
+
+def _print_plan(plan: Plan, outcome: dict[str, Any]) -> None:
+    _print_table(("axis", "values"), [(axis.option, as_text(plan.config[axis.name])) for axis in plan.study.axes])
+    _print_table(("kind", "trials"), [(kind, str(count)) for kind, count in plan.counts.items()])
+    click.echo(f"{sum(plan.counts.values())} trials in {outcome['chunks']} chunks into {outcome['output']}")
+    click.echo(
+        f"about {duration(outcome['seconds'])} with {outcome['jobs']} jobs ({duration(plan.seconds)} on one core), "
+        "and up to a minute more for compilation on the first run"
+    )
+
+
+def _axis_row(axis: Axis) -> tuple[str, ...]:
+    known = axis.known()
+    if known is not None:
+        allowed = ", ".join(map(str, known))
+    elif axis.minimum is not None:
+        allowed = f"{'>' if axis.exclusive else '>='} {axis.minimum:g}"
+    else:
+        allowed = "any"
+    return (axis.option, axis.help, allowed, *(as_text(axis.values[preset]) for preset in PRESETS))
+
+
+def _claim_row(claim: dict[str, Any]) -> tuple[str | Text, ...]:
+    verdict = Text(claim["verdict"], style=VERDICT_STYLES.get(claim["verdict"], ""))
+    measured, low, high = (_number(claim[name]) for name in ("estimate", "low", "high"))
+    predicted, margin = _number(claim["prediction"]), _number(claim["margin"])
+    interval = f"{measured} [{low}, {high}]" if low or high else measured
+    return claim["id"], verdict, interval, f"{predicted} ± {margin}" if margin else predicted, claim["statement"]
+
+
+def _number(value: float) -> str:
+    """Return four digits, or nothing for nan: a rule without a margin, a claim without a measurement."""
+    return "" if math.isnan(value) else f"{value:.4g}"
+
+
+def _outcome(result: StudyResult) -> dict[str, Any]:
+    return {
+        "study": result.study.name,
+        "output": str(result.folder),
+        "trials": result.manifest["trials"],
+        "claims": json.loads(result.claims.to_json(orient="records", double_precision=15)),
+        "failures": [failure.trial for failure in result.failures],
+        "files": [str(path) for path in result.files],
+    }
+
+
+def _console() -> Console:
+    width = None if sys.stdout.isatty() else PAGE_WIDTH
+    return Console(file=sys.stdout, width=width, highlight=False, markup=False)
+
+
+def _print_list(heading: str, lines: Sequence[str]) -> None:
+    if lines:
+        _print_table((heading,), [(line,) for line in lines])
+
+
+def _print_table(header: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    table = Table(*header, box=SIMPLE_HEAD)
+    table.columns[0].no_wrap = len(header) > 1  # a name that is cut short cannot be looked up
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    _console().print(table)

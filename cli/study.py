@@ -1,0 +1,94 @@
+"""``nnsim study``: list and show the studies, and run one; each installed study is a command of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .options import axis_option, common_options
+
+SOME_TRIALS_FAILED = 3
+A_CLAIM_FAILED = 4
+
+
+class StudyGroup(click.Group):
+    """A group whose further commands are the studies; one is loaded only when it is named."""
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Return the command called `name`, or the one made from the study of this name or file."""
+        return super().get_command(context, name) or _study_command(name)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, and the names of the studies without loading them."""
+        from nnsim.experiment.catalogue import study_names
+
+        super().format_commands(context, formatter)
+        with formatter.section("Studies"):
+            formatter.write_text(", ".join(study_names()) or "none is installed")
+
+
+@click.group(cls=StudyGroup)
+def study() -> None:
+    """Ask one question: run a study, or see what there is."""
+
+
+@study.group(cls=StudyGroup, subcommand_metavar="FILE|NAME [OPTIONS]")
+def run() -> None:
+    """Run the study in a Python file, or an installed one."""
+
+
+@study.command("list")
+def list_() -> None:
+    """List the studies and their questions."""
+    from nnsim.experiment.catalogue import find_study, study_names
+
+    from .present import print_list
+
+    print_list([find_study(name) for name in study_names()])
+
+
+@study.command()
+@click.argument("name", metavar="NAME|FILE")
+@click.option("--columns", is_flag=True, help="Print the dictionary of all columns as CSV instead.")
+def show(name: str, columns: bool) -> None:
+    """Explain a study: question, axes, claims, tables and cost."""
+    from nnsim.experiment.catalogue import find_study
+
+    from .present import print_columns, print_study
+
+    (print_columns if columns else print_study)(find_study(name))
+
+
+def _study_command(name: str) -> click.Command:
+    from nnsim.experiment.catalogue import find_study
+
+    found = find_study(name)
+
+    def callback(**options: Any) -> int:
+        return _run(name, **options)
+
+    return click.Command(
+        name,
+        callback=callback,
+        params=[*(axis_option(axis) for axis in found.axes), *common_options(found)],
+        help=f"{found.title}\n\n{found.question}",
+        epilog=f"All about it: nnsim study show {name}",
+    )
+
+
+def _run(name: str, dry_run: bool, strict: bool, as_json: bool, quiet: bool, verbose: bool, **options: Any) -> int:
+    from nnsim.study_runner import run_study
+
+    from .present import print_failures, print_plan, print_result
+    from .progress import make_progress
+
+    if dry_run:
+        print_plan(name, as_json, **options)
+        return 0
+    result = run_study(name, progress=make_progress(quiet), **options)
+    print_result(result, as_json)
+    if result.failures:
+        print_failures(result, verbose)
+        return SOME_TRIALS_FAILED
+    return A_CLAIM_FAILED if strict and (result.claims["verdict"] == "fails").any() else 0
