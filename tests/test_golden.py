@@ -1,0 +1,152 @@
+"""The bytes of the init study, committed: on every machine, with any number of jobs, compiled for any CPU.
+
+Run as a script with "quick", "small" or "tiny", this file prints the SHA-256 of every canonical table as JSON; with
+"write" it writes all into the folder ``golden``.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import pytest
+from nnsim_studies.init import study
+
+from nnsim.experiment.config import resolve
+from nnsim.experiment.executor import run_chunks
+from nnsim.experiment.plan import make_plan
+from nnsim.experiment.results import write_tables
+from nnsim.experiment.store import ChunkStore, open_folder
+from nnsim.experiment.versions import ARITHMETIC_VERSION
+
+GOLDEN = Path(__file__).with_name("golden")
+TABLES = ("trials.csv", "layers.csv", "history.csv")
+SMALL = {
+    "scheme": "he_normal,xavier_uniform,torch_default,orthogonal,lsuv,truncated_normal:0.2,sparse:3,asymmetric",
+    "activation": "relu,gelu",
+    "depth": "2",
+    "probe_depth": "7",
+    "width": 13,
+    "learning_rate": "0.03,1e10",
+    "seeds": 2,
+    "probe_seeds": 2,
+    "epochs": 2,
+    "probe_epoch": "0,1",
+    "batch_size": 24,
+    "momentum": 0.9,
+    "data": "digits",
+    "fluctuation_nets": 30,
+    "samples": 200,
+}
+TINY = SMALL | {
+    "scheme": "he_normal,torch_default",
+    "activation": "tanh",
+    "learning_rate": "0.03",
+    "seeds": 1,
+    "probe_seeds": 1,
+    "fluctuation_nets": 5,
+    "gain_activation": "relu,gelu",
+}
+CONFIGURATIONS: dict[str, dict[str, Any]] = {"quick": {}, "small": SMALL, "tiny": TINY}  # quick: the preset itself
+
+
+def digests(axes: dict[str, Any], jobs: int = 1) -> dict[str, str]:
+    """Return the SHA-256 of each canonical table; chunks are short, so that jobs finish them in any order."""
+    plan = make_plan(study, resolve(study, "quick", axes), 0, chunk_seconds=0.05)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        open_folder(folder, plan.identity)
+        store = ChunkStore(folder)
+        run_chunks(plan, plan.chunks, store, jobs)
+        paths = [store.find(chunk) for chunk in plan.chunks]
+        written = write_tables(folder, study, store, [path for path in paths if path is not None])
+    return {table: written[table] for table in TABLES}
+
+
+def content(name: str) -> dict[str, Any]:
+    """Return what the golden file of a configuration should hold."""
+    versions = {"arithmetic_version": ARITHMETIC_VERSION, "schema_version": study.schema_version}
+    return {**versions, "files": digests(CONFIGURATIONS[name])}
+
+
+# --- the tests -----------------------------------------------------------------------------------------------------
+
+
+def golden(name: str) -> dict[str, Any]:
+    return json.loads((GOLDEN / f"init-{name}.json").read_text())
+
+
+def expect_golden(name: str, found: dict[str, str]) -> None:
+    changed = [table for table, digest in golden(name)["files"].items() if found[table] != digest]
+    assert not changed, (
+        f"{', '.join(changed)} of the {name} init study differ from tests/golden/init-{name}.json. If nobody meant to "
+        "change a result, this is a bug: find it. If it is meant, raise ARITHMETIC_VERSION in "
+        "nnsim/experiment/versions.py (for other bits) or the study's schema_version (for other rows, columns or "
+        "settings), so that old and new results are never mixed; then run `python tests/test_golden.py write`, commit "
+        "the files it writes and say why in the change log."
+    )
+
+
+@functools.cache
+def compiled_for(cpu: str, name: str) -> dict[str, str]:
+    """Return the digests of a process that compiles for `cpu`."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_CPU_")}
+    choice = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
+    command = [sys.executable, __file__, name]
+    done = subprocess.run(command, env={**inherited, **choice}, check=True, capture_output=True, timeout=600)
+    return json.loads(done.stdout)
+
+
+x86 = pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="names of x86 CPUs")
+avx2 = pytest.mark.skipif(
+    not all(llvmlite.binding.get_host_cpu_features().get(feature) for feature in ("avx2", "fma", "bmi2")),
+    reason="this machine cannot run AVX2 code",
+)
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize(
+    ("version", "current"), [("arithmetic_version", ARITHMETIC_VERSION), ("schema_version", study.schema_version)]
+)
+def test_golden_files_are_of_this_version(name: str, version: str, current: int) -> None:
+    assert golden(name)[version] == current, "the version was raised: run `python tests/test_golden.py write`"
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_this_machine(name: str, jobs: int) -> None:
+    expect_golden(name, digests(CONFIGURATIONS[name], jobs))
+
+
+@x86
+@avx2
+@pytest.mark.parametrize("name", ["small", "quick"])
+def test_avx2_code(name: str) -> None:
+    expect_golden(name, compiled_for("haswell", name))
+
+
+@x86
+def test_plain_code() -> None:
+    expect_golden("tiny", compiled_for("generic", "tiny"))
+
+
+def test_a_changed_table_is_named_with_what_to_do() -> None:
+    found = golden("tiny")["files"] | {"layers.csv": "0" * 64}
+    with pytest.raises(AssertionError, match=r"^layers\.csv of the tiny init study differ.*raise ARITHMETIC_VERSION"):
+        expect_golden("tiny", found)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "write":
+        for chosen in CONFIGURATIONS:
+            (GOLDEN / f"init-{chosen}.json").write_text(json.dumps(content(chosen), indent=2) + "\n")
+    else:
+        print(json.dumps(digests(CONFIGURATIONS[sys.argv[1]])))
