@@ -1,0 +1,93 @@
+"""Whole trainings beside PyTorch and JAX: the same weights, batches and losses; then the time of a step."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import ceiling
+import numpy as np
+import peers
+import pytest
+
+from nnsim.initializers import initialize
+from nnsim.kernels.cpu.draws import fill_normal, fill_permutation
+from nnsim.kernels.cpu.training import train_epochs
+from nnsim.kernels.philox import SHUFFLE
+from nnsim.network import NetworkSpec
+
+WORKLOADS = {
+    "W1": ((64, 32, 32, 10), 32, 8),
+    "W2": ((64, 128, 128, 10), 64, 4),
+    "W3": ((64, *[64] * 29, 10), 64, 1),
+}
+ROWS, LEARNING_RATE, KEY = 1792, np.float32(0.05), np.uint64(11)
+FRAMEWORKS = {"torch": peers.torch_eager, "jax": peers.jax_scan}
+
+
+class Workload:
+    """Data, initial weights and the order of the batches."""
+
+    def __init__(self, name: str) -> None:
+        widths, self.batch, self.epochs = WORKLOADS[name]
+        self.spec = NetworkSpec(widths)
+        self.theta = initialize(self.spec, "he_normal", 3)
+        self.X = np.empty(ROWS * widths[0], np.float32)
+        fill_normal(self.X, KEY, 1, 0)
+        self.X = self.X.reshape(ROWS, widths[0])
+        self.y = np.abs(self.X[:, :10]).argmax(axis=1)
+        self.steps = self.epochs * ROWS // self.batch
+
+    def order(self) -> np.ndarray:
+        rows = np.empty((self.epochs, ROWS), np.int64)
+        for epoch in range(self.epochs):
+            fill_permutation(rows[epoch], KEY, SHUFFLE, epoch)
+        return rows.reshape(self.steps, self.batch)
+
+    def run(self) -> np.ndarray:
+        """Train with nnsim and return the mean loss of each epoch's steps."""
+        theta, history = self.theta.copy(), np.empty((self.epochs, 3))
+        Y = self.y[:, None].astype(np.float32)
+        train_epochs(
+            self.spec.architecture(), theta, np.zeros_like(theta), self.X, Y, self.X[:1], Y[:1], self.batch,
+            LEARNING_RATE, np.float32(0), KEY, 0, history,
+        )  # fmt: skip
+        return history[:, 0]
+
+    def peer(self, framework: str) -> peers.Runner:
+        layers = [(W.copy(), b.copy()) for W, b in self.spec.layers(self.theta)]
+        return FRAMEWORKS[framework](layers, self.X, self.y, self.order(), float(LEARNING_RATE))
+
+    @property
+    def operations(self) -> int:
+        products = [fan_in * fan_out for fan_in, fan_out in self.spec.fans]
+        return 2 * self.batch * (3 * sum(products) - products[0])
+
+
+def timed(benchmark, name: str, steps: int, run) -> None:
+    benchmark.group = f"{name}, {steps} steps"
+    run()
+    benchmark.pedantic(run, rounds=15, warmup_rounds=2)
+    if benchmark.stats is not None:
+        benchmark.extra_info["microseconds_a_step"] = round(benchmark.stats.stats.median / steps * 1e6, 2)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_nnsim(benchmark, name):
+    workload = Workload(name)
+    timed(benchmark, name, workload.steps, workload.run)
+    if benchmark.stats is not None:
+        rate = workload.operations * workload.steps / benchmark.stats.stats.median
+        share = rate / ceiling.flops(np.float32)
+        benchmark.extra_info |= {"gflops": round(rate / 1e9, 1), "ceiling_share": round(share, 3)}
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_peer(benchmark, name, framework):
+    if find_spec(framework) is None:
+        pytest.skip(f"{framework} is not installed: pip install 'nnsim[bench]'")
+    workload = Workload(name)
+    run = workload.peer(framework)
+    ours, theirs = workload.run(), run().reshape(workload.epochs, -1).mean(axis=1)
+    np.testing.assert_allclose(theirs, ours, rtol=1e-4)
+    timed(benchmark, name, workload.steps, run)
