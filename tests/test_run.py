@@ -300,6 +300,18 @@ class TestResume:
         assert hashes(tmp_path) == before
         assert len(list((tmp_path / "chunks").iterdir())) == 4
 
+    def test_a_chunk_that_goes_missing_while_others_run_is_an_error(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run(tmp_path)
+        before = hashes(tmp_path)
+        min((tmp_path / "chunks").iterdir()).unlink()
+        monkeypatch.setattr("nnsim.study_runner.run_chunks", lambda *arguments: [])  # nothing brings it back
+        with pytest.raises(StoreError, match=r"1 chunks of .* are damaged or gone: run the same command again"):
+            run(tmp_path)
+        assert hashes(tmp_path) == before
+        assert not (tmp_path / "manifest.json").exists()  # a manifest says that a run is finished
+
     def test_a_failed_trial_is_tried_again(self, tmp_path: Path, measured: list[str]) -> None:
         run(tmp_path, shape=["square", "broken"])
         measured.clear()

@@ -14,6 +14,7 @@ from nnsim.report.claims import VERDICTS
 from nnsim.report.statistics import (
     Interval,
     Verdict,
+    above,
     at_least,
     at_most,
     equivalence,
@@ -220,6 +221,28 @@ class TestMedian:
 
     def test_mostly_diverged_is_untested(self):
         assert at_most(median_interval([1.0] + [math.inf] * 9, 0.9), 5.0) == "untested"
+
+
+class TestAbove:
+    @pytest.mark.parametrize(
+        ("low", "high", "verdict"),
+        [
+            (0.1, 0.3, "holds"),
+            (0.0, 0.3, "inconclusive"),
+            (-0.1, 0.3, "inconclusive"),
+            (0.0, 0.0, "fails"),
+            (-0.3, 0.0, "fails"),
+            (-0.3, -0.1, "fails"),
+        ],
+    )
+    def test_a_tie_is_not_above(self, low, high, verdict):
+        assert above(Interval(low, (low + high) / 2, high, 0.95, "by hand", 10), 0.0) == verdict
+
+    def test_one_value_is_not_enough(self):
+        assert above(mean_interval([1.0], 0.95), 0.0) == "inconclusive"
+
+    def test_no_value_is_untested(self):
+        assert above(mean_interval([], 0.95), 0.0) == "untested"
 
 
 class TestUnusableValues:
