@@ -363,7 +363,8 @@ def _training_questions(trials: pd.DataFrame, history: pd.DataFrame, config: dic
             "at_least",
         )
     lead, rate = _after_first_epoch(runs, history, shallow)
-    statement = f"Where both learn, He's network is ahead after the first epoch, at one learning rate ({rate:g})."
+    at = "one learning rate" if math.isnan(rate) else f"learning rate {rate:g}"
+    statement = f"Where both learn, He's network is ahead after the first epoch, both at {at}."
     yield asked("A4-first", statement, "he_normal minus xavier_normal", shallow, lead, 0.0, "above")
 
 
