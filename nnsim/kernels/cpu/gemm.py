@@ -13,7 +13,7 @@ from nnsim.kernels.vector import ROWS, VECTOR_BYTES, WIDE, address_of, lanes_of,
 
 DEPTH = 256  # rows of a panel of B: WIDE vectors each, at most 48 kB in all
 ZERO, ONE = np.int64(0), np.int64(1)  # as arguments, plain 0 and 1 would make Numba compile a variant for each
-PACK_FROM = 2**15  # bytes of B beyond which its panels are gathered: less stays in the first-level cache as it is
+PACK_FROM = 2**16  # bytes of B beyond which its panels are gathered: the first-level cache holds a panel of less
 
 _wide_tall, _wide_4, _wide_2, _wide_1 = (make_tile(rows, WIDE, masked=False) for rows in (ROWS, 4, 2, 1))
 _pair_tall, _pair_4, _pair_2, _pair_1 = (make_tile(rows, 2, masked=False) for rows in (ROWS, 4, 2, 1))
@@ -173,8 +173,15 @@ def affine(like, panel, a, w, b, z, rows, fan_in, fan_out):
 
 @inner
 def weight_gradient(like, panel, a, delta, g, rows, fan_in, fan_out):
-    """G = A^T delta."""
-    gemm(like, panel, a, ONE, fan_in, delta, fan_out, ONE, g, fan_out, ZERO, ZERO, fan_in, fan_out, rows)
+    """G = A^T delta; where delta's rows do not fill a vector, G^T = delta^T A, whose rows do."""
+    size, lanes, packed = size_of(like), lanes_of(like), _aligned(panel)
+    if fan_out >= lanes:
+        gemm(like, panel, a, ONE, fan_in, delta, fan_out, ONE, g, fan_out, ZERO, ZERO, fan_in, fan_out, rows)
+        return
+    for i in range(0, fan_in, WIDE * lanes):
+        width, block = min(WIDE * lanes, fan_in - i), a + size * i
+        gemm(like, panel, delta, ONE, fan_out, block, fan_in, ONE, packed, width, ZERO, ZERO, fan_out, width, rows)
+        _transpose(like, packed, width, g + size * i * fan_out, fan_out, fan_out, width)
 
 
 @inner
