@@ -1,0 +1,65 @@
+"""Scalar rules of learning-rate schedules: the two curves that need a function, and the rule that watches a metric."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from nnsim.kernels.options import scalar
+from nnsim.kernels.scalar_math import HALF_PI, constant, exp, fma, log, sin
+
+BEST, BAD_EPOCHS, COOLDOWN, FACTOR = range(4)  # places in the state of `reduce_on_plateau`
+
+
+class PlateauRule(NamedTuple):
+    """What `reduce_on_plateau` goes by, as float64 numbers.
+
+    A metric m is better than the best one b if sign m < sign (scale b + shift). After more than `patience` epochs
+    without a better one the factor is multiplied by `decay`, down to `least`, unless that takes no more than `eps` off;
+    for `cooldown` epochs after that, no bad epoch counts.
+    """
+
+    sign: float
+    scale: float
+    shift: float
+    decay: float
+    patience: float
+    cooldown: float
+    least: float
+    eps: float
+
+
+@scalar
+def half_cosine(x):
+    """(1 - cos(pi x)) / 2 = sin^2(pi x / 2): rises from 0 to 1 with x, and keeps its digits where it is small."""
+    s = sin(constant(x, HALF_PI)[0] * x)
+    return s * s
+
+
+@scalar
+def power(x, exponent):
+    """x^p = e^(p ln x) for x >= 0 and p > 0; the relative error is about p |ln x| roundings."""
+    return exp(exponent * log(x))
+
+
+@scalar
+def reduce_on_plateau(state, metric, rule):
+    """Take in an epoch's metric and return the factor of the learning rate from then on (PyTorch's ReduceLROnPlateau).
+
+    `state` is a float64 vector (best metric, bad epochs, epochs of cooldown left, factor), `rule` a `PlateauRule`. A
+    metric that is NaN is not better.
+    """
+    if rule.sign * metric < rule.sign * fma(state[BEST], rule.scale, rule.shift):
+        state[BEST] = metric
+        state[BAD_EPOCHS] = 0.0
+    else:
+        state[BAD_EPOCHS] += 1.0
+    if state[COOLDOWN] > 0.0:
+        state[COOLDOWN] -= 1.0
+        state[BAD_EPOCHS] = 0.0
+    if state[BAD_EPOCHS] > rule.patience:
+        lowered = max(state[FACTOR] * rule.decay, rule.least)
+        if state[FACTOR] - lowered > rule.eps:
+            state[FACTOR] = lowered
+        state[COOLDOWN] = rule.cooldown
+        state[BAD_EPOCHS] = 0.0
+    return state[FACTOR]
