@@ -1,10 +1,10 @@
 """Learning-rate schedules as exact traces: the rate of every step, known before training starts.
 
 A schedule is written ``name:key=value,key=value``, and one may follow a warm-up: ``cosine``,
-``step:size=30,gamma=0.1``, ``warmup:epochs=5+cosine``. The learning rate eta that it is given is the largest that it
-reaches. A schedule moves once an epoch or once a step (its key ``by``), and its lengths and its time t count the same;
-a length that is left out is the whole run, or what the warm-up leaves of it. After its length a schedule keeps its last
-rate.
+``multi_step:milestones=30/80,gamma=0.1``, ``warmup:epochs=5+cosine``. The learning rate eta that it is given is the
+largest that it reaches. A schedule moves once an epoch or once a step (its key ``by``), and its lengths and its time t
+count the same; a length that is left out is the whole run, or what the warm-up leaves of it. After its length a
+schedule keeps its last rate.
 
 A trace holds the same bits on every machine: it is made of IEEE 754's own operations, repeated products and the
 kernels' elementary functions.
