@@ -299,10 +299,12 @@ def initialize(spec: NetworkSpec, scheme: str, key: int, X: np.ndarray | None = 
         W[:] = weights
         if biases is not None:
             b[:] = biases
+    for gamma in spec.views(theta, "scale"):
+        gamma[:] = 1
     if entry.needs_data:
         if X is None:
             raise UsageError(f"scheme '{scheme}' needs a batch of inputs, and none was given")
         batch = np.ascontiguousarray(X, spec.numpy_dtype)
         spec.check(theta, batch)
-        scale_to_unit_variance(spec.architecture(), theta, batch)
+        scale_to_unit_variance(spec.architecture, theta, batch)
     return theta

@@ -9,7 +9,6 @@ repeat share their draws, so that they are paired.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +21,7 @@ from nnsim.initializers import initialize
 from nnsim.network import NetworkSpec
 from nnsim.probes import probe
 from nnsim.propagation import propagate, shown_layers, unit_rows
+from nnsim.recipe import Recipe
 from nnsim.seeding import key
 
 PROBE_ROWS = 16
@@ -173,21 +173,19 @@ def _chance(data: datasets.Split) -> float:
     return float(np.bincount(data.y_validation).max() / data.y_validation.size)
 
 
+def _recipe(trial: dict[str, Any]) -> Recipe:
+    return Recipe(trial["learning_rate"], trial["momentum"], trial["batch_size"], trial["epochs"])
+
+
 def _train_in_stretches(trial: dict[str, Any], spec: NetworkSpec) -> tuple[training.Run, Rows]:
     """Train to each epoch at which layers are looked at, and on from there."""
-    data, root, repeat = _batches(*data_names(trial)), trial["root_seed"], trial["repeat"]
-    theta = initialize(spec, trial["scheme"], key(root, "init", repeat), data.X[:256])
-    run = training.Run(theta, np.zeros_like(theta), np.empty((0, 3)), "done", -1)
-    epoch, layers = 0, []
-    for stop in [*trial["probe_epoch"], trial["epochs"]]:
-        recipe = training.Recipe(trial["learning_rate"], trial["momentum"], trial["batch_size"], stop - epoch)
-        more = training.train(
-            spec, run.theta, data, recipe, key(root, "shuffle", repeat), first_epoch=epoch, velocity=run.velocity
-        )
-        run = replace(more, history=np.concatenate([run.history, more.history]))
+    data, root, repeat, recipe = _batches(*data_names(trial)), trial["root_seed"], trial["repeat"], _recipe(trial)
+    run: np.ndarray | training.Run = initialize(spec, trial["scheme"], key(root, "init", repeat), data.X[:256])
+    layers: Rows = []
+    for epoch in [*trial["probe_epoch"], trial["epochs"]]:
+        run = training.train(spec, run, data, recipe, key(root, "shuffle", repeat), until=epoch)
         if run.status == "diverged":
             break
-        epoch = stop
         facts = probe(spec, run.theta, data.X_validation[:TRAINED_ROWS], data.Y_validation[:TRAINED_ROWS])
         layers += _layer_rows(trial, facts, epoch)
     return run, layers
@@ -205,10 +203,10 @@ def train_network(trial: dict[str, Any]) -> dict[str, Rows]:
         row |= {"status": "diverged", "reason": "the loss stopped being finite", "diverged_at": run.diverged_at}
     else:
         X, Y = data.X_test.astype(np.float32), training.targets(data.y_test, np.float32)
-        row["test_loss"], row["test_metric"] = training.evaluate(spec, run.theta, X, Y)
-        row |= dict(zip(names, run.history[-1].tolist(), strict=True))
+        row["test_loss"], row["test_metric"], _ = training.evaluate(spec, run.theta, X, Y)
+        row |= dict(zip(names, run.history[-1].tolist(), strict=False))
     history = [
-        {**_arm(trial), "epoch": epoch, **dict(zip(names, values, strict=True))}
+        {**_arm(trial), "epoch": epoch, **dict(zip(names, values, strict=False))}
         for epoch, values in enumerate(run.history.tolist(), start=1)
     ]
     return {"trials": [row], "layers": layers, "history": history}

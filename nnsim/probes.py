@@ -65,5 +65,5 @@ def probe(
     spec.check(theta, X, Y if signal is None else None)
     if signal is not None:
         check_shape("signal", sent, (X.shape[0], spec.widths[-1]))
-    facts = kernels.probe_layers(spec.architecture(), theta, X, Y, sent, dtype(threshold))
+    facts = kernels.probe_layers(spec.architecture, theta, X, Y, sent, dtype(threshold))
     return [dict(zip(COLUMNS, map(float, row), strict=True)) for row in facts]

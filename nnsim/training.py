@@ -4,48 +4,32 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from nnsim.checks import check_dtype, check_shape
 from nnsim.datasets import Split
 from nnsim.errors import UsageError
 from nnsim.kernels.cpu import training as kernels
+from nnsim.kernels.cpu.optimizers import Moments
+from nnsim.kernels.cpu.training import State
 from nnsim.network import NetworkSpec
+from nnsim.recipe import Recipe
+from nnsim.schedules import plateau
+
+COLUMNS = (
+    "train_loss",
+    "validation_loss",
+    "validation_metric",
+    "validation_auc",
+    "learning_rate",
+    "gradient_norm",
+    "clipped",
+)
+"""Columns of a history: see `nnsim.kernels.cpu.training.train_epochs`."""
 
 CALL_OPERATIONS = 4e9
 """Multiply-adds that one kernel call does at most, well under a second's worth, so that a run can be stopped."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train: mini-batch gradient descent with momentum.
-
-    Parameters
-    ----------
-    learning_rate : float, positive
-    momentum : float in [0, 1)
-    batch_size : int
-        Rows a step; the last batch of an epoch may be smaller.
-    epochs : int
-    """
-
-    learning_rate: float = 0.05
-    momentum: float = 0.9
-    batch_size: int = 64
-    epochs: int = 10
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise UsageError(f"the learning rate must be a positive number, got {self.learning_rate}")
-        if not 0 <= self.momentum < 1:
-            raise UsageError(f"momentum must be at least 0 and below 1, got {self.momentum}")
-        counts = (self.batch_size, self.epochs)
-        if not all(isinstance(count, int | np.integer) for count in counts) or self.batch_size < 1 or self.epochs < 0:
-            raise UsageError(
-                f"batch size and epochs must be whole numbers of at least 1 and 0, "
-                f"got {self.batch_size} and {self.epochs}"
-            )
 
 
 @dataclass(frozen=True)
@@ -64,20 +48,34 @@ class Run:
 
     Attributes
     ----------
-    theta, velocity : vectors
-        The parameters after the last finished step, and their velocities.
-    history : float64 array (epochs done, 3)
-        Mean training loss of each epoch's steps, validation loss and metric after it.
+    theta, statistics : vectors
+        The parameters and the running statistics of batch normalisation: after the last finished step or, with early
+        stopping, of the best epoch.
+    state : State
+        All that training goes on from.
+    history : float64 array (epochs done, `COLUMNS`)
     status : {"done", "diverged"}
     diverged_at : int
         The step at which the loss stopped being finite, -1 if it never did.
+    stopped_early : bool
+        Whether early stopping ended the run before its last epoch.
     """
 
     theta: np.ndarray
-    velocity: np.ndarray
+    statistics: np.ndarray
+    state: State
     history: np.ndarray
     status: str
     diverged_at: int
+    stopped_early: bool
+
+
+class Scores(NamedTuple):
+    """Mean loss, metric (accuracy, or R^2 of a regression) and area under the ROC curve (NaN where not asked for)."""
+
+    loss: float
+    metric: float
+    auc: float
 
 
 def loss_of(task: str) -> str:
@@ -101,46 +99,80 @@ def batches(data: Split, dtype: type) -> Batches:
 
 
 def _check(spec: NetworkSpec, theta: np.ndarray, data: Batches, recipe: Recipe) -> None:
+    rows = data.X.shape[0]
     if data.X.shape[1] != spec.widths[0]:
         raise UsageError(f"the network takes {spec.widths[0]} inputs, the data have {data.X.shape[1]}")
     spec.check(theta, data.X, data.Y, " of the training rows")
-    spec.check(theta, data.X_validation, data.Y_validation, " of the validation rows")
-    if recipe.batch_size > data.X.shape[0]:
+    if data.X_validation.shape[0] or recipe.watches:
+        spec.check(theta, data.X_validation, data.Y_validation, " of the validation rows")
+    if recipe.batch_size > rows:
         raise UsageError(
-            f"a batch of {recipe.batch_size} rows is larger than the {data.X.shape[0]} training rows: "
-            f"choose at most {data.X.shape[0]}"
+            f"a batch of {recipe.batch_size} rows is larger than the {rows} training rows: choose at most {rows}"
         )
     if not spec.differentiable:
         raise UsageError(f"activation '{spec.activation}' passes no gradient and cannot be trained")
+    smallest = rows % recipe.batch_size if rows % recipe.batch_size and not recipe.drop_last else recipe.batch_size
+    if spec.normalization == "batch" and spec.depth and smallest == 1:
+        raise UsageError(
+            f"batch normalisation needs at least 2 rows a batch, and of {rows} rows in batches of {recipe.batch_size} "
+            "the last holds 1: choose another batch size, or drop the last batch"
+        )
+
+
+def _new_state(spec: NetworkSpec, theta: np.ndarray, recipe: Recipe) -> State:
+    n, real, entry, stops = spec.n_parameters, spec.numpy_dtype, recipe.entry, recipe.patience is not None
+    statistics = spec.initial_statistics()
+    return State(
+        theta=theta.copy(),
+        statistics=statistics,
+        moments=Moments(np.zeros(n if entry.first else 0, real), np.zeros(n if entry.second else 0, real), np.ones(2)),
+        plateau=plateau(recipe.parsed_schedule, recipe.learning_rate)[1],
+        stopping=np.array([math.inf, -1.0, 0.0]),
+        best_theta=theta.copy() if stops else theta[:0].copy(),
+        best_statistics=statistics.copy() if stops else statistics[:0].copy(),
+    )
+
+
+def _copy(state: State) -> State:
+    moments = Moments(*(array.copy() for array in state.moments))
+    return State(*(moments if part is state.moments else part.copy() for part in state))
+
+
+def _run(state: State, recipe: Recipe, history: np.ndarray, diverged_at: int) -> Run:
+    waited = recipe.patience is not None and state.stopping[kernels.WAITED] >= recipe.patience
+    best = recipe.patience is not None and state.stopping[kernels.BEST_EPOCH] >= 0
+    theta, statistics = (state.best_theta, state.best_statistics) if best else (state.theta, state.statistics)
+    status = "done" if diverged_at < 0 else "diverged"
+    return Run(theta, statistics, state, history, status, diverged_at, waited and len(history) < recipe.epochs)
 
 
 def train(
     spec: NetworkSpec,
-    theta: np.ndarray,
+    start: np.ndarray | Run,
     data: Batches,
     recipe: Recipe,
     key: int,
     *,
-    first_epoch: int = 0,
-    velocity: np.ndarray | None = None,
+    until: int | None = None,
+    auc: bool = False,
 ) -> Run:
-    """Train from the parameters `theta`, which are not changed.
+    """Train from initial parameters, or go on from an earlier call; neither is changed.
 
-    Two calls, of which the second goes on from the first one's parameters and velocities with ``first_epoch`` set,
-    give the same bits as one.
+    A run that is stopped after any epoch (`until`) and goes on gives the same bits as one that was not.
 
     Parameters
     ----------
     spec : NetworkSpec
-    theta : vector (spec.n_parameters,)
+    start : vector (spec.n_parameters,), or Run
     data : Batches
+        With no validation rows, the history's columns about them are NaN.
     recipe : Recipe
     key : int
-        64-bit key of the shuffles.
-    first_epoch : int
-        Number of the first epoch, which its shuffle depends on.
-    velocity : vector, optional
-        Velocities to go on from; zeros by default.
+        64-bit key of the shuffles and of dropout.
+    until : int, optional
+        Epoch after which to stop for now; by default the recipe's last.
+    auc : bool
+        Whether to compute the area under the ROC curve on the validation rows; for two classes.
 
     Returns
     -------
@@ -149,35 +181,69 @@ def train(
     Raises
     ------
     UsageError
-        If widths, velocity and data do not fit, a batch is larger than the data, or the activation passes no gradient.
+        If network, data and recipe do not go together: widths, a batch larger than the data or of one row under batch
+        normalisation, early stopping without validation rows, an activation that passes no gradient.
     """
+    theta = start.state.theta if isinstance(start, Run) else start
     _check(spec, theta, data, recipe)
-    if velocity is not None:
-        check_dtype("velocity", velocity, spec.numpy_dtype)
-        check_shape("velocity", velocity, theta.shape)
-    real, net = spec.numpy_dtype, spec.architecture()
-    theta = theta.copy()
-    velocity = np.zeros_like(theta) if velocity is None else velocity.copy()
-    history = np.empty((recipe.epochs, 3))
-    steps = -(-data.X.shape[0] // recipe.batch_size)
-    a_call = max(1, int(CALL_OPERATIONS / (3 * spec.n_parameters * data.X.shape[0])))
-    with np.errstate(over="ignore"):  # a rate beyond the precision is infinite, and the run diverges
-        rates = real(recipe.learning_rate), real(recipe.momentum)
-    for start in range(0, recipe.epochs, a_call):
-        stopped = kernels.train_epochs(
-            *(net, theta, velocity, data.X, data.Y, data.X_validation, data.Y_validation, recipe.batch_size, *rates),
-            *(np.uint64(key), first_epoch + start, history[start : start + a_call]),
-        )
+    state = _copy(start.state) if isinstance(start, Run) else _new_state(spec, theta, recipe)
+    history = start.history if isinstance(start, Run) else np.empty((0, kernels.COLUMNS))
+    if isinstance(start, Run) and (start.status == "diverged" or start.stopped_early):
+        return start
+    last = recipe.epochs if until is None else min(until, recipe.epochs)
+    return _train(spec, state, data, recipe, key, history, last, auc)
+
+
+def _train(
+    spec: NetworkSpec,
+    state: State,
+    data: Batches,
+    recipe: Recipe,
+    key: int,
+    history: np.ndarray,
+    last: int,
+    auc: bool,
+) -> Run:
+    """Train up to epoch `last`, in calls that are short enough to stop between them."""
+    net, rule, course = spec.architecture, recipe.rule(spec), recipe.course(auc)
+    rows, steps, rates = data.X.shape[0], recipe.steps(data.X.shape[0]), recipe.rates(data.X.shape[0])
+    arrays = kernels.Data(data.X, data.Y, data.X_validation, data.Y_validation)
+    a_call = max(1, int(CALL_OPERATIONS / (3 * spec.n_parameters * rows)))
+    while len(history) < last:
+        first = len(history)
+        more = np.empty((min(a_call, last - first), kernels.COLUMNS))
+        its_rates = rates[first * steps : (first + len(more)) * steps]
+        epochs, stopped = kernels.train_epochs(net, state, rule, course, arrays, its_rates, np.uint64(key), first, more)
+        history = np.concatenate([history, more[:epochs]])
         if stopped >= 0:
-            step = (first_epoch + start) * steps + stopped
-            return Run(theta, velocity, history[: start + stopped // steps], "diverged", step)
-    if recipe.epochs and not math.isfinite(history[-1, kernels.VALIDATION_LOSS]):  # the last step was the one too far
-        return Run(theta, velocity, history, "diverged", (first_epoch + recipe.epochs) * steps)
-    return Run(theta, velocity, history, "done", -1)
+            return _run(state, recipe, history, len(history) * steps + stopped)
+        if epochs < len(more):
+            break
+    validated = data.X_validation.shape[0] > 0 and len(history) > 0
+    if validated and not math.isfinite(history[-1, kernels.VALIDATION_LOSS]):  # the last step was the one too far
+        return _run(state, recipe, history, len(history) * steps)
+    return _run(state, recipe, history, -1)
 
 
-def evaluate(spec: NetworkSpec, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> tuple[float, float]:
-    """Return (mean loss, metric) over rows; the metric is the accuracy or, for squared error, R^2.
+def evaluate(
+    spec: NetworkSpec,
+    theta: np.ndarray,
+    X: np.ndarray,
+    Y: np.ndarray,
+    statistics: np.ndarray | None = None,
+    auc: bool = False,
+) -> Scores:
+    """Return mean loss, metric and, where asked for, area under the ROC curve over rows.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    theta : vector
+    X, Y : arrays (rows, inputs), (rows, 1 or outputs)
+    statistics : vector, optional
+        Running statistics of batch normalisation; by default those before any training.
+    auc : bool
+        For two classes.
 
     Raises
     ------
@@ -185,4 +251,5 @@ def evaluate(spec: NetworkSpec, theta: np.ndarray, X: np.ndarray, Y: np.ndarray)
         If an array's precision or shape does not fit the network, or a class number does not exist.
     """
     spec.check(theta, X, Y)
-    return kernels.evaluate(spec.architecture(), theta, X, Y, min(256, X.shape[0]))
+    running = spec.initial_statistics() if statistics is None else statistics
+    return Scores(*kernels.evaluate(spec.architecture, theta, running, X, Y, min(256, X.shape[0]), auc))

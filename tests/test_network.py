@@ -97,25 +97,25 @@ class TestLayout:
 
 class TestArchitecture:
     def test_widths_are_an_int64_vector(self):
-        widths = NetworkSpec((3, 5, 2)).architecture().widths
+        widths = NetworkSpec((3, 5, 2)).architecture.widths
         assert (widths.dtype, widths.tolist()) == (np.dtype(np.int64), [3, 5, 2])
 
     @pytest.mark.parametrize("name", ACTIVATIONS)
     def test_the_activation_is_its_code(self, name):
-        assert NetworkSpec((3, 2), name).architecture().activation == ACTIVATIONS[name].code
+        assert NetworkSpec((3, 2), name).architecture.activation == ACTIVATIONS[name].code
 
     @pytest.mark.parametrize("name", LOSSES)
     def test_the_loss_is_its_code(self, name):
-        assert NetworkSpec((3, 2), loss=name).architecture().loss == LOSSES[name]
+        assert NetworkSpec((3, 2), loss=name).architecture.loss == LOSSES[name]
 
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     def test_the_parameter_has_the_precision_of_the_network(self, dtype):
-        parameter = NetworkSpec((3, 2), "leaky_relu", 0.1, dtype=dtype).architecture().parameter
+        parameter = NetworkSpec((3, 2), "leaky_relu", 0.1, dtype=dtype).architecture.parameter
         assert (type(parameter), parameter) == (getattr(np, dtype), getattr(np, dtype)(0.1))
 
     @pytest.mark.parametrize(("name", "default"), [("leaky_relu", 0.01), ("elu", 1.0), ("tanh", 0.0)])
     def test_a_parameter_that_is_not_given_is_the_default(self, name, default):
-        assert NetworkSpec((3, 2), name, dtype="float64").architecture().parameter == default
+        assert NetworkSpec((3, 2), name, dtype="float64").architecture.parameter == default
 
     def test_the_step_alone_passes_no_gradient(self):
         assert [name for name in ACTIVATIONS if not NetworkSpec((3, 2), name).differentiable] == ["step"]

@@ -90,7 +90,7 @@ class TestParity:
     def test_one_loss_and_its_gradient(self, activation, loss):
         spec, theta, X, Y = case(activation, loss)
         gradient = np.empty_like(theta)
-        found = loss_and_gradient(spec.architecture(), theta, X, Y, gradient)
+        found = loss_and_gradient(spec.architecture, theta, X, Y, gradient)
         parameters = tensors(spec, theta)
         expected = loss_of(spec, parameters, X, Y)
         expected.backward()

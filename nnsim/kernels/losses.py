@@ -2,28 +2,36 @@
 
 Cross-entropy needs a whole row: with the largest logit m of the row, L = ln sum_j e^(z_j - m) - (z_y - m) and
 dL/dz_j = e^(z_j - m) / sum - [j = y].
+
+References
+----------
+C. Szegedy et al., "Rethinking the Inception architecture", CVPR 2016 (label smoothing); P. J. Huber, Ann. Math.
+Statist. 35 (1964) 73.
 """
 
 from __future__ import annotations
 
 from nnsim.kernels.options import scalar
-from nnsim.kernels.scalar_math import TWO, ZERO, constant, exp, fma, log1p, sigmoid
+from nnsim.kernels.scalar_math import HALF, ONE, TWO, ZERO, constant, exp, fma, log1p, sigmoid
 
-CROSS_ENTROPY, BCE, MSE = range(3)
-LOSSES: dict[str, int] = {"cross_entropy": CROSS_ENTROPY, "bce": BCE, "mse": MSE}
-
-
-@scalar
-def binary_cross_entropy(z, y):
-    """max(z, 0) - z y + ln(1 + e^-|z|) = -y ln s(z) - (1 - y) ln(1 - s(z))."""
-    positive = z if z > constant(z, ZERO) else constant(z, ZERO)
-    return fma(-z, y, positive) + log1p(exp(-abs(z)))
+CROSS_ENTROPY, BCE, MSE, MAE, HUBER = range(5)
+LOSSES: dict[str, int] = {"cross_entropy": CROSS_ENTROPY, "bce": BCE, "mse": MSE, "mae": MAE, "huber": HUBER}
 
 
 @scalar
-def binary_cross_entropy_slope(z, y):
-    """s(z) - y with the logistic function s."""
-    return sigmoid(z) - y
+def binary_cross_entropy(z, y, weight):
+    """-w y ln s(z) - (1 - y) ln(1 - s(z)) = (1 - y) z + (1 + (w - 1) y) ln(1 + e^-z), with the logistic function s."""
+    one = constant(z, ONE)
+    positive = -z if z < constant(z, ZERO) else constant(z, ZERO)
+    softplus = positive + log1p(exp(-abs(z)))
+    return fma(fma(weight - one, y, one), softplus, (one - y) * z)
+
+
+@scalar
+def binary_cross_entropy_slope(z, y, weight):
+    """(1 - y) s(z) - w y s(-z)."""
+    one = constant(z, ONE)
+    return fma(one - y, sigmoid(z), -weight * y * sigmoid(-z))
 
 
 @scalar
@@ -36,3 +44,32 @@ def squared_error(z, y):
 def squared_error_slope(z, y):
     """2 (z - y)."""
     return constant(z, TWO) * (z - y)
+
+
+@scalar
+def absolute_error(z, y):
+    """|z - y|."""
+    return abs(z - y)
+
+
+@scalar
+def absolute_error_slope(z, y):
+    """The sign of z - y, 0 where they are equal."""
+    zero, one = constant(z, ZERO), constant(z, ONE)
+    return (one if z > y else zero) - (one if z < y else zero)
+
+
+@scalar
+def huber(z, y, delta):
+    """(z - y)^2 / 2 up to |z - y| = delta, beyond it delta (|z - y| - delta / 2)."""
+    distance = abs(z - y)
+    near = constant(z, HALF) * distance * distance
+    return near if distance <= delta else delta * fma(-constant(z, HALF), delta, distance)
+
+
+@scalar
+def huber_slope(z, y, delta):
+    """z - y, cut at -delta and delta."""
+    difference = z - y
+    above = difference if difference > -delta else -delta
+    return above if above < delta else delta

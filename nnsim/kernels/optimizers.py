@@ -1,9 +1,15 @@
-"""Update rules: what becomes of one parameter in one step."""
+"""Update rules: what becomes of one parameter, and of its moments, in one step."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+
 from nnsim.kernels.options import scalar
-from nnsim.kernels.scalar_math import fma
+from nnsim.kernels.scalar_math import ONE, constant, fma
+
+SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM = range(6)
 
 
 @scalar
@@ -16,3 +22,94 @@ def descend(theta, gradient, learning_rate):
 def accumulate(velocity, gradient, momentum):
     """mu v + g: the velocity of the heavy ball (Polyak 1964; Sutskever et al. 2013)."""
     return fma(momentum, velocity, gradient)
+
+
+@scalar
+def look_ahead(velocity, gradient, momentum):
+    """g + mu v with the velocity after this step: Nesterov's direction (Nesterov 1983; Sutskever et al. 2013)."""
+    return fma(momentum, velocity, gradient)
+
+
+@scalar
+def add_square(squares, gradient):
+    """s + g^2: Adagrad's sum (Duchi, Hazan and Singer 2011)."""
+    return fma(gradient, gradient, squares)
+
+
+@scalar
+def average(moment, gradient, decay):
+    """b m + (1 - b) g: Adam's first moment (Kingma and Ba 2015)."""
+    return fma(decay, moment, (constant(gradient, ONE) - decay) * gradient)
+
+
+@scalar
+def average_square(squares, gradient, decay):
+    """b s + (1 - b) g^2: the second moment of RMSProp (Tieleman and Hinton 2012) and Adam."""
+    return fma(decay, squares, (constant(gradient, ONE) - decay) * gradient * gradient)
+
+
+@scalar
+def scaled(gradient, squares, epsilon):
+    """g / (sqrt(s) + epsilon): the direction of Adagrad and RMSProp."""
+    return gradient / (np.sqrt(squares) + epsilon)
+
+
+@scalar
+def scaled_unbiased(moment, squares, root_correction, epsilon):
+    """m / (sqrt(s) c + epsilon) with c = 1 / sqrt(1 - b2^t): Adam's direction, but for 1 / (1 - b1^t) in its rate."""
+    return moment / fma(np.sqrt(squares), root_correction, epsilon)
+
+
+@scalar
+def shrink(theta, learning_rate, decay):
+    """(1 - eta lambda) theta: decoupled weight decay (Loshchilov and Hutter 2019)."""
+    return fma(-(learning_rate * decay), theta, theta)
+
+
+@scalar
+def add_decay(gradient, theta, decay):
+    """g + lambda theta: the gradient of an L2 penalty."""
+    return fma(decay, theta, gradient)
+
+
+@scalar
+def clip(gradient, limit):
+    """The gradient, cut at -limit and limit; NaN stays."""
+    above = -limit if gradient < -limit else gradient
+    return limit if above > limit else above
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimizer and what others need to know about it.
+
+    Attributes
+    ----------
+    code : int
+        What kernels know it by.
+    momentum, beta2, epsilon : float
+        Defaults: of the velocity's or first moment's decay, of the second moment's, of what is added to its root.
+    first, second : bool
+        Whether it remembers a velocity or first moment, and a second moment or sum of squares.
+    decoupled : bool
+        Whether weight decay acts on the parameters, not on their gradient.
+    """
+
+    code: int
+    momentum: float = 0.0
+    beta2: float = 0.0
+    epsilon: float = 0.0
+    first: bool = False
+    second: bool = False
+    decoupled: bool = False
+
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    "sgd": Optimizer(SGD),
+    "momentum": Optimizer(MOMENTUM, momentum=0.9, first=True),
+    "nesterov": Optimizer(NESTEROV, momentum=0.9, first=True),
+    "adagrad": Optimizer(ADAGRAD, epsilon=1e-10, second=True),
+    "rmsprop": Optimizer(RMSPROP, beta2=0.99, epsilon=1e-8, second=True),
+    "adam": Optimizer(ADAM, 0.9, 0.999, 1e-8, first=True, second=True),
+    "adamw": Optimizer(ADAM, 0.9, 0.999, 1e-8, first=True, second=True, decoupled=True),
+}

@@ -7,6 +7,7 @@
 - ``_nrt=False``: no reference counting, which costs two atomic operations for every array that a call or slice touches.
 - ``inline="always"``: for functions that take a workspace; they are compiled with their callers, not once more.
 - ``no_cpython_wrapper``, ``no_cfunc_wrapper``: callers that do not exist need no entry, which saves compile time.
+- ``pipeline_class=CalleeCompiler``: such functions become machine code with their callers only, see `callees`.
 - ``fastmath`` is never used: it lets the compiler reorder sums, and results would differ between CPUs.
 - no explicit signatures: they would compile at import, and bar scalar functions from CUDA kernels.
 """
@@ -23,6 +24,7 @@ import numba.extending
 from numba.core.caching import FunctionCache
 
 from nnsim.kernels import compile_cache
+from nnsim.kernels.callees import CalleeCompiler
 
 # What Numba compiles is called without the arguments that its type hints count: to a type checker it is Any.
 njit: Any = numba.njit
@@ -55,21 +57,28 @@ def scalar(function: Callable) -> Any:
     return njit(error_model="numpy", forceinline=True, no_cfunc_wrapper=True)(function)
 
 
+_CALLEE: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+    "no_cpython_wrapper": True,
+    "pipeline_class": CalleeCompiler,
+}
+
+
 def inner(function: Callable) -> Any:
     """Compile a loop that other kernels call: it makes no array, and cannot be called from Python."""
-    return njit(_nrt=False, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)(function)
+    return njit(_nrt=False, **_CALLEE)(function)
 
 
 def maker(function: Callable) -> Any:
     """Compile a function that makes arrays for other kernels; it cannot be called from Python."""
-    return njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)(function)
+    return njit(**_CALLEE)(function)
 
 
 def inlined(function: Callable) -> Any:
     """Put a function's statements into its callers: a call would count a reference for every array that it takes."""
-    return njit(nogil=True, error_model="numpy", inline="always", no_cfunc_wrapper=True, no_cpython_wrapper=True)(
-        function
-    )
+    return njit(inline="always", **_CALLEE)(function)
 
 
 def kernel(function: Callable) -> Any:

@@ -18,7 +18,7 @@ from nnsim.kernels.options import scalar
 from nnsim.kernels.scalar_math import both, constant, log, sin_cos
 
 # What a draw is for: streams with different purposes never meet.
-INIT, SHUFFLE, SPLIT, DATA, NOISE, SIGNAL = 1, 2, 3, 4, 5, 6
+INIT, SHUFFLE, SPLIT, DATA, NOISE, SIGNAL, DROPOUT = 1, 2, 3, 4, 5, 6, 7
 
 LOW = np.uint64(0xFFFFFFFF)
 HALF_WORD = np.uint64(32)

@@ -76,7 +76,7 @@ def test_permutation(benchmark):
 def test_network(benchmark, passes, dtype):
     spec = NetworkSpec((64, 128, 128, 10), dtype=np.dtype(dtype).name)
     theta, X, Y = initialize(spec, "he_normal", 3), numbers((64, 64), dtype), np.zeros((64, 1), dtype)
-    gradient, net = np.empty_like(theta), spec.architecture()
+    gradient, net = np.empty_like(theta), spec.architecture
     products = [fan_in * fan_out for fan_in, fan_out in spec.fans]
     benchmark.group = "network 64-128-128-10, 64 rows"
     if passes == "forward":

@@ -11,16 +11,17 @@ import pytest
 
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation
-from nnsim.kernels.cpu.training import train_epochs
 from nnsim.kernels.philox import SHUFFLE
 from nnsim.network import NetworkSpec
+from nnsim.recipe import Recipe
+from nnsim.training import Batches, train
 
 WORKLOADS = {
     "W1": ((64, 32, 32, 10), 32, 8),
     "W2": ((64, 128, 128, 10), 64, 4),
     "W3": ((64, *[64] * 29, 10), 64, 1),
 }
-ROWS, LEARNING_RATE, KEY = 1792, np.float32(0.05), np.uint64(11)
+ROWS, LEARNING_RATE, KEY = 1792, 0.05, np.uint64(11)
 FRAMEWORKS = {"torch": peers.torch_eager, "jax": peers.jax_scan}
 
 
@@ -30,6 +31,7 @@ class Workload:
     def __init__(self, name: str) -> None:
         widths, self.batch, self.epochs = WORKLOADS[name]
         self.spec = NetworkSpec(widths)
+        self.recipe = Recipe(LEARNING_RATE, batch_size=self.batch, epochs=self.epochs, optimizer="sgd")
         self.theta = initialize(self.spec, "he_normal", 3)
         self.X = np.empty(ROWS * widths[0], np.float32)
         fill_normal(self.X, KEY, 1, 0)
@@ -45,17 +47,13 @@ class Workload:
 
     def run(self) -> np.ndarray:
         """Train with nnsim and return the mean loss of each epoch's steps."""
-        theta, history = self.theta.copy(), np.empty((self.epochs, 3))
         Y = self.y[:, None].astype(np.float32)
-        train_epochs(
-            self.spec.architecture(), theta, np.zeros_like(theta), self.X, Y, self.X[:1], Y[:1], self.batch,
-            LEARNING_RATE, np.float32(0), KEY, 0, history,
-        )  # fmt: skip
-        return history[:, 0]
+        data = Batches(self.X, Y, self.X[:1], Y[:1])
+        return train(self.spec, self.theta, data, self.recipe, KEY).history[:, 0]
 
     def peer(self, framework: str) -> peers.Runner:
         layers = [(W.copy(), b.copy()) for W, b in self.spec.layers(self.theta)]
-        return FRAMEWORKS[framework](layers, self.X, self.y, self.order(), float(LEARNING_RATE))
+        return FRAMEWORKS[framework](layers, self.X, self.y, self.order(), LEARNING_RATE)
 
     @property
     def operations(self) -> int:

@@ -12,6 +12,7 @@ from nnsim.kernels.options import inner, kernel
 from nnsim.kernels.philox import draw, normal_pair, uniform32, uniform64
 
 BLOCKS = 64
+TILE_WORDS = 4 * BLOCKS
 
 
 @inner

@@ -10,18 +10,27 @@ from nnsim.kernels.cpu.gemm import transpose
 from nnsim.kernels.losses import (
     BCE,
     CROSS_ENTROPY,
+    HUBER,
+    MSE,
+    absolute_error,
+    absolute_error_slope,
     binary_cross_entropy,
     binary_cross_entropy_slope,
+    huber,
+    huber_slope,
     squared_error,
     squared_error_slope,
 )
-from nnsim.kernels.options import inner
-from nnsim.kernels.scalar_math import exp, log
+from nnsim.kernels.options import inner, scalar
+from nnsim.kernels.scalar_math import exp, fma, log
+
+# Everything about a row of logits runs on the transpose, one row a class, so that the loops over the rows of the batch
+# are vector code.
 
 
 @inner
-def _exponentials(Z, labels, E, top):
-    """Write E[j, i] = e^(z_ij - m_i) with the largest logit m_i of row i, and return sum_i m_i - z_{i, y_i}."""
+def _exponentials(Z, E, top, total):
+    """Write E[j, i] = e^(z_ij - m_i) with the largest logit m_i of row i in `top`, and the sum over j in `total`."""
     transpose(Z, E)
     classes, rows = E.shape
     for i in range(rows):
@@ -29,77 +38,139 @@ def _exponentials(Z, labels, E, top):
     for j in range(1, classes):
         for i in range(rows):
             top[i] = E[j, i] if E[j, i] > top[i] else top[i]
-    loss = 0.0
-    for i in range(rows):
-        loss += np.float64(top[i] - E[np.int64(labels[i, 0]), i])
     for j in range(classes):
         for i in range(rows):
             E[j, i] = exp(E[j, i] - top[i])
-    return loss
-
-
-@inner
-def _cross_entropy(Z, labels, delta, scratch):
-    """Mean cross-entropy; labels holds class numbers in its first column.
-
-    Everything runs on the transpose, one row a class, so that the loops over rows of the batch are vector code.
-    """
-    rows, classes = Z.shape
-    E = scratch[: classes * rows].reshape(classes, rows)
-    total, share = scratch[classes * rows : (classes + 1) * rows], scratch[(classes + 1) * rows : (classes + 2) * rows]
-    loss = _exponentials(Z, labels, E, share)
     for i in range(rows):
         total[i] = E[0, i]
     for j in range(1, classes):
         for i in range(rows):
             total[i] += E[j, i]
+
+
+@inner
+def _cross_entropy(Z, labels, delta, E, top, total):
+    """Mean cross-entropy; labels holds class numbers in its first column."""
+    rows, classes = Z.shape
+    _exponentials(Z, E, top, total)
+    loss = 0.0
+    for i in range(rows):
+        loss += np.float64(top[i] - Z[i, np.int64(labels[i, 0])])
     scale = Z.dtype.type(1.0 / rows)
     for i in range(rows):
-        share[i] = scale / total[i]
+        top[i] = scale / total[i]
         total[i] = log(total[i])
     for i in range(rows):
         loss += np.float64(total[i])
     for j in range(classes):
         for i in range(rows):
-            E[j, i] *= share[i]
+            E[j, i] *= top[i]
     transpose(E, delta)
     for i in range(rows):
         delta[i, np.int64(labels[i, 0])] -= scale
-    return loss / rows
+    return loss / rows, float(rows)
+
+
+@inner
+def _total_weight(labels, weights):
+    """Sum of the weights of the rows' classes."""
+    total = 0.0
+    for i in range(labels.shape[0]):
+        total += np.float64(weights[np.int64(labels[i, 0])])
+    return total
+
+
+@inner
+def _weighted_cross_entropy(Z, labels, delta, E, top, total, smoothing, weights):
+    """Mean cross-entropy with smoothed labels and class weights, over the sum of the weights of the rows' classes.
+
+    A row with the class y counts w_y (1 - s) times -ln p_y and, for every class j, w_j s / C times -ln p_j.
+    """
+    rows, classes = Z.shape
+    _exponentials(Z, E, top, total)
+    everywhere = smoothing / Z.dtype.type(classes)
+    sum_of_weights = _total_weight(labels, weights)
+    scale = Z.dtype.type(1.0 / sum_of_weights)
+    loss = 0.0
+    for i in range(rows):
+        label = np.int64(labels[i, 0])
+        level = top[i] + log(total[i])
+        top[i] = Z.dtype.type(0)  # from here on the sum of the target's parts
+        for j in range(classes):
+            part = weights[j] * everywhere
+            part += (Z.dtype.type(1) - smoothing) * weights[j] if j == label else Z.dtype.type(0)
+            delta[i, j] = part
+            top[i] += part
+            loss = fma(np.float64(part), np.float64(level - Z[i, j]), loss)
+    for i in range(rows):
+        share = top[i] / total[i]
+        for j in range(classes):
+            delta[i, j] = scale * fma(share, E[j, i], -delta[i, j])
+    return loss / sum_of_weights, sum_of_weights
 
 
 def _elementwise(value: Any, slope: Any) -> Any:
+    """Return the loop over all outputs, each with its own parameter, for a loss that sums over them."""
+
     @inner
-    def loss_and_delta(Z, targets, delta):
-        rows, outputs = Z.shape
-        scale = Z.dtype.type(1.0 / (rows * outputs))
+    def loss_and_delta(z, y, parameter, delta):
+        scale = z.dtype.type(1.0 / z.size)
         loss = 0.0
-        for i in range(rows):
-            for j in range(outputs):
-                delta[i, j] = value(Z[i, j], targets[i, j])
-            for j in range(outputs):
-                loss += np.float64(delta[i, j])
-            for j in range(outputs):
-                delta[i, j] = scale * slope(Z[i, j], targets[i, j])
-        return loss / (rows * outputs)
+        for i in range(z.size):
+            delta[i] = value(z[i], y[i], parameter[i])
+        for i in range(z.size):
+            loss += np.float64(delta[i])
+        for i in range(z.size):
+            delta[i] = scale * slope(z[i], y[i], parameter[i])
+        return loss / z.size
 
     return loss_and_delta
 
 
+def _without_parameter(function: Any) -> Any:
+    @scalar
+    def formula(z, y, parameter):
+        return function(z, y)
+
+    return formula
+
+
 _binary_cross_entropy = _elementwise(binary_cross_entropy, binary_cross_entropy_slope)
-_squared_error = _elementwise(squared_error, squared_error_slope)
+_squared_error = _elementwise(_without_parameter(squared_error), _without_parameter(squared_error_slope))
+_absolute_error = _elementwise(_without_parameter(absolute_error), _without_parameter(absolute_error_slope))
+_huber = _elementwise(huber, huber_slope)
 
 
 @inner
-def loss_and_delta(code, Z, targets, delta, scratch):
-    """Return the mean loss in float64 and write delta = dL/dZ.
+def _loss_of_outputs(net, Z, targets, delta, parameter):
+    rows, outputs = Z.shape
+    size = rows * outputs
+    for i in range(rows):
+        for j in range(outputs):
+            parameter[i * outputs + j] = net.loss_weights[j] if net.loss == BCE else net.loss_parameter
+    z, y, d = Z.reshape(size), targets.reshape(size), delta.reshape(size)
+    if net.loss == BCE:
+        return _binary_cross_entropy(z, y, parameter, d)
+    if net.loss == MSE:
+        return _squared_error(z, y, parameter, d)
+    if net.loss == HUBER:
+        return _huber(z, y, parameter, d)
+    return _absolute_error(z, y, parameter, d)
+
+
+@inner
+def loss_and_delta(net, Z, targets, delta, scratch):
+    """Return the mean loss and the weight of the batch in a mean over batches, in float64; write delta = dL/dZ.
 
     Z and delta have shape (rows, outputs). targets is (rows, 1) with class numbers for cross-entropy, else
-    (rows, outputs). Cross-entropy is averaged over rows, the others over rows and outputs. scratch is a vector of at
-    least (outputs + 2) * rows numbers.
+    (rows, outputs). Cross-entropy is averaged over rows (by their classes' weights), the others over rows and outputs.
+    scratch is a vector of at least (outputs + 2) * rows numbers.
     """
-    if code == CROSS_ENTROPY:
-        return _cross_entropy(Z, targets, delta, scratch)
-    if code == BCE:
-        return _binary_cross_entropy(Z, targets, delta)
-    return _squared_error(Z, targets, delta)
+    rows, outputs = Z.shape
+    size = rows * outputs
+    if net.loss != CROSS_ENTROPY:
+        return _loss_of_outputs(net, Z, targets, delta, scratch[:size]), float(rows)
+    E, top, total = scratch[:size].reshape(outputs, rows), scratch[size : size + rows], scratch[size + rows :]
+    if net.weighted:
+        return _weighted_cross_entropy(Z, targets, delta, E, top, total, net.loss_parameter, net.loss_weights)
+    return _cross_entropy(Z, targets, delta, E, top, total)

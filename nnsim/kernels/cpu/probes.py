@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from nnsim.kernels.cpu.activations import multiply_by_slope
-from nnsim.kernels.cpu.dense import backward, forward, forward_layer, layer_matrix, new_workspace
 from nnsim.kernels.cpu.losses import loss_and_delta
+from nnsim.kernels.cpu.network import layer_matrix, new_workspace
+from nnsim.kernels.cpu.passes import affine_layer, backward, finish_layer, forward
 from nnsim.kernels.options import inner, kernel, maker
 from nnsim.kernels.scalar_math import fma, log
 
@@ -106,7 +107,9 @@ def _probe_layer(net, theta, gradient, work, layer, rows, threshold, out):
 
 @kernel
 def probe_layers(net, theta, X, Y, signal, threshold):
-    """Return one row of facts for every layer, after a forward and a backward pass over all rows of X.
+    """Return one row of facts for every layer, after a training pass forward and backward over all rows of X.
+
+    Normalisation goes by the moments of these rows, and nothing is dropped.
 
     Parameters
     ----------
@@ -124,12 +127,13 @@ def probe_layers(net, theta, X, Y, signal, threshold):
     float64 array (layers, COLUMNS)
     """
     rows, outputs, layers = X.shape[0], net.widths[-1], net.widths.size - 1
-    work = new_workspace(theta, net.widths, rows)
+    work = new_workspace(net, theta, rows)
     gradient = np.empty_like(theta)
-    forward(net, theta, X, work)
+    work.keep[:] = 1
+    forward(net, theta, theta[:0], X, work, True)
     delta = layer_matrix(work, work.delta, layers - 1, rows, outputs)
     if signal.shape[0] == 0:
-        loss_and_delta(net.loss, layer_matrix(work, work.z, layers - 1, rows, outputs), Y, delta, work.outputs)
+        loss_and_delta(net, layer_matrix(work, work.z, layers - 1, rows, outputs), Y, delta, work.scratch)
     else:
         for i in range(rows):
             for j in range(outputs):
@@ -149,9 +153,10 @@ def scale_to_unit_variance(net, theta, X):
     division is exact.
     """
     rows = X.shape[0]
-    work = new_workspace(theta, net.widths, rows)
+    work = new_workspace(net, theta, rows)
+    work.keep[:] = 1
     for layer in range(net.widths.size - 1):
-        forward_layer(net, theta, X, work, layer)
+        affine_layer(net, theta, X, work, layer)
         z = layer_matrix(work, work.z, layer, rows, net.widths[layer + 1])
         mean = _mean(z, 1)
         deviation = np.sqrt(fma(-mean, mean, _mean(z, 2)))
@@ -160,4 +165,5 @@ def scale_to_unit_variance(net, theta, X):
             weights = theta[at : at + net.widths[layer] * net.widths[layer + 1]]
             for i in range(weights.size):
                 weights[i] = weights[i] / theta.dtype.type(deviation)
-            forward_layer(net, theta, X, work, layer)
+            affine_layer(net, theta, X, work, layer)
+        finish_layer(net, theta, theta[:0], work, layer, rows, True)

@@ -2,18 +2,72 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from nnsim.kernels.cpu.dense import backward, forward, layer_matrix, new_workspace
 from nnsim.kernels.cpu.draws import permute
+from nnsim.kernels.cpu.dropout import fill_masks
 from nnsim.kernels.cpu.losses import loss_and_delta
+from nnsim.kernels.cpu.metrics import area_under_curve, hits, spread, squares
+from nnsim.kernels.cpu.network import layer_matrix, new_workspace
+from nnsim.kernels.cpu.normalization import update_running
+from nnsim.kernels.cpu.optimizers import LANES, Moments, clip_gradient, update
+from nnsim.kernels.cpu.passes import backward, forward
 from nnsim.kernels.losses import BCE, CROSS_ENTROPY
-from nnsim.kernels.optimizers import accumulate, descend
+from nnsim.kernels.normalization import BATCH
 from nnsim.kernels.options import inlined, inner, kernel
 from nnsim.kernels.philox import SHUFFLE
 from nnsim.kernels.scalar_math import fma
+from nnsim.kernels.schedules import FACTOR, PlateauRule, reduce_on_plateau
 
-TRAIN_LOSS, VALIDATION_LOSS, VALIDATION_METRIC = range(3)  # columns of the history
+# columns of the history
+TRAIN_LOSS, VALIDATION_LOSS, VALIDATION_METRIC, VALIDATION_AUC, LEARNING_RATE, GRADIENT_NORM, CLIPPED = range(7)
+COLUMNS = 7
+BEST, BEST_EPOCH, WAITED = range(3)  # places in the state of early stopping
+
+
+class Data(NamedTuple):
+    """Inputs and targets to train on and to validate with: C-contiguous matrices, targets as `loss_and_delta` wants."""
+
+    X: np.ndarray
+    Y: np.ndarray
+    X_validation: np.ndarray
+    Y_validation: np.ndarray
+
+
+class State(NamedTuple):
+    """What training changes, and what a run goes on from.
+
+    ``statistics`` are the running statistics of batch normalisation; ``plateau`` is the state of `reduce_on_plateau`;
+    ``stopping`` holds the best value that early stopping has seen, its epoch, and the epochs since, ``best_theta`` and
+    ``best_statistics`` the parameters then (empty without early stopping).
+    """
+
+    theta: np.ndarray
+    statistics: np.ndarray
+    moments: Moments
+    plateau: np.ndarray
+    stopping: np.ndarray
+    best_theta: np.ndarray
+    best_statistics: np.ndarray
+
+
+class Course(NamedTuple):
+    """How a run goes, beyond the optimizer's rule.
+
+    ``batch`` rows a step, fewer in the last one of an epoch; ``watch_metric`` tells that plateaus and early stopping go
+    by the metric, not by the loss; ``patience`` epochs without an improvement of more than ``min_delta`` end the run
+    (0: never); ``plateau`` is the rule by which plateaus reduce the learning rate; ``auc`` asks for the area under the
+    ROC curve.
+    """
+
+    batch: int
+    watch_metric: bool
+    patience: int
+    min_delta: float
+    plateau: PlateauRule
+    auc: bool
 
 
 @inlined
@@ -24,169 +78,195 @@ def _gather(source, order, target):
             target[i, j] = source[row, j]
 
 
+@inner
+def _copy(source, target):
+    for i in range(target.size):
+        target[i] = source[i]
+
+
 @inlined
-def _loss(net, work, X, Y):
-    """Loss of the batch that `forward` has just seen; leaves dL/dZ in the last layer's delta."""
+def _loss(net, work, rows, Y):
+    """Loss and weight of the batch that `forward` has just seen; leaves dL/dZ in the last layer's delta."""
     layer, outputs = net.widths.size - 2, net.widths[-1]
-    rows = X.shape[0]
     Z = layer_matrix(work, work.z, layer, rows, outputs)
-    delta = layer_matrix(work, work.delta, layer, rows, outputs)
-    return loss_and_delta(net.loss, Z, Y, delta, work.outputs)
-
-
-@inlined
-def _update(theta, velocity, gradient, learning_rate, momentum):
-    if momentum == 0:
-        for i in range(theta.size):
-            theta[i] = descend(theta[i], gradient[i], learning_rate)
-    else:
-        for i in range(theta.size):
-            velocity[i] = accumulate(velocity[i], gradient[i], momentum)
-            theta[i] = descend(theta[i], velocity[i], learning_rate)
+    return loss_and_delta(net, Z, Y, layer_matrix(work, work.delta, layer, rows, outputs), work.scratch)
 
 
 @inner
-def _largest(values):
-    best = 0
-    for j in range(1, values.size):
-        if values[j] > values[best]:
-            best = j
-    return best
+def _scores(Z, Y, scores, labels, start):
+    """Keep what ranks the rows of a batch: the logit of class 1, less that of class 0 where there are two."""
+    for i in range(Z.shape[0]):
+        scores[start + i] = np.float64(Z[i, 0]) if Z.shape[1] == 1 else np.float64(Z[i, 1]) - np.float64(Z[i, 0])
+        labels[start + i] = np.float64(Y[i, 0])
 
 
 @inner
-def _hits(loss, Z, Y):
-    """Count the outputs that are classified rightly."""
-    rows, outputs = Z.shape
-    hits = 0
-    for i in range(rows):
-        if loss == CROSS_ENTROPY:
-            hits += 1 if _largest(Z[i]) == np.int64(Y[i, 0]) else 0
-        else:
-            for j in range(outputs):
-                hits += 1 if (Z[i, j] > 0) == (Y[i, j] > 0.5) else 0
-    return hits
+def _evaluate(net, theta, statistics, X, Y, batch, work, ranking):
+    """Mean loss, metric and area under the ROC curve over the rows of X; NaN where there are none.
 
-
-@inner
-def _spread(Y):
-    """Mean over outputs of the variance of the targets, the loss of the best constant."""
-    rows, outputs = Y.shape
-    total = 0.0
-    for j in range(outputs):
-        mean = 0.0
-        for i in range(rows):
-            mean += np.float64(Y[i, j])
-        mean /= rows
-        for i in range(rows):
-            difference = np.float64(Y[i, j]) - mean
-            total = fma(difference, difference, total)
-    return total / (rows * outputs)
-
-
-@inner
-def _evaluate(net, theta, X, Y, batch, work):
-    """Mean loss over the rows of X, and the accuracy or, for squared error, R^2."""
-    layer, outputs = net.widths.size - 2, net.widths[-1]
-    loss, hits = 0.0, 0
-    for start in range(0, X.shape[0], batch):
+    The metric is the accuracy or, for the losses of regression, R^2; ranking is scratch (2, rows) or has no columns,
+    and then no area is computed.
+    """
+    layer, outputs, n = net.widths.size - 2, net.widths[-1], X.shape[0]
+    loss, weight, right, error = 0.0, 0.0, 0, 0.0
+    classes = net.loss == CROSS_ENTROPY or net.loss == BCE
+    for start in range(0, n, batch):
         x, y = X[start : start + batch], Y[start : start + batch]
         rows = x.shape[0]
-        forward(net, theta, x, work)
-        loss = fma(float(rows), _loss(net, work, x, y), loss)
-        hits += _hits(net.loss, layer_matrix(work, work.z, layer, rows, outputs), y)
-    loss /= X.shape[0]
-    if net.loss == CROSS_ENTROPY:
-        return loss, hits / X.shape[0]
-    if net.loss == BCE:
-        return loss, hits / (X.shape[0] * outputs)
-    return loss, 1.0 - loss / _spread(Y)
+        forward(net, theta, statistics, x, work, False)
+        mean, part = _loss(net, work, rows, y)
+        loss, weight = fma(part, mean, loss), weight + part
+        Z = layer_matrix(work, work.z, layer, rows, outputs)
+        if classes:
+            right += hits(net.loss, Z, y)
+        else:
+            error += squares(Z, y)
+        if ranking.shape[1] > 0:
+            _scores(Z, y, ranking[0], ranking[1], start)
+    area = area_under_curve(ranking[0], ranking[1]) if ranking.shape[1] > 0 else np.nan
+    if classes:
+        return loss / weight, right / (n if net.loss == CROSS_ENTROPY else n * outputs), area
+    return loss / weight, 1.0 - error / spread(Y), area
 
 
 @kernel
-def evaluate(net, theta, X, Y, batch):
-    """Return (mean loss, metric) over the rows of X; the metric is the accuracy or, for squared error, R^2."""
-    return _evaluate(net, theta, X, Y, batch, new_workspace(theta, net.widths, min(batch, X.shape[0])))
+def evaluate(net, theta, statistics, X, Y, batch, auc):
+    """Return (mean loss, metric, area under the ROC curve) over the rows of X.
+
+    The metric is the accuracy or, for the losses of regression, R^2. The area is NaN where `auc` is false.
+    """
+    work = new_workspace(net, theta, min(batch, X.shape[0]))
+    return _evaluate(net, theta, statistics, X, Y, batch, work, np.empty((2, X.shape[0] if auc else 0)))
 
 
 @kernel
-def logits(net, theta, X):
-    """Return the last layer's Z for the rows of X."""
-    rows, outputs = X.shape[0], net.widths[-1]
-    work = new_workspace(theta, net.widths, rows)
-    forward(net, theta, X, work)
-    return layer_matrix(work, work.z, net.widths.size - 2, rows, outputs).copy()
+def logits(net, theta, statistics, X, batch):
+    """Return the last layer's Z for the rows of X, as the network answers after training."""
+    n, outputs = X.shape[0], net.widths[-1]
+    work, Z = new_workspace(net, theta, min(batch, n)), np.empty((n, outputs), theta.dtype)
+    for start in range(0, n, batch):
+        x = X[start : start + batch]
+        forward(net, theta, statistics, x, work, False)
+        Z[start : start + batch] = layer_matrix(work, work.z, net.widths.size - 2, x.shape[0], outputs)
+    return Z
 
 
 @kernel
-def loss_and_gradient(net, theta, X, Y, gradient):
-    """Return the mean loss over the rows of X and write its gradient with respect to theta."""
-    work = new_workspace(theta, net.widths, X.shape[0])
-    forward(net, theta, X, work)
-    loss = _loss(net, work, X, Y)
+def loss_and_gradient(net, theta, X, Y, gradient, key, step):
+    """Return the mean loss of a training pass over the rows of X and write its gradient with respect to theta.
+
+    Dropout's masks are those of `step` under `key`.
+    """
+    work = new_workspace(net, theta, X.shape[0])
+    fill_masks(work.keep, key, step, net.dropout)
+    forward(net, theta, theta[:0], X, work, True)
+    loss, _ = _loss(net, work, X.shape[0], Y)
     backward(net, theta, X, work, gradient)
     return loss
 
 
+@inlined
+def _update_statistics(net, statistics, work, rows):
+    if net.normalization == BATCH:
+        for layer in range(net.widths.size - 2):
+            running = statistics[work.statistics_at[layer] : work.statistics_at[layer + 1]]
+            update_running(running, work.moments[layer], rows, net.widths[layer + 1], net.momentum)
+
+
 @inner
-def _train_epoch(net, theta, velocity, gradient, X, Y, order, x_rows, y_rows, learning_rate, momentum, work):
-    """Take one step for every batch of rows in `order`; return the mean loss and the step it stopped at, or -1."""
-    n, batch, total = order.size, x_rows.shape[0], 0.0
-    for start in range(0, n, batch):
-        chosen = order[start : start + batch]
+def _train_epoch(net, state, rule, X, Y, order, x_rows, y_rows, rates, factor, key, first, work, gradient, lanes):
+    """Take one step for every batch of rows in `order`.
+
+    Returns the mean loss, the mean norm of the gradient, the share of the steps that clipped it, and the step at which
+    the loss stopped being finite, or -1.
+    """
+    batch, total, weight, length, clipped = x_rows.shape[0], 0.0, 0.0, 0.0, 0
+    for step in range(rates.size):
+        chosen = order[step * batch : (step + 1) * batch]
         x, y = x_rows[: chosen.size], y_rows[: chosen.size]
         _gather(X, chosen, x)
         _gather(Y, chosen, y)
-        forward(net, theta, x, work)
-        loss = _loss(net, work, x, y)
+        fill_masks(work.keep, key, first + step, net.dropout)
+        forward(net, state.theta, state.statistics, x, work, True)
+        loss, part = _loss(net, work, chosen.size, y)
         if not np.isfinite(loss):
-            return loss, start // batch
-        total = fma(loss, float(chosen.size), total)
-        backward(net, theta, x, work, gradient)
-        _update(theta, velocity, gradient, learning_rate, momentum)
-    return total / n, -1
+            return loss, length, 0.0, step
+        total, weight = fma(loss, part, total), weight + part
+        backward(net, state.theta, x, work, gradient)
+        _update_statistics(net, state.statistics, work, chosen.size)
+        norm = clip_gradient(gradient, rule.clip_norm, rule.clip_value, lanes)
+        length += norm
+        clipped += 1 if norm > rule.clip_norm else 0
+        update(state.theta, gradient, state.moments, rule, rates[step] * factor)
+    return total / weight, length / rates.size, clipped / rates.size, -1
+
+
+@inner
+def _wait(state, value, epoch, min_delta):
+    """Early stopping (Prechelt 1998): keep the best parameters and count the epochs since; value is to be small."""
+    if value < state.stopping[BEST] - min_delta:
+        state.stopping[BEST], state.stopping[BEST_EPOCH], state.stopping[WAITED] = value, epoch, 0.0
+        _copy(state.theta, state.best_theta)
+        _copy(state.statistics, state.best_statistics)
+    else:
+        state.stopping[WAITED] += 1.0
 
 
 @kernel
-def train_epochs(
-    net, theta, velocity, X, Y, X_validation, Y_validation, batch, learning_rate, momentum, key, first, history
-):
-    """Train for ``history.shape[0]`` epochs by mini-batch gradient descent with momentum.
+def train_epochs(net, state, rule, course, data, rates, key, first, history):
+    """Train for up to ``history.shape[0]`` epochs by mini-batch gradient descent.
 
     Parameters
     ----------
     net : Architecture
-    theta, velocity : vectors
-        Parameters and their velocities, changed in place.
-    X, Y, X_validation, Y_validation : matrices
-        Inputs and targets, C-contiguous, of theta's dtype; targets as `loss_and_delta` wants them.
-    batch : int
-        Rows a step; the last batch of an epoch may be smaller.
-    learning_rate, momentum : scalars of theta's dtype
+    state : State
+        Changed in place.
+    rule : Rule
+    course : Course
+    data : Data
+    rates : float64 vector (epochs * steps,)
+        The learning rate of every step of this call, before plateaus reduce it; with fewer steps an epoch than
+        batches, the last rows of each shuffle are left out.
     key : uint64
-        Key of the shuffles.
+        Key of the shuffles and of dropout.
     first : int
         Number of the first epoch of this call, which its shuffle depends on.
-    history : float64 array (epochs, 3)
-        Written: mean training loss of the epoch's steps, validation loss and metric after it.
+    history : float64 array (epochs, COLUMNS)
+        Written, an epoch a row: mean training loss of its steps, validation loss, metric and area under the ROC curve
+        after it, learning rate of its last step, mean norm of the gradient before clipping (NaN where none is
+        computed), share of the steps that clipped it.
 
     Returns
     -------
-    int
-        The step, counted within this call, at which the loss stopped being finite; -1 if it never did.
+    epochs, step : int
+        How many epochs were finished, and the step of the next one at which the loss stopped being finite, or -1.
     """
-    n, steps = X.shape[0], (X.shape[0] + batch - 1) // batch
-    work, gradient = new_workspace(theta, net.widths, batch), np.empty_like(theta)
-    order, words = np.empty(n, np.int64), np.empty(n + 4, np.uint64)
-    x_rows, y_rows = np.empty((batch, X.shape[1]), X.dtype), np.empty((batch, Y.shape[1]), Y.dtype)
-    for epoch in range(history.shape[0]):
+    n, epochs = data.X.shape[0], history.shape[0]
+    work, gradient = new_workspace(net, state.theta, course.batch), np.empty_like(state.theta)
+    order, words, lanes = np.empty(n, np.int64), np.empty(n + 4, np.uint64), np.empty(LANES)
+    x_rows = np.empty((course.batch, data.X.shape[1]), data.X.dtype)
+    y_rows = np.empty((course.batch, data.Y.shape[1]), data.Y.dtype)
+    ranking = np.empty((2, data.X_validation.shape[0] if course.auc else 0))
+    steps = rates.size // epochs
+    for epoch in range(epochs):
         permute(order, words, key, SHUFFLE, first + epoch)
-        train_loss, stopped = _train_epoch(
-            net, theta, velocity, gradient, X, Y, order, x_rows, y_rows, learning_rate, momentum, work
-        )
+        its_rates, factor = rates[epoch * steps : (epoch + 1) * steps], state.plateau[FACTOR]
+        train_loss, length, clipped, stopped = _train_epoch(
+            net, state, rule, data.X, data.Y, order, x_rows, y_rows, its_rates, factor, key, (first + epoch) * steps,
+            work, gradient, lanes,
+        )  # fmt: skip
         if stopped >= 0:
-            return epoch * steps + stopped
-        history[epoch, TRAIN_LOSS] = train_loss
-        loss, metric = _evaluate(net, theta, X_validation, Y_validation, batch, work)
+            return epoch, stopped
+        loss, metric, area = _evaluate(
+            net, state.theta, state.statistics, data.X_validation, data.Y_validation, course.batch, work, ranking
+        )
+        history[epoch, TRAIN_LOSS], history[epoch, GRADIENT_NORM], history[epoch, CLIPPED] = train_loss, length, clipped
         history[epoch, VALIDATION_LOSS], history[epoch, VALIDATION_METRIC] = loss, metric
-    return -1
+        history[epoch, VALIDATION_AUC], history[epoch, LEARNING_RATE] = area, its_rates[-1] * factor
+        value = metric if course.watch_metric else loss
+        reduce_on_plateau(state.plateau, value, course.plateau)
+        if course.patience > 0:
+            _wait(state, -value if course.watch_metric else value, first + epoch, course.min_delta)
+            if state.stopping[WAITED] >= course.patience:
+                return epoch + 1, -1
+    return epochs, -1

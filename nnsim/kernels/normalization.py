@@ -1,0 +1,53 @@
+"""Normalisation of one number: forward, backward and the running statistics.
+
+With the mean m and the variance v of a group of k numbers (a unit over a batch, or a row over its units) and
+s = 1 / sqrt(v + epsilon)::
+
+    x = (z - m) s        y = gamma x + beta
+    dL/dz = s (g - mean(g) - x mean(g x))    with g = gamma dL/dy
+
+References
+----------
+S. Ioffe and C. Szegedy, "Batch normalization", ICML 2015; J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer
+normalization", 2016.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnsim.kernels.options import scalar
+from nnsim.kernels.scalar_math import fma
+
+NONE, BATCH, LAYER = range(3)
+NORMALIZATIONS: dict[str, int] = {"none": NONE, "batch": BATCH, "layer": LAYER}
+
+
+@scalar
+def inverse_deviation(variance, epsilon):
+    """1 / sqrt(v + epsilon)."""
+    return type(variance)(1) / np.sqrt(variance + epsilon)
+
+
+@scalar
+def normalize(z, mean, inverse):
+    """(z - m) s."""
+    return (z - mean) * inverse
+
+
+@scalar
+def scale_and_shift(x, gamma, beta):
+    """gamma x + beta."""
+    return fma(gamma, x, beta)
+
+
+@scalar
+def error_through_norm(g, x, mean_g, mean_gx, inverse):
+    """s (g - mean(g) - x mean(g x))."""
+    return inverse * fma(-x, mean_gx, g - mean_g)
+
+
+@scalar
+def running_average(old, new, momentum):
+    """(1 - momentum) old + momentum new."""
+    return fma(momentum, new - old, old)
