@@ -343,7 +343,11 @@ def followed(schedule, metrics, learning_rate=RATE, state=None):
     """Return the rate after each epoch, and the state."""
     rule, start = plateau(schedule, learning_rate)
     state = start if state is None else state
-    return [learning_rate * reduce_on_plateau(state, metric, rule) for metric in metrics], state
+    rates = []
+    for metric in metrics:
+        state[:] = reduce_on_plateau(*state, metric, rule)
+        rates.append(learning_rate * state[FACTOR])
+    return rates, state
 
 
 def noisy_metrics(mode, n=400):

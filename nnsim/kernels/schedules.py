@@ -42,24 +42,24 @@ def power(x, exponent):
 
 
 @scalar
-def reduce_on_plateau(state, metric, rule):
-    """Take in an epoch's metric and return the factor of the learning rate from then on (PyTorch's ReduceLROnPlateau).
+def reduce_on_plateau(best, bad_epochs, cooldown, factor, metric, rule):
+    """Take in an epoch's metric; return the state, whose factor holds from then on (PyTorch's ReduceLROnPlateau).
 
-    `state` is a float64 vector (best metric, bad epochs, epochs of cooldown left, factor), `rule` a `PlateauRule`. A
+    The state is four float64 (best metric, bad epochs, epochs of cooldown left, factor), `rule` a `PlateauRule`. A
     metric that is NaN is not better.
     """
-    if rule.sign * metric < rule.sign * fma(state[BEST], rule.scale, rule.shift):
-        state[BEST] = metric
-        state[BAD_EPOCHS] = 0.0
+    if rule.sign * metric < rule.sign * fma(best, rule.scale, rule.shift):
+        best = metric
+        bad_epochs = 0.0
     else:
-        state[BAD_EPOCHS] += 1.0
-    if state[COOLDOWN] > 0.0:
-        state[COOLDOWN] -= 1.0
-        state[BAD_EPOCHS] = 0.0
-    if state[BAD_EPOCHS] > rule.patience:
-        lowered = max(state[FACTOR] * rule.decay, rule.least)
-        if state[FACTOR] - lowered > rule.eps:
-            state[FACTOR] = lowered
-        state[COOLDOWN] = rule.cooldown
-        state[BAD_EPOCHS] = 0.0
-    return state[FACTOR]
+        bad_epochs += 1.0
+    if cooldown > 0.0:
+        cooldown -= 1.0
+        bad_epochs = 0.0
+    if bad_epochs > rule.patience:
+        lowered = max(factor * rule.decay, rule.least)
+        if factor - lowered > rule.eps:
+            factor = lowered
+        cooldown = rule.cooldown
+        bad_epochs = 0.0
+    return best, bad_epochs, cooldown, factor

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nnsim.kernels.cpu.gemm import transpose
+from nnsim.kernels.cpu.sums import total
 from nnsim.kernels.losses import (
     BCE,
     CROSS_ENTROPY,
@@ -29,8 +30,8 @@ from nnsim.kernels.scalar_math import exp, fma, log
 
 
 @inner
-def _exponentials(Z, E, top, total):
-    """Write E[j, i] = e^(z_ij - m_i) with the largest logit m_i of row i in `top`, and the sum over j in `total`."""
+def _exponentials(Z, E, top, sums):
+    """Write E[j, i] = e^(z_ij - m_i) with the largest logit m_i of row i in `top`, and the sum over j in `sums`."""
     transpose(Z, E)
     classes, rows = E.shape
     for i in range(rows):
@@ -42,29 +43,28 @@ def _exponentials(Z, E, top, total):
         for i in range(rows):
             E[j, i] = exp(E[j, i] - top[i])
     for i in range(rows):
-        total[i] = E[0, i]
+        sums[i] = E[0, i]
     for j in range(1, classes):
         for i in range(rows):
-            total[i] += E[j, i]
+            sums[i] += E[j, i]
 
 
 @inner
-def _cross_entropy(Z, labels, delta, E, top, total):
+def _cross_entropy(Z, labels, delta, E, top, sums, lanes):
     """Mean cross-entropy; labels holds class numbers in its first column."""
     rows, classes = Z.shape
-    _exponentials(Z, E, top, total)
-    loss = 0.0
-    for i in range(rows):
-        loss += np.float64(top[i] - Z[i, np.int64(labels[i, 0])])
+    _exponentials(Z, E, top, sums)
     scale = Z.dtype.type(1.0 / rows)
     for i in range(rows):
-        top[i] = scale / total[i]
-        total[i] = log(total[i])
+        top[i] -= Z[i, np.int64(labels[i, 0])]
     for i in range(rows):
-        loss += np.float64(total[i])
+        top[i] += log(sums[i])
+    loss = total(top[:rows], lanes)
+    for i in range(rows):
+        sums[i] = scale / sums[i]
     for j in range(classes):
         for i in range(rows):
-            E[j, i] *= top[i]
+            E[j, i] *= sums[i]
     transpose(E, delta)
     for i in range(rows):
         delta[i, np.int64(labels[i, 0])] -= scale
@@ -72,54 +72,47 @@ def _cross_entropy(Z, labels, delta, E, top, total):
 
 
 @inner
-def _total_weight(labels, weights):
-    """Sum of the weights of the rows' classes."""
-    total = 0.0
-    for i in range(labels.shape[0]):
-        total += np.float64(weights[np.int64(labels[i, 0])])
-    return total
-
-
-@inner
-def _weighted_cross_entropy(Z, labels, delta, E, top, total, smoothing, weights):
+def _weighted_cross_entropy(Z, labels, delta, E, top, sums, lanes, smoothing, weights):
     """Mean cross-entropy with smoothed labels and class weights, over the sum of the weights of the rows' classes.
 
     A row with the class y counts w_y (1 - s) times -ln p_y and, for every class j, w_j s / C times -ln p_j.
     """
     rows, classes = Z.shape
-    _exponentials(Z, E, top, total)
+    _exponentials(Z, E, top, sums)
+    zero, one = Z.dtype.type(0), Z.dtype.type(1)
     everywhere = smoothing / Z.dtype.type(classes)
-    sum_of_weights = _total_weight(labels, weights)
-    scale = Z.dtype.type(1.0 / sum_of_weights)
-    loss = 0.0
     for i in range(rows):
-        label = np.int64(labels[i, 0])
-        level = top[i] + log(total[i])
-        top[i] = Z.dtype.type(0)  # from here on the sum of the target's parts
+        level = top[i] + log(sums[i])
+        top[i] = zero  # from here on the row's loss
+        share = zero
         for j in range(classes):
             part = weights[j] * everywhere
-            part += (Z.dtype.type(1) - smoothing) * weights[j] if j == label else Z.dtype.type(0)
+            if j == np.int64(labels[i, 0]):
+                part = fma(one - smoothing, weights[j], part)
+            top[i] = fma(part, level - Z[i, j], top[i])
+            share += part
             delta[i, j] = part
-            top[i] += part
-            loss = fma(np.float64(part), np.float64(level - Z[i, j]), loss)
+        sums[i] = share / sums[i]
+    loss = total(top[:rows], lanes)
     for i in range(rows):
-        share = top[i] / total[i]
+        top[i] = weights[np.int64(labels[i, 0])]
+    weight = total(top[:rows], lanes)
+    scale = Z.dtype.type(1.0 / weight)
+    for i in range(rows):
         for j in range(classes):
-            delta[i, j] = scale * fma(share, E[j, i], -delta[i, j])
-    return loss / sum_of_weights, sum_of_weights
+            delta[i, j] = scale * fma(sums[i], E[j, i], -delta[i, j])
+    return loss / weight, weight
 
 
 def _elementwise(value: Any, slope: Any) -> Any:
     """Return the loop over all outputs, each with its own parameter, for a loss that sums over them."""
 
     @inner
-    def loss_and_delta(z, y, parameter, delta):
+    def loss_and_delta(z, y, parameter, delta, lanes):
         scale = z.dtype.type(1.0 / z.size)
-        loss = 0.0
         for i in range(z.size):
             delta[i] = value(z[i], y[i], parameter[i])
-        for i in range(z.size):
-            loss += np.float64(delta[i])
+        loss = total(delta, lanes)
         for i in range(z.size):
             delta[i] = scale * slope(z[i], y[i], parameter[i])
         return loss / z.size
@@ -142,7 +135,7 @@ _huber = _elementwise(huber, huber_slope)
 
 
 @inner
-def _loss_of_outputs(net, Z, targets, delta, parameter):
+def _loss_of_outputs(net, Z, targets, delta, parameter, lanes):
     rows, outputs = Z.shape
     size = rows * outputs
     for i in range(rows):
@@ -150,27 +143,27 @@ def _loss_of_outputs(net, Z, targets, delta, parameter):
             parameter[i * outputs + j] = net.loss_weights[j] if net.loss == BCE else net.loss_parameter
     z, y, d = Z.reshape(size), targets.reshape(size), delta.reshape(size)
     if net.loss == BCE:
-        return _binary_cross_entropy(z, y, parameter, d)
+        return _binary_cross_entropy(z, y, parameter, d, lanes)
     if net.loss == MSE:
-        return _squared_error(z, y, parameter, d)
+        return _squared_error(z, y, parameter, d, lanes)
     if net.loss == HUBER:
-        return _huber(z, y, parameter, d)
-    return _absolute_error(z, y, parameter, d)
+        return _huber(z, y, parameter, d, lanes)
+    return _absolute_error(z, y, parameter, d, lanes)
 
 
 @inner
-def loss_and_delta(net, Z, targets, delta, scratch):
+def loss_and_delta(net, Z, targets, delta, scratch, lanes):
     """Return the mean loss and the weight of the batch in a mean over batches, in float64; write delta = dL/dZ.
 
     Z and delta have shape (rows, outputs). targets is (rows, 1) with class numbers for cross-entropy, else
     (rows, outputs). Cross-entropy is averaged over rows (by their classes' weights), the others over rows and outputs.
-    scratch is a vector of at least (outputs + 2) * rows numbers.
+    scratch is a vector of at least (outputs + 2) * rows numbers, lanes of 128 float64.
     """
     rows, outputs = Z.shape
     size = rows * outputs
     if net.loss != CROSS_ENTROPY:
-        return _loss_of_outputs(net, Z, targets, delta, scratch[:size]), float(rows)
-    E, top, total = scratch[:size].reshape(outputs, rows), scratch[size : size + rows], scratch[size + rows :]
+        return _loss_of_outputs(net, Z, targets, delta, scratch[:size], lanes), float(rows)
+    E, top, sums = scratch[:size].reshape(outputs, rows), scratch[size : size + rows], scratch[size + rows :]
     if net.weighted:
-        return _weighted_cross_entropy(Z, targets, delta, E, top, total, net.loss_parameter, net.loss_weights)
-    return _cross_entropy(Z, targets, delta, E, top, total)
+        return _weighted_cross_entropy(Z, targets, delta, E, top, sums, lanes, net.loss_parameter, net.loss_weights)
+    return _cross_entropy(Z, targets, delta, E, top, sums, lanes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnsim.kernels.cpu.sums import sum_of_squares
 from nnsim.kernels.losses import CROSS_ENTROPY
 from nnsim.kernels.options import inner
 from nnsim.kernels.scalar_math import fma
@@ -33,15 +34,13 @@ def hits(loss, Z, Y):
 
 
 @inner
-def squares(Z, Y):
-    """Sum of squared differences, in float64."""
+def squares(Z, Y, differences, lanes):
+    """Sum of squared differences, in float64; `differences` is scratch of Z's shape, lanes of 128 float64."""
     rows, outputs = Z.shape
-    total = 0.0
     for i in range(rows):
         for j in range(outputs):
-            difference = np.float64(Z[i, j]) - np.float64(Y[i, j])
-            total = fma(difference, difference, total)
-    return total
+            differences[i, j] = Z[i, j] - Y[i, j]
+    return sum_of_squares(differences.reshape(rows * outputs), lanes)
 
 
 @inner

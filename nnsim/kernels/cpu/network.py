@@ -17,6 +17,7 @@ import numpy as np
 
 from nnsim.kernels.cpu.draws import TILE_WORDS
 from nnsim.kernels.cpu.gemm import new_panel
+from nnsim.kernels.lanes import LANES
 from nnsim.kernels.normalization import NONE
 from nnsim.kernels.options import inlined, inner, maker
 from nnsim.kernels.vector import address_of
@@ -54,7 +55,8 @@ class Workspace(NamedTuple):
     ``delta``, where nothing tells them apart. So do ``x`` (normalised values) and ``keep`` (0 or 1 / (1 - p) of
     dropout), empty without. ``moments[l]`` is a normalised layer's mean, variance and 1 / sqrt(variance + epsilon);
     ``weights_at[l]`` is where W_l begins in the parameter vector, ``statistics_at[l]`` where layer l begins in the
-    running statistics; ``scratch`` serves losses and norms, ``panel`` matrix products.
+    running statistics; ``scratch`` serves losses and norms, ``lanes``
+    sums, ``panel`` matrix products.
     """
 
     weights_at: np.ndarray
@@ -69,6 +71,7 @@ class Workspace(NamedTuple):
     keep: np.ndarray
     moments: np.ndarray
     scratch: np.ndarray
+    lanes: np.ndarray
     panel: np.ndarray
 
 
@@ -100,9 +103,8 @@ def new_workspace(net, theta, batch):
     keep = np.empty((hidden // TILE_WORDS + 1) * TILE_WORDS if dropped else 0, dtype)
     moments = np.empty((layers if normalized else 0, 3, max(widest, batch)), dtype)
     scratch = np.empty((2 * widest + 2) * batch + 2 * widest, dtype)
-    return Workspace(
-        weights_at, statistics_at, rows_at, z, a, h, delta, error, x, keep, moments, scratch, new_panel(theta)
-    )
+    lanes, panel = np.empty(LANES), new_panel(theta)
+    return Workspace(weights_at, statistics_at, rows_at, z, a, h, delta, error, x, keep, moments, scratch, lanes, panel)
 
 
 @inlined

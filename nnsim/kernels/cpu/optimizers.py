@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nnsim.kernels.cpu.sums import sum_of_squares
 from nnsim.kernels.optimizers import (
     ADAGRAD,
     ADAM,
@@ -26,9 +27,6 @@ from nnsim.kernels.optimizers import (
     shrink,
 )
 from nnsim.kernels.options import inlined, inner
-from nnsim.kernels.scalar_math import fma
-
-LANES = 128  # partial sums of a norm
 
 
 class Rule(NamedTuple):
@@ -64,31 +62,6 @@ class Moments(NamedTuple):
 
 
 @inner
-def norm(values, lanes):
-    """Euclidean norm in float64: number i goes to lane i mod 128, and the lanes are added by halves.
-
-    lanes is scratch of 128 float64.
-    """
-    for lane in range(LANES):
-        lanes[lane] = 0.0
-    whole = values.size // LANES
-    rows = values[: whole * LANES].reshape(whole, LANES)
-    for i in range(whole):
-        for lane in range(LANES):
-            x = np.float64(rows[i, lane])
-            lanes[lane] = fma(x, x, lanes[lane])
-    for i in range(whole * LANES, values.size):
-        x = np.float64(values[i])
-        lanes[i - whole * LANES] = fma(x, x, lanes[i - whole * LANES])
-    half = LANES // 2
-    while half:
-        for lane in range(half):
-            lanes[lane] += lanes[half + lane]
-        half //= 2
-    return np.sqrt(lanes[0])
-
-
-@inner
 def _clip_values(gradient, limit):
     for i in range(gradient.size):
         gradient[i] = clip(gradient[i], limit)
@@ -110,7 +83,7 @@ def clip_gradient(gradient, clip_norm, clip_value, lanes):
         _clip_values(gradient, clip_value)
     if not clip_norm < np.inf:
         return np.nan
-    length = norm(gradient, lanes)
+    length = np.sqrt(sum_of_squares(gradient, lanes))
     factor = np.float64(clip_norm) / (length + 1e-6)
     if factor < 1.0:
         _multiply(gradient, gradient.dtype.type(factor))

@@ -133,7 +133,7 @@ def probe_layers(net, theta, X, Y, signal, threshold):
     forward(net, theta, theta[:0], X, work, True)
     delta = layer_matrix(work, work.delta, layers - 1, rows, outputs)
     if signal.shape[0] == 0:
-        loss_and_delta(net, layer_matrix(work, work.z, layers - 1, rows, outputs), Y, delta, work.scratch)
+        loss_and_delta(net, layer_matrix(work, work.z, layers - 1, rows, outputs), Y, delta, work.scratch, work.lanes)
     else:
         for i in range(rows):
             for j in range(outputs):

@@ -12,19 +12,19 @@ from nnsim.kernels.cpu.losses import loss_and_delta
 from nnsim.kernels.cpu.metrics import area_under_curve, hits, spread, squares
 from nnsim.kernels.cpu.network import layer_matrix, new_workspace
 from nnsim.kernels.cpu.normalization import update_running
-from nnsim.kernels.cpu.optimizers import LANES, Moments, clip_gradient, update
+from nnsim.kernels.cpu.optimizers import Moments, clip_gradient, update
 from nnsim.kernels.cpu.passes import backward, forward
 from nnsim.kernels.losses import BCE, CROSS_ENTROPY
 from nnsim.kernels.normalization import BATCH
 from nnsim.kernels.options import inlined, inner, kernel
 from nnsim.kernels.philox import SHUFFLE
 from nnsim.kernels.scalar_math import fma
-from nnsim.kernels.schedules import FACTOR, PlateauRule, reduce_on_plateau
+from nnsim.kernels.schedules import BAD_EPOCHS, BEST, COOLDOWN, FACTOR, PlateauRule, reduce_on_plateau
 
 # columns of the history
 TRAIN_LOSS, VALIDATION_LOSS, VALIDATION_METRIC, VALIDATION_AUC, LEARNING_RATE, GRADIENT_NORM, CLIPPED = range(7)
 COLUMNS = 7
-BEST, BEST_EPOCH, WAITED = range(3)  # places in the state of early stopping
+BEST_VALUE, BEST_EPOCH, WAITED = range(3)  # places in the state of early stopping
 
 
 class Data(NamedTuple):
@@ -89,7 +89,7 @@ def _loss(net, work, rows, Y):
     """Loss and weight of the batch that `forward` has just seen; leaves dL/dZ in the last layer's delta."""
     layer, outputs = net.widths.size - 2, net.widths[-1]
     Z = layer_matrix(work, work.z, layer, rows, outputs)
-    return loss_and_delta(net, Z, Y, layer_matrix(work, work.delta, layer, rows, outputs), work.scratch)
+    return loss_and_delta(net, Z, Y, layer_matrix(work, work.delta, layer, rows, outputs), work.scratch, work.lanes)
 
 
 @inner
@@ -101,11 +101,11 @@ def _scores(Z, Y, scores, labels, start):
 
 
 @inner
-def _evaluate(net, theta, statistics, X, Y, batch, work, ranking):
+def _evaluate(net, theta, statistics, X, Y, deviation, batch, work, ranking):
     """Mean loss, metric and area under the ROC curve over the rows of X; NaN where there are none.
 
-    The metric is the accuracy or, for the losses of regression, R^2; ranking is scratch (2, rows) or has no columns,
-    and then no area is computed.
+    The metric is the accuracy or, for the losses of regression, R^2, with `deviation` the `spread` of Y; ranking is
+    scratch (2, rows) or has no columns, and then no area is computed.
     """
     layer, outputs, n = net.widths.size - 2, net.widths[-1], X.shape[0]
     loss, weight, right, error = 0.0, 0.0, 0, 0.0
@@ -120,13 +120,13 @@ def _evaluate(net, theta, statistics, X, Y, batch, work, ranking):
         if classes:
             right += hits(net.loss, Z, y)
         else:
-            error += squares(Z, y)
+            error += squares(Z, y, layer_matrix(work, work.delta, layer, rows, outputs), work.lanes)
         if ranking.shape[1] > 0:
             _scores(Z, y, ranking[0], ranking[1], start)
     area = area_under_curve(ranking[0], ranking[1]) if ranking.shape[1] > 0 else np.nan
     if classes:
         return loss / weight, right / (n if net.loss == CROSS_ENTROPY else n * outputs), area
-    return loss / weight, 1.0 - error / spread(Y), area
+    return loss / weight, 1.0 - error / deviation, area
 
 
 @kernel
@@ -136,7 +136,7 @@ def evaluate(net, theta, statistics, X, Y, batch, auc):
     The metric is the accuracy or, for the losses of regression, R^2. The area is NaN where `auc` is false.
     """
     work = new_workspace(net, theta, min(batch, X.shape[0]))
-    return _evaluate(net, theta, statistics, X, Y, batch, work, np.empty((2, X.shape[0] if auc else 0)))
+    return _evaluate(net, theta, statistics, X, Y, spread(Y), batch, work, np.empty((2, X.shape[0] if auc else 0)))
 
 
 @kernel
@@ -174,7 +174,7 @@ def _update_statistics(net, statistics, work, rows):
 
 
 @inner
-def _train_epoch(net, state, rule, X, Y, order, x_rows, y_rows, rates, factor, key, first, work, gradient, lanes):
+def _train_epoch(net, state, rule, X, Y, order, x_rows, y_rows, rates, factor, key, first, work, gradient):
     """Take one step for every batch of rows in `order`.
 
     Returns the mean loss, the mean norm of the gradient, the share of the steps that clipped it, and the step at which
@@ -194,7 +194,7 @@ def _train_epoch(net, state, rule, X, Y, order, x_rows, y_rows, rates, factor, k
         total, weight = fma(loss, part, total), weight + part
         backward(net, state.theta, x, work, gradient)
         _update_statistics(net, state.statistics, work, chosen.size)
-        norm = clip_gradient(gradient, rule.clip_norm, rule.clip_value, lanes)
+        norm = clip_gradient(gradient, rule.clip_norm, rule.clip_value, work.lanes)
         length += norm
         clipped += 1 if norm > rule.clip_norm else 0
         update(state.theta, gradient, state.moments, rule, rates[step] * factor)
@@ -202,10 +202,17 @@ def _train_epoch(net, state, rule, X, Y, order, x_rows, y_rows, rates, factor, k
 
 
 @inner
+def _reduce(state, metric, rule):
+    state[BEST], state[BAD_EPOCHS], state[COOLDOWN], state[FACTOR] = reduce_on_plateau(
+        state[BEST], state[BAD_EPOCHS], state[COOLDOWN], state[FACTOR], metric, rule
+    )
+
+
+@inner
 def _wait(state, value, epoch, min_delta):
     """Early stopping (Prechelt 1998): keep the best parameters and count the epochs since; value is to be small."""
-    if value < state.stopping[BEST] - min_delta:
-        state.stopping[BEST], state.stopping[BEST_EPOCH], state.stopping[WAITED] = value, epoch, 0.0
+    if value < state.stopping[BEST_VALUE] - min_delta:
+        state.stopping[BEST_VALUE], state.stopping[BEST_EPOCH], state.stopping[WAITED] = value, epoch, 0.0
         _copy(state.theta, state.best_theta)
         _copy(state.statistics, state.best_statistics)
     else:
@@ -243,28 +250,29 @@ def train_epochs(net, state, rule, course, data, rates, key, first, history):
     """
     n, epochs = data.X.shape[0], history.shape[0]
     work, gradient = new_workspace(net, state.theta, course.batch), np.empty_like(state.theta)
-    order, words, lanes = np.empty(n, np.int64), np.empty(n + 4, np.uint64), np.empty(LANES)
+    order, words = np.empty(n, np.int64), np.empty(n + 4, np.uint64)
     x_rows = np.empty((course.batch, data.X.shape[1]), data.X.dtype)
     y_rows = np.empty((course.batch, data.Y.shape[1]), data.Y.dtype)
     ranking = np.empty((2, data.X_validation.shape[0] if course.auc else 0))
-    steps = rates.size // epochs
+    steps, deviation = rates.size // epochs, spread(data.Y_validation)
     for epoch in range(epochs):
         permute(order, words, key, SHUFFLE, first + epoch)
         its_rates, factor = rates[epoch * steps : (epoch + 1) * steps], state.plateau[FACTOR]
         train_loss, length, clipped, stopped = _train_epoch(
             net, state, rule, data.X, data.Y, order, x_rows, y_rows, its_rates, factor, key, (first + epoch) * steps,
-            work, gradient, lanes,
+            work, gradient,
         )  # fmt: skip
         if stopped >= 0:
             return epoch, stopped
         loss, metric, area = _evaluate(
-            net, state.theta, state.statistics, data.X_validation, data.Y_validation, course.batch, work, ranking
-        )
+            net, state.theta, state.statistics, data.X_validation, data.Y_validation, deviation, course.batch, work,
+            ranking,
+        )  # fmt: skip
         history[epoch, TRAIN_LOSS], history[epoch, GRADIENT_NORM], history[epoch, CLIPPED] = train_loss, length, clipped
         history[epoch, VALIDATION_LOSS], history[epoch, VALIDATION_METRIC] = loss, metric
         history[epoch, VALIDATION_AUC], history[epoch, LEARNING_RATE] = area, its_rates[-1] * factor
         value = metric if course.watch_metric else loss
-        reduce_on_plateau(state.plateau, value, course.plateau)
+        _reduce(state.plateau, value, course.plateau)
         if course.patience > 0:
             _wait(state, -value if course.watch_metric else value, first + epoch, course.min_delta)
             if state.stopping[WAITED] >= course.patience:
