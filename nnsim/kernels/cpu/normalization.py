@@ -131,31 +131,26 @@ def _batch_error(delta, X, gamma, inverse, grad_gamma, grad_beta, scratch):
 
 
 @inner
-def _row_means(G, T, means):
-    """Mean of every row, summed from the left."""
-    rows, width = G.shape
-    transpose(G, T)
-    for i in range(rows):
-        means[i] = T[0, i]
-    for j in range(1, width):
-        for i in range(rows):
-            means[i] += T[j, i]
-    for i in range(rows):
-        means[i] /= means.dtype.type(width)
-
-
-@inner
 def _layer_error(delta, X, gamma, inverse, scratch):
+    """Means over a row of g = gamma delta and of g x, summed from the left."""
     rows, width = delta.shape
     size = rows * width
-    P, T = scratch[:size].reshape(rows, width), scratch[size : 2 * size].reshape(width, rows)
+    G, T = scratch[:size].reshape(width, rows), scratch[size : 2 * size].reshape(width, rows)
     mean_g, mean_gx = scratch[2 * size : 2 * size + rows], scratch[2 * size + rows : 2 * size + 2 * rows]
     for i in range(rows):
         for j in range(width):
             delta[i, j] *= gamma[j]
-            P[i, j] = delta[i, j] * X[i, j]
-    _row_means(delta, T, mean_g)
-    _row_means(P, T, mean_gx)
+    transpose(delta, G)
+    transpose(X, T)
+    for i in range(rows):
+        mean_g[i], mean_gx[i] = G[0, i], G[0, i] * T[0, i]
+    for j in range(1, width):
+        for i in range(rows):
+            mean_g[i] += G[j, i]
+            mean_gx[i] = fma(G[j, i], T[j, i], mean_gx[i])
+    for i in range(rows):
+        mean_g[i] /= delta.dtype.type(width)
+        mean_gx[i] /= delta.dtype.type(width)
     for i in range(rows):
         for j in range(width):
             delta[i, j] = error_through_norm(delta[i, j], X[i, j], mean_g[i], mean_gx[i], inverse[i])
