@@ -42,12 +42,18 @@ def scale_and_shift(x, gamma, beta):
 
 
 @scalar
-def error_through_norm(g, x, mean_g, mean_gx, inverse):
-    """s (g - mean(g) - x mean(g x))."""
-    return inverse * fma(-x, mean_gx, g - mean_g)
+def error_through_norm(delta, gamma, x, mean_g, mean_gx, inverse):
+    """s (g - mean(g) - x mean(g x)) with g = gamma delta."""
+    return inverse * fma(-x, mean_gx, fma(gamma, delta, -mean_g))
 
 
 @scalar
-def running_average(old, new, momentum):
-    """(1 - momentum) old + momentum new."""
-    return fma(momentum, new - old, old)
+def running_mean(old, mean, momentum):
+    """(1 - momentum) old + momentum m."""
+    return fma(momentum, mean - old, old)
+
+
+@scalar
+def running_variance(old, variance, unbiased, momentum):
+    """(1 - momentum) old + momentum u v, where u = k / (k - 1) makes the variance unbiased."""
+    return fma(momentum, fma(variance, unbiased, -old), old)

@@ -61,6 +61,12 @@ def uniform64(high, low):
 
 
 @scalar
+def partner(word, i):
+    """Return floor(word (i + 1) / 2^32): a random place up to i (Lemire 2019), with a bias under i / 2^32."""
+    return np.int64(word * np.uint64(i + 1) >> HALF_WORD)
+
+
+@scalar
 def normal_pair(u, v):
     """Return two independent standard normals from two independent uniforms (Box and Muller 1958)."""
     radius = np.sqrt(constant(u, MINUS_TWO) * log(u))

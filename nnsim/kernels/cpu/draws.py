@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnsim.kernels.lanes import BLOCKS
 from nnsim.kernels.options import inner, kernel
-from nnsim.kernels.philox import draw, normal_pair, uniform32, uniform64
-
-BLOCKS = 64
-TILE_WORDS = 4 * BLOCKS
+from nnsim.kernels.philox import draw, normal_pair, partner, uniform32, uniform64
 
 
 @inner
@@ -68,8 +66,7 @@ def fill_normal(out, key, purpose, step):
 def permute(out, words, key, purpose, step):
     """Fill an int64 vector with a uniform permutation of 0 ... n - 1 (Fisher and Yates, by multiplication).
 
-    Word i of the stream picks the partner of place i as floor(word (i + 1) / 2^32), with a bias under n / 2^32;
-    words is uint64 scratch of at least n + 4 elements.
+    Word i of the stream picks the partner of place i; words is uint64 scratch of at least n + 4 elements.
     """
     for block in range(out.size // 4 + 1):
         words[4 * block], words[4 * block + 1], words[4 * block + 2], words[4 * block + 3] = draw(
@@ -78,8 +75,8 @@ def permute(out, words, key, purpose, step):
     for i in range(out.size):
         out[i] = i
     for i in range(1, out.size):
-        partner = np.int64(words[i] * np.uint64(i + 1) >> np.uint64(32))
-        out[i], out[partner] = out[partner], out[i]
+        j = partner(words[i], i)
+        out[i], out[j] = out[j], out[i]
 
 
 @kernel

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.cpu.draws import BLOCKS, TILE_WORDS
 from nnsim.kernels.dropout import drop_below, kept
+from nnsim.kernels.lanes import BLOCKS, TILE_WORDS
 from nnsim.kernels.options import inner
 from nnsim.kernels.philox import DROPOUT, draw
 

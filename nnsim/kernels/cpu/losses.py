@@ -62,12 +62,14 @@ def _cross_entropy(Z, labels, delta, E, top, sums, lanes):
     loss = total(top[:rows], lanes)
     for i in range(rows):
         sums[i] = scale / sums[i]
+    for i in range(rows):
+        top[i] = fma(E[np.int64(labels[i, 0]), i], sums[i], -scale)
     for j in range(classes):
         for i in range(rows):
             E[j, i] *= sums[i]
     transpose(E, delta)
     for i in range(rows):
-        delta[i, np.int64(labels[i, 0])] -= scale
+        delta[i, np.int64(labels[i, 0])] = top[i]
     return loss / rows, float(rows)
 
 

@@ -15,9 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnsim.kernels.cpu.draws import TILE_WORDS
 from nnsim.kernels.cpu.gemm import new_panel
-from nnsim.kernels.lanes import LANES
+from nnsim.kernels.lanes import LANES, TILE_WORDS
 from nnsim.kernels.normalization import NONE
 from nnsim.kernels.options import inlined, inner, maker
 from nnsim.kernels.vector import address_of

@@ -12,7 +12,8 @@ from nnsim.kernels.normalization import (
     error_through_norm,
     inverse_deviation,
     normalize,
-    running_average,
+    running_mean,
+    running_variance,
     scale_and_shift,
 )
 from nnsim.kernels.options import inner
@@ -99,8 +100,8 @@ def update_running(running, moments, rows, width, momentum):
     """Blend a batch's mean and unbiased variance into the running statistics."""
     unbiased = running.dtype.type(rows / (rows - 1))
     for j in range(width):
-        running[j] = running_average(running[j], moments[MEAN, j], momentum)
-        running[width + j] = running_average(running[width + j], moments[VARIANCE, j] * unbiased, momentum)
+        running[j] = running_mean(running[j], moments[MEAN, j], momentum)
+        running[width + j] = running_variance(running[width + j], moments[VARIANCE, j], unbiased, momentum)
 
 
 @inner
@@ -126,8 +127,7 @@ def _batch_error(delta, X, gamma, inverse, grad_gamma, grad_beta, scratch):
         mean_g[j], mean_gx[j] = gamma[j] * grad_beta[j] / count, gamma[j] * grad_gamma[j] / count
     for i in range(rows):
         for j in range(width):
-            g = gamma[j] * delta[i, j]
-            delta[i, j] = error_through_norm(g, X[i, j], mean_g[j], mean_gx[j], inverse[j])
+            delta[i, j] = error_through_norm(delta[i, j], gamma[j], X[i, j], mean_g[j], mean_gx[j], inverse[j])
 
 
 @inner
@@ -135,25 +135,22 @@ def _layer_error(delta, X, gamma, inverse, scratch):
     """Means over a row of g = gamma delta and of g x, summed from the left."""
     rows, width = delta.shape
     size = rows * width
-    G, T = scratch[:size].reshape(width, rows), scratch[size : 2 * size].reshape(width, rows)
+    D, T = scratch[:size].reshape(width, rows), scratch[size : 2 * size].reshape(width, rows)
     mean_g, mean_gx = scratch[2 * size : 2 * size + rows], scratch[2 * size + rows : 2 * size + 2 * rows]
-    for i in range(rows):
-        for j in range(width):
-            delta[i, j] *= gamma[j]
-    transpose(delta, G)
+    transpose(delta, D)
     transpose(X, T)
     for i in range(rows):
-        mean_g[i], mean_gx[i] = G[0, i], G[0, i] * T[0, i]
-    for j in range(1, width):
+        mean_g[i], mean_gx[i] = 0, 0
+    for j in range(width):
         for i in range(rows):
-            mean_g[i] += G[j, i]
-            mean_gx[i] = fma(G[j, i], T[j, i], mean_gx[i])
+            mean_g[i] = fma(gamma[j], D[j, i], mean_g[i])
+            mean_gx[i] = fma(gamma[j] * D[j, i], T[j, i], mean_gx[i])
     for i in range(rows):
         mean_g[i] /= delta.dtype.type(width)
         mean_gx[i] /= delta.dtype.type(width)
     for i in range(rows):
         for j in range(width):
-            delta[i, j] = error_through_norm(delta[i, j], X[i, j], mean_g[i], mean_gx[i], inverse[i])
+            delta[i, j] = error_through_norm(delta[i, j], gamma[j], X[i, j], mean_g[i], mean_gx[i], inverse[i])
 
 
 @inner
