@@ -14,10 +14,8 @@ normalization", 2016.
 
 from __future__ import annotations
 
-import numpy as np
-
 from nnsim.kernels.options import scalar
-from nnsim.kernels.scalar_math import fma
+from nnsim.kernels.scalar_math import fma, sqrt
 
 NONE, BATCH, LAYER = range(3)
 NORMALIZATIONS: dict[str, int] = {"none": NONE, "batch": BATCH, "layer": LAYER}
@@ -26,7 +24,7 @@ NORMALIZATIONS: dict[str, int] = {"none": NONE, "batch": BATCH, "layer": LAYER}
 @scalar
 def inverse_deviation(variance, epsilon):
     """1 / sqrt(v + epsilon)."""
-    return type(variance)(1) / np.sqrt(variance + epsilon)
+    return type(variance)(1) / sqrt(variance + epsilon)
 
 
 @scalar

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from nnsim.kernels.options import scalar
-from nnsim.kernels.scalar_math import ONE, constant, fma
+from nnsim.kernels.scalar_math import ONE, constant, fma, sqrt
 
 SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM = range(6)
 
@@ -51,13 +49,13 @@ def average_square(squares, gradient, decay):
 @scalar
 def scaled(gradient, squares, epsilon):
     """g / (sqrt(s) + epsilon): the direction of Adagrad and RMSProp."""
-    return gradient / (np.sqrt(squares) + epsilon)
+    return gradient / (sqrt(squares) + epsilon)
 
 
 @scalar
 def scaled_unbiased(moment, squares, root_correction, epsilon):
     """m / (sqrt(s) c + epsilon) with c = 1 / sqrt(1 - b2^t): Adam's direction, but for 1 / (1 - b1^t) in its rate."""
-    return moment / fma(np.sqrt(squares), root_correction, epsilon)
+    return moment / fma(sqrt(squares), root_correction, epsilon)
 
 
 @scalar

@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from nnsim.kernels.options import scalar
-from nnsim.kernels.scalar_math import both, constant, log, sin_cos
+from nnsim.kernels.scalar_math import both, constant, log, sin_cos, sqrt
 
 # What a draw is for: streams with different purposes never meet.
 INIT, SHUFFLE, SPLIT, DATA, NOISE, SIGNAL, DROPOUT = 1, 2, 3, 4, 5, 6, 7
@@ -69,6 +69,6 @@ def partner(word, i):
 @scalar
 def normal_pair(u, v):
     """Return two independent standard normals from two independent uniforms (Box and Muller 1958)."""
-    radius = np.sqrt(constant(u, MINUS_TWO) * log(u))
+    radius = sqrt(constant(u, MINUS_TWO) * log(u))
     sine, cosine = sin_cos(constant(u, TWO_PI) * v)
     return radius * cosine, radius * sine

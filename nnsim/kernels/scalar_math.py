@@ -376,3 +376,9 @@ def sin(x):
 def cos(x):
     """Return the cosine, on the domain of `sin_cos`."""
     return sin_cos(x)[1]
+
+
+@scalar
+def sqrt(x):
+    """The square root, which IEEE 754 rounds correctly: `math.sqrt`, which CUDA knows, too, in x's precision."""
+    return math.sqrt(x)
