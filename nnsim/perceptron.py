@@ -25,6 +25,7 @@ from nnsim.kernels.cpu.training import logits
 from nnsim.network import DTYPES, NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.registry import look_up
+from nnsim.schedules import Schedule
 from nnsim.seeding import key
 from nnsim.training import COLUMNS, Batches, Run, train
 
@@ -214,22 +215,34 @@ class Perceptron(BaseEstimator, ABC):
 
     # --- from parameters to the library's own objects ------------------------------------------------------------
 
-    def _check_parameters(self) -> None:
-        rate, alpha, tol, share = self.learning_rate_init, self.alpha, self.tol, self.validation_fraction
-        batch, wait = self.batch_size, self.n_iter_no_change
-        allowed = {
+    def _allowed(self) -> dict[str, tuple[bool, str]]:
+        """Tell for each parameter that the library's own objects do not check whether it fits, and what would."""
+        rate, share, clip = self.learning_rate_init, self.validation_fraction, self.clip_norm
+        batch, wait, momentum = self.batch_size, self.n_iter_no_change, self.momentum
+        not_negative = "a number of at least 0"
+        return {
+            "hidden_layer_sizes": (not isinstance(self.hidden_layer_sizes, str), "a whole number or several"),
+            "activation": (isinstance(self.activation, str), "a name"),
+            "init": (isinstance(self.init, str), "a name"),
+            "schedule": (isinstance(self.schedule, str | Schedule), "a name or a Schedule"),
+            "dropout": (_is_number(self.dropout), "at least 0 and below 1"),
+            "momentum": (momentum is None or _is_number(momentum), "None, or at least 0 and below 1"),
             "learning_rate_init": (_is_number(rate) and rate > 0, "a positive number"),
-            "alpha": (_is_number(alpha) and alpha >= 0, "a number of at least 0"),
+            "alpha": (_is_number(self.alpha) and self.alpha >= 0, not_negative),
+            "weight_decay": (_is_number(self.weight_decay) and self.weight_decay >= 0, not_negative),
+            "clip_norm": (clip is None or (_is_number(clip) and clip > 0), "None or a positive number"),
             "batch_size": (_is_count(batch) or str(batch) == "auto", "'auto' or a whole number of at least 1"),
             "max_iter": (_is_count(self.max_iter), "a whole number of at least 1"),
-            "tol": (_is_number(tol) and tol >= 0, "a number of at least 0"),
-            "n_iter_no_change": (_is_count(wait) or wait is None, "None or a whole number of at least 1"),
+            "tol": (_is_number(self.tol) and self.tol >= 0, not_negative),
+            "n_iter_no_change": (wait is None or _is_count(wait), "None or a whole number of at least 1"),
             "validation_fraction": (_is_number(share) and 0 < share < 1, "a number above 0 and below 1"),
         }
-        for name, (fits, what) in allowed.items():
+
+    def _check_parameters(self) -> None:
+        for name, (fits, what) in self._allowed().items():
             if not fits:
                 raise ParameterError(f"{name} must be {what}, got {getattr(self, name)!r}")
-        if self.early_stopping and wait is None:
+        if self.early_stopping and self.n_iter_no_change is None:
             raise ParameterError("early_stopping needs n_iter_no_change, the epochs to wait, and it is None")
         if self.alpha and (self.weight_decay or self.optimizer == "adamw"):
             raise ParameterError("alpha goes neither with weight_decay nor with the optimizer 'adamw': set it to 0")
@@ -416,11 +429,13 @@ class Perceptron(BaseEstimator, ABC):
     @property
     def coefs_(self) -> list[np.ndarray]:
         """Views of the weights of every layer, (fan_in, fan_out)."""
+        check_is_fitted(self)
         return self.network_.views(self.run_.theta, "weight")
 
     @property
     def intercepts_(self) -> list[np.ndarray]:
         """Views of the biases of every layer, (fan_out,)."""
+        check_is_fitted(self)
         return self.network_.views(self.run_.theta, "bias")
 
     def _answers(self, X: Any) -> np.ndarray:
