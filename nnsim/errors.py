@@ -33,6 +33,14 @@ class UnknownNameError(UsageError):
         super().__init__(f"unknown {kind} '{self.name}': {hint}known are {', '.join(self.known)}")
 
 
+class ParameterError(UsageError, ValueError):
+    """A value that an estimator cannot use; a ValueError, too, as scikit-learn's tools expect."""
+
+
+class DivergenceError(NnsimError):
+    """A network that answers with infinities or NaN."""
+
+
 class DataError(NnsimError):
     """A data file that cannot be read as numbers: names the file, the row and the column."""
 
