@@ -15,6 +15,7 @@ import click
 from nnsim.errors import NnsimError
 
 from .study import study
+from .verify import verify
 
 STOPPED_BY_SIGNAL = 75
 STOPPED_BY_CTRL_C = 130
@@ -35,6 +36,7 @@ def nnsim() -> None:
 
 
 nnsim.add_command(study)
+nnsim.add_command(verify)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
