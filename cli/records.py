@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 
 study_option = click.option(
@@ -19,3 +21,8 @@ def shown(cell: str | None) -> str:
     if cell is None:
         return "no cell"
     return cell if cell.isprintable() else ascii(cell)
+
+
+def finite(number: float) -> float | None:
+    """Return what JSON can hold: None for nan and infinities."""
+    return number if math.isfinite(number) else None
