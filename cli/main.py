@@ -15,6 +15,7 @@ import click
 from nnsim.errors import NnsimError
 
 from .compare import compare
+from .reproduce import reproduce
 from .study import study
 from .verify import verify
 
@@ -39,6 +40,7 @@ def nnsim() -> None:
 nnsim.add_command(study)
 nnsim.add_command(verify)
 nnsim.add_command(compare)
+nnsim.add_command(reproduce)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
