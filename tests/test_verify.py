@@ -197,7 +197,15 @@ class TestFiles:
     def test_a_pipe_in_place_of_a_file_is_not_waited_for(self, folder: Path) -> None:
         (folder / "report.html").unlink()
         os.mkfifo(folder / "report.html")
-        assert states(verify(folder)) == {"report.html": "changed"}
+        assert states(verify(folder)) == {"report.html": "unreadable"}
+
+    def test_a_pipe_in_place_of_a_table_or_the_configuration_is_not_waited_for(self, folder: Path) -> None:
+        for name in ("trials.csv", "config.json"):
+            (folder / name).unlink()
+            os.mkfifo(folder / name)
+        found = verify(folder)
+        assert states(found) == {"trials.csv": "unreadable", "config.json": "unreadable"}
+        assert not found.holds
 
     def test_an_unknown_file_is_told_and_no_fault(self, folder: Path) -> None:
         (folder / "figures" / "mine").mkdir(parents=True)
@@ -211,6 +219,28 @@ class TestFiles:
         (folder / "config.json").write_bytes(content)
         found = verify(folder)
         assert states(found) == {"config.json": state}
+        assert not found.holds
+
+
+class TestRows:
+    """A forged manifest can bless any table: what a sample of trials never meets is checked too."""
+
+    @pytest.mark.parametrize(
+        "forge",
+        [
+            lambda lines: [*lines, b"f" * 16 + lines[-1][16:]],
+            lambda lines: [lines[0], *reversed(lines[1:])],
+            lambda lines: [lines[0].replace(b"share", b"loss"), *lines[1:]],
+        ],
+        ids=["invented-trial", "other-order", "other-column"],
+    )
+    def test_rows_that_are_not_of_the_plan_are_found(self, folder: Path, forge: Any) -> None:
+        shutil.rmtree(folder / "chunks")
+        table = folder / "layers.csv"
+        table.write_bytes(b"".join(forge(table.read_bytes().splitlines(keepends=True))))
+        edit_manifest(folder, files=open_run(folder).files | {"layers.csv": sha256_of(table)})
+        found = verify(folder, trials=0)
+        assert states(found) == {"columns and trials of layers.csv": "changed"}
         assert not found.holds
 
 
@@ -233,7 +263,7 @@ class TestChunks:
 
     def test_chunks_of_other_tables_are_found(self, folder: Path) -> None:
         """Every checksum of file and chunk is right, but the table is not made of these chunks."""
-        edit(folder / "layers.csv", b"\n", b"\n\n")
+        edit(folder / "layers.csv", b",1,0.0333", b",1,0.0334")
         files = open_run(folder).files | {"layers.csv": sha256_of(folder / "layers.csv")}
         edit_manifest(folder, files=files)
         assert states(verify(folder, trials=0)) == {"layers.csv from chunks/": "changed"}

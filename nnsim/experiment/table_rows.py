@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 NINE_DIGITS = 1e-8
@@ -49,11 +49,26 @@ def rows_by_trial(rows: Iterable[bytes], ids: Sequence[str]) -> Iterator[bytes]:
     row = next(source, None)
     for position in range(len(ids)):
         block = []
-        while row is not None and (there := positions.get(row.partition(b",")[0], -1)) <= position:
+        while row is not None and (there := positions.get(_trial_of(row), -1)) <= position:
             if there == position:
                 block.append(row)
             row = next(source, None)
         yield b"".join(block)
+
+
+def in_order(rows: Iterable[bytes], positions: Mapping[bytes, int]) -> bool:
+    """Return whether all rows belong to trials in `positions` (id to position), in the order of the trials."""
+    last = 0
+    for row in rows:
+        position = positions.get(_trial_of(row), -1)
+        if position < last:
+            return False
+        last = position
+    return True
+
+
+def _trial_of(row: bytes) -> bytes:
+    return row.partition(b",")[0]
 
 
 def read_cells(block: bytes) -> list[list[str]]:

@@ -21,7 +21,14 @@ from nnsim.experiment.results import MANIFEST
 from nnsim.experiment.rows import header_line
 from nnsim.experiment.store import CHUNK_NAME, CONFIG, ChunkStore, read_identity
 from nnsim.experiment.study import Study, Table
-from nnsim.experiment.table_rows import Cells, first_difference, rows_by_trial, same_to_nine_digits, split_rows
+from nnsim.experiment.table_rows import (
+    Cells,
+    first_difference,
+    in_order,
+    rows_by_trial,
+    same_to_nine_digits,
+    split_rows,
+)
 
 CHUNKS = "chunks"
 SAME, UNKNOWN = "same", "unknown"
@@ -134,8 +141,10 @@ def verify(
     listener.phase("checking files")
     plan = same_plan(run, study)
     files, chunks = _check_files(run, plan), _check_chunks(run, plan)
+    readable = {check.name for check in files if check.state in {SAME, "changed"}}
+    tables = [table for table in study.tables if _csv(table) in readable]
+    files += _check_rows(run, plan, tables)
     kinds = [trial.settings["kind"] for trial in plan.trials]
-    tables = [table for table in study.tables if (run.folder / _csv(table)).is_file()]
     if not tables or count == 0:
         return Verification(run, files, chunks, len(kinds), 0, (), ())
     part = plan if count is None else _part(plan, choose_trials(kinds, count, sample))
@@ -175,7 +184,7 @@ def _state(path: Path, sha256: str, wrong: str = "changed") -> str:
     if not path.exists():
         return "missing"
     if not path.is_file():  # a pipe would be waited for
-        return wrong
+        return "unreadable"
     try:
         return SAME if sha256_of(path) == sha256 else wrong
     except OSError:
@@ -183,6 +192,8 @@ def _state(path: Path, sha256: str, wrong: str = "changed") -> str:
 
 
 def _config_state(run: FinishedRun, plan: Plan) -> str:
+    if not (run.folder / CONFIG).is_file():
+        return "unreadable"
     try:
         saved = read_identity(run.folder)
     except StoreError:
@@ -190,6 +201,18 @@ def _config_state(run: FinishedRun, plan: Plan) -> str:
     if not isinstance(saved, dict):
         return "damaged"
     return SAME if all(saved.get(name) == value for name, value in plan.identity.items()) else "changed"
+
+
+def _check_rows(run: FinishedRun, plan: Plan, tables: Iterable[Table]) -> tuple[Check, ...]:
+    """Check that each table has its columns, and rows of the planned trials alone: a sample would never meet others."""
+    positions = {trial.id.encode(): position for position, trial in enumerate(plan.trials)}
+    checks = []
+    for table in tables:
+        with (run.folder / _csv(table)).open("rb") as file:
+            rows = split_rows(file)
+            fits = next(rows, b"") == header_line(table.header) and in_order(rows, positions)
+        checks.append(Check(f"columns and trials of {_csv(table)}", SAME if fits else "changed"))
+    return tuple(checks)
 
 
 def _check_chunks(run: FinishedRun, plan: Plan) -> tuple[Check, ...]:
