@@ -214,11 +214,11 @@ class TestFiles:
         assert states(found) == {"figures/mine/notes.txt": "unknown"}
         assert found.holds
 
-    @pytest.mark.parametrize(("content", "state"), [(b"{", "damaged"), (b"[]", "damaged"), (b"{}", "changed")])
-    def test_a_configuration_that_is_not_the_runs_is_found(self, folder: Path, content: bytes, state: str) -> None:
+    @pytest.mark.parametrize("content", [b"{", b"[]", b"{}"])
+    def test_a_configuration_that_is_not_the_runs_is_found(self, folder: Path, content: bytes) -> None:
         (folder / "config.json").write_bytes(content)
         found = verify(folder)
-        assert states(found) == {"config.json": state}
+        assert states(found) == {"config.json": "changed"}
         assert not found.holds
 
 

@@ -197,10 +197,9 @@ def _config_state(run: FinishedRun, plan: Plan) -> str:
     try:
         saved = read_identity(run.folder)
     except StoreError:
-        return "damaged"
-    if not isinstance(saved, dict):
-        return "damaged"
-    return SAME if all(saved.get(name) == value for name, value in plan.identity.items()) else "changed"
+        return "changed"
+    there = saved if isinstance(saved, dict) else {}
+    return SAME if all(there.get(name) == value for name, value in plan.identity.items()) else "changed"
 
 
 def _check_rows(run: FinishedRun, plan: Plan, tables: Iterable[Table]) -> tuple[Check, ...]:
