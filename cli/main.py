@@ -14,7 +14,10 @@ import click
 
 from nnsim.errors import NnsimError
 
+from .compare import compare
+from .reproduce import reproduce
 from .study import study
+from .verify import verify
 
 STOPPED_BY_SIGNAL = 75
 STOPPED_BY_CTRL_C = 130
@@ -35,6 +38,9 @@ def nnsim() -> None:
 
 
 nnsim.add_command(study)
+nnsim.add_command(verify)
+nnsim.add_command(compare)
+nnsim.add_command(reproduce)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 1 error while running, 2 wrong usage, 3 some trials failed, 4 a claim failed under ``--strict``,
-        75 stopped by SIGTERM or SIGUSR1, 130 stopped by Ctrl-C.
+        0 done, 1 error while running, 2 wrong usage, 3 some trials failed, 4 a claim failed under ``--strict`` or a
+        verification failed, 75 stopped by SIGTERM or SIGUSR1, 130 stopped by Ctrl-C.
     """
     _listen_to_batch_systems()
     code = _exit_code(arguments)

@@ -31,7 +31,7 @@ VERDICT_STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow
 
 def print_list(studies: Iterable[Study]) -> None:
     """Print one line a study."""
-    _print_table(("study", "question"), [(study.name, study.question) for study in studies])
+    print_table(("study", "question"), [(study.name, study.question) for study in studies])
 
 
 def print_study(study: Study) -> None:
@@ -40,13 +40,13 @@ def print_study(study: Study) -> None:
     console.print(Text(study.title, style="bold"))
     for heading in ("question", "expect", "falsify", "misreading"):
         console.print(Text(f"\n{heading}: ", style="bold").append(getattr(study, heading), style="not bold"))
-    _print_table(("axis", "meaning", "allowed", *PRESETS), [_axis_row(axis) for axis in study.axes])
+    print_table(("axis", "meaning", "allowed", *PRESETS), [_axis_row(axis) for axis in study.axes])
     _print_list("claims", study.statements)
     tables = {name: ", ".join(column.name for column in columns) for name, columns in measured_columns(study).items()}
-    _print_table(("table", "columns"), list(tables.items()))
+    print_table(("table", "columns"), list(tables.items()))
     plans = {preset: plan_study(study, preset) for preset in PRESETS}
     rows = [(preset, str(sum(plan.counts.values())), duration(plan.seconds)) for preset, plan in plans.items()]
-    _print_table(("preset", "trials", "on one core, about"), rows)
+    print_table(("preset", "trials", "on one core, about"), rows)
     _print_list("references", study.references)
 
 
@@ -83,7 +83,7 @@ def print_result(result: StudyResult, as_json: bool) -> None:
         click.echo(json.dumps(_outcome(result)))
         return
     rows = [_claim_row(claim) for claim in result.claims.to_dict("records")]
-    _print_table(("claim", "verdict", "measured", "predicted", "statement"), rows)
+    print_table(("claim", "verdict", "measured", "predicted", "statement"), rows)
     from nnsim.report.claims import verdict_sentence  # pandas is loaded by now
 
     click.echo(verdict_sentence(result.claims))
@@ -101,9 +101,18 @@ def print_failures(result: StudyResult, verbose: bool) -> None:
     click.echo(f"nnsim: {count} {'trial' if count == 1 else 'trials'} failed; the same command tries again", err=True)
 
 
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """Print a table; text is never markup."""
+    table = Table(*header, box=SIMPLE_HEAD)
+    table.columns[0].no_wrap = len(header) > 1  # a name that is cut short cannot be looked up
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    _console().print(table)
+
+
 def _print_plan(plan: Plan, outcome: dict[str, Any]) -> None:
-    _print_table(("axis", "values"), [(axis.option, as_text(plan.config[axis.name])) for axis in plan.study.axes])
-    _print_table(("kind", "trials"), [(kind, str(count)) for kind, count in plan.counts.items()])
+    print_table(("axis", "values"), [(axis.option, as_text(plan.config[axis.name])) for axis in plan.study.axes])
+    print_table(("kind", "trials"), [(kind, str(count)) for kind, count in plan.counts.items()])
     click.echo(f"{sum(plan.counts.values())} trials in {outcome['chunks']} chunks into {outcome['output']}")
     click.echo(
         f"about {duration(outcome['seconds'])} with {outcome['jobs']} jobs ({duration(plan.seconds)} on one core), "
@@ -153,12 +162,4 @@ def _console() -> Console:
 
 def _print_list(heading: str, lines: Sequence[str]) -> None:
     if lines:
-        _print_table((heading,), [(line,) for line in lines])
-
-
-def _print_table(header: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    table = Table(*header, box=SIMPLE_HEAD)
-    table.columns[0].no_wrap = len(header) > 1  # a name that is cut short cannot be looked up
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    _console().print(table)
+        print_table((heading,), [(line,) for line in lines])
