@@ -17,6 +17,7 @@ from rich.text import Text
 
 from nnsim.experiment.config import to_json
 from nnsim.experiment.executor import check_jobs
+from nnsim.experiment.grid import rule_options
 from nnsim.experiment.plan import Plan
 from nnsim.experiment.results import dictionary, measured_columns
 from nnsim.experiment.study import PRESETS, Axis, Study
@@ -102,7 +103,8 @@ def print_failures(result: StudyResult, verbose: bool) -> None:
 
 
 def _print_plan(plan: Plan, outcome: dict[str, Any]) -> None:
-    _print_table(("axis", "values"), [(axis.option, as_text(plan.config[axis.name])) for axis in plan.study.axes])
+    axes = [(axis.option, as_text(plan.config[axis.name])) for axis in plan.study.axes]
+    _print_table(("axis", "values"), [*axes, *rule_options(plan.config)])
     _print_table(("kind", "trials"), [(kind, str(count)) for kind, count in plan.counts.items()])
     click.echo(f"{sum(plan.counts.values())} trials in {outcome['chunks']} chunks into {outcome['output']}")
     click.echo(

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .options import axis_option, common_options
+from .settings import check_environment, environment_help, settings_options, with_assignments, with_environment
 
 SOME_TRIALS_FAILED = 3
 A_CLAIM_FAILED = 4
@@ -64,16 +65,20 @@ def _study_command(name: str) -> click.Command:
     from nnsim.experiment.catalogue import find_study
 
     found = find_study(name)
+    axes = [axis_option(axis) for axis in found.axes]
+    params = with_environment(found, [*axes, *settings_options(found), *common_options(found)])
 
-    def callback(**options: Any) -> int:
-        return _run(name, **options)
+    @click.pass_context
+    def callback(context: click.Context, assignments: tuple[str, ...], **options: Any) -> int:
+        check_environment(found, params)
+        return _run(name, **options | with_assignments(found, context, assignments))
 
     return click.Command(
         name,
         callback=callback,
-        params=[*(axis_option(axis) for axis in found.axes), *common_options(found)],
+        params=params,
         help=f"{found.title}\n\n{found.question}",
-        epilog=f"All about it: nnsim study show {name}",
+        epilog=f"All about it: nnsim study show {name}\n\n{environment_help(found)}",
     )
 
 

@@ -324,7 +324,7 @@ class TestResume:
         run(tmp_path / "whole")
         measured.clear()
         usual = os.fsync
-        room = iter([True] * 8)  # config.json and three chunks, each with its folder
+        room = iter([True] * 10)  # config.json, config.toml and three chunks, each with its folder
 
         def fill_up(descriptor: int) -> None:
             if not next(room, False):
