@@ -13,6 +13,9 @@ import click
 from nnsim.errors import UnknownNameError, UsageError
 from nnsim.experiment.study import Study
 
+RANGES_HELP = (
+    "Numbers may be ranges: log:1e-4:1:9 and lin:0:1:5 (first, last, how many), range:0:10 (whole numbers below 10)."
+)
 FLAGS_ONLY = frozenset({"config", "set", "help"})
 ALLOWED: dict[type, tuple[type, str]] = {
     type(click.INT): (int, "a whole number"),

@@ -7,7 +7,14 @@ from typing import Any
 import click
 
 from .options import axis_option, common_options
-from .settings import check_environment, environment_help, settings_options, with_assignments, with_environment
+from .settings import (
+    RANGES_HELP,
+    check_environment,
+    environment_help,
+    settings_options,
+    with_assignments,
+    with_environment,
+)
 
 SOME_TRIALS_FAILED = 3
 A_CLAIM_FAILED = 4
@@ -78,7 +85,7 @@ def _study_command(name: str) -> click.Command:
         callback=callback,
         params=params,
         help=f"{found.title}\n\n{found.question}",
-        epilog=f"All about it: nnsim study show {name}\n\n{environment_help(found)}",
+        epilog=f"All about it: nnsim study show {name}\n\n{RANGES_HELP}\n\n{environment_help(found)}",
     )
 
 

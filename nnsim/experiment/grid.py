@@ -6,7 +6,8 @@ configuration, so it never hears of these rules, and a trial that several boxes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from nnsim.errors import UnknownNameError, UsageError
@@ -99,6 +100,23 @@ def boxes(config: Mapping[str, Any]) -> list[Box]:
     for rule in config.get("exclude", ()):
         found = [part for box in found for part in _without(box, rule)]
     return found
+
+
+def settings_of(study: Study, config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the settings of the trials of each box in turn, without those that an earlier box had."""
+    found = boxes(config)
+    if len(found) == 1:  # as without rules: nothing to remember, however many trials there are
+        yield from study.trials(found[0])
+        return
+    earlier: set[str] = set()
+    for box in found:
+        here = set()
+        for settings in study.trials(box):
+            text = json.dumps(settings, sort_keys=True)
+            if text not in earlier:
+                here.add(text)
+                yield settings
+        earlier |= here
 
 
 def rule_text(rule: Mapping[str, Any] | Iterable[str]) -> str:

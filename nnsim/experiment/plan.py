@@ -12,7 +12,7 @@ from typing import Any
 
 from nnsim.errors import UsageError
 from nnsim.experiment.config import to_json, whole_number
-from nnsim.experiment.grid import boxes
+from nnsim.experiment.grid import settings_of
 from nnsim.experiment.study import Study
 from nnsim.experiment.versions import ARITHMETIC_VERSION
 
@@ -117,9 +117,10 @@ def make_plan(study: Study, config: dict[str, Any], seed: int = 0, chunk_seconds
         A study that lists the same trial twice.
     """
     seed = whole_number("seed", seed, 0, SEED_LIMIT)
-    trials = _trials(study, config, seed)
+    trials = [_trial(study, settings, seed) for settings in settings_of(study, config)]
     if not trials:
         raise UsageError(f"study '{study.name}' has no trial left under this configuration: widen an axis")
+    _refuse_twins(trials)
     if chunk_seconds is None:
         total = sum(trial.seconds for trial in trials)
         chunk_seconds = min(max(total / USUAL_CHUNKS, SHORTEST_CHUNK), LONGEST_CHUNK)
@@ -132,26 +133,14 @@ def _digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _trials(study: Study, config: dict[str, Any], seed: int) -> list[Trial]:
-    """Return the trials of each box of the grid in turn, each trial once."""
-    found: dict[str, Trial] = {}
-    for box in boxes(config):
-        trials = [_trial(study, settings, seed) for settings in study.trials(box)]
-        _refuse_twins(trials)
-        for trial in trials:
-            found.setdefault(trial.id, trial)
-    return list(found.values())
-
-
 def _trial(study: Study, settings: dict[str, Any], seed: int) -> Trial:
     identity = [study.name, settings, seed, ARITHMETIC_VERSION, study.schema_version]
     return Trial(_digest(identity), settings, float(study.cost(settings)))
 
 
 def _refuse_twins(trials: list[Trial]) -> None:
-    for trial_id, times in Counter(trial.id for trial in trials).most_common(1):
-        if times == 1:
-            return
+    trial_id, times = Counter(trial.id for trial in trials).most_common(1)[0]
+    if times > 1:
         twin = next(trial for trial in trials if trial.id == trial_id)
         raise ValueError(f"the study lists the same trial {times} times: {twin.settings}")
 
