@@ -127,8 +127,10 @@ def run_study(
     StoreError
         An output folder that cannot be used, or a disk that refuses; finished chunks are kept.
     """
+    from nnsim.kernels.compile_cache import is_empty  # numba, half a second
+
     started = now()
-    cold = _nothing_compiled()  # asked before the data are read, which compiles the first kernels
+    cold = is_empty()  # asked before the data are read, which compiles the first kernels
     plan = plan_study(study, preset, seed=seed, **axes)
     workers = check_jobs(jobs)
     formats = _formats(figure_formats, preset)
@@ -210,13 +212,6 @@ def _measure(plan: Plan, store: ChunkStore, jobs: int, progress: Progress, cold:
         return run_chunks(plan, pending, store, jobs, progress)
     finally:
         progress.end()
-
-
-def _nothing_compiled() -> bool:
-    from nnsim.kernels.compile_cache import folder  # numba, half a second
-
-    place = folder()
-    return place is None or next(place.rglob("*.nbi"), None) is None
 
 
 def _report(
