@@ -14,6 +14,8 @@ import click
 
 from nnsim.errors import NnsimError
 
+from .cache import cache
+from .info import info
 from .study import study
 
 STOPPED_BY_SIGNAL = 75
@@ -34,7 +36,8 @@ def nnsim() -> None:
     """
 
 
-nnsim.add_command(study)
+for command in (study, cache, info):
+    nnsim.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

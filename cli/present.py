@@ -30,6 +30,11 @@ PAGE_WIDTH = 120
 VERDICT_STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow", "untested": "dim"}
 
 
+def print_pairs(rows: Iterable[tuple[str, str]]) -> None:
+    """Print names with what is known about them."""
+    _print_table(("name", "value"), rows)
+
+
 def print_list(studies: Iterable[Study]) -> None:
     """Print one line a study."""
     _print_table(("study", "question"), [(study.name, study.question) for study in studies])
