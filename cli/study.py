@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
+
+from nnsim.errors import UsageError
+from nnsim.experiment.study import Study
 
 from .options import axis_option, common_options
 from .settings import (
@@ -46,14 +50,25 @@ def run() -> None:
     """Run the study in a Python file, or an installed one."""
 
 
+def find_all(names: Iterable[str]) -> Iterator[Study]:
+    """Yield the studies called `names`; a broken one is said on standard error, and hides no other."""
+    from nnsim.experiment.catalogue import find_study
+
+    for name in names:
+        try:
+            yield find_study(name)
+        except UsageError as error:
+            click.echo(f"nnsim: {error}", err=True)
+
+
 @study.command("list")
 def list_() -> None:
     """List the studies and their questions."""
-    from nnsim.experiment.catalogue import find_study, study_names
+    from nnsim.experiment.catalogue import study_names
 
     from .present import print_list
 
-    print_list([find_study(name) for name in study_names()])
+    print_list(find_all(study_names()))
 
 
 @study.command()

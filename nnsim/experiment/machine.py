@@ -75,7 +75,7 @@ def gpu() -> dict[str, Any]:
             warnings.simplefilter("ignore")
             from numba import cuda
 
-            names = [_text(device.name) for device in cuda.list_devices()] if cuda.is_available() else []
+            names = [_name(device) for device in cuda.list_devices()] if cuda.is_available() else []
     except Exception as error:  # drivers fail in many ways, and none of them is news here
         return {"numba_cuda": True, "devices": [], "reason": " ".join(f"{type(error).__name__}: {error}".split())}
     return {"numba_cuda": True, "devices": names, "reason": "" if names else "no driver or no device is found"}
@@ -123,5 +123,6 @@ def _compile_cache() -> dict[str, Any]:
     return {"folder": str(here.folder), "bytes": size(here.folder), "reason": ""}
 
 
-def _text(name: str | bytes) -> str:
+def _name(device: Any) -> str:
+    name = getattr(device, "name", "simulator")  # that one's devices have no names
     return name.decode() if isinstance(name, bytes) else name

@@ -18,7 +18,7 @@ STATUSES = ("done", "diverged", "error")
 """What can become of a trial; only the engine writes ``error``."""
 
 STUDY_NAME = re.compile(r"[a-z][a-z0-9-]*")
-RESERVED_STUDIES = frozenset({"list", "show", "run", "all"})
+RESERVED_STUDIES = frozenset({"list", "show", "run", "all", "check", "new"})
 RESERVED_AXES = frozenset(
     {"study", "preset", "output", "jobs", "seed", "progress", "figure_format", "figure_formats"}
     | {"config", "set", "zip", "exclude"}
