@@ -11,6 +11,7 @@ from nnsim.errors import UsageError
 from nnsim.experiment.study import Study
 
 from .options import axis_option, common_options
+from .plugin import check, new
 from .settings import (
     RANGES_HELP,
     check_environment,
@@ -43,6 +44,10 @@ class StudyGroup(click.Group):
 @click.group(cls=StudyGroup)
 def study() -> None:
     """Ask one question: run a study, or see what there is."""
+
+
+study.add_command(check)
+study.add_command(new)
 
 
 @study.group(cls=StudyGroup, subcommand_metavar="FILE|NAME [OPTIONS]")

@@ -26,6 +26,7 @@ FLOORS = {
     "nnsim.laboratory": 5,
     "nnsim.report": 5,
     "nnsim.study_runner": 6,
+    "nnsim.testing": 6,
     "nnsim_studies": 7,
     "nnsim_cli": 8,
 }
