@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, UserProvidedCacheLocator
 
@@ -60,7 +60,7 @@ class _SealedFiles(IndexDataCacheFile):
 class _OwnFolder(CompileResultCacheImpl):
     """Numba's other places are shared between all states of the sources: better none than those."""
 
-    _locator_classes: ClassVar[list[type[object]]] = [UserProvidedCacheLocator]
+    _locator_classes: list[type[object]] = [UserProvidedCacheLocator]  # noqa: RUF012 (Numba's own attribute)
 
 
 class KernelCache(FunctionCache):
