@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterable
@@ -151,6 +152,29 @@ def _trials(case: Case) -> Problem:
     return "" if all(cost >= 0 and math.isfinite(cost) for cost in costs) else "cost(settings) is no time in seconds"
 
 
+def _compilation(case: Case) -> Problem:
+    sample = _sample(case.trials)  # listing them may read data, which compiles too
+    if case.study.warm_up is not None:
+        case.study.warm_up()
+    before = _compiled()
+    for trial in sample:
+        _rows(case.study, trial)
+    late = sorted(_compiled() - before)
+    return f"measure(trial) compiles {late[0]} in the middle of a run: call it in warm_up()" if late else ""
+
+
+def _compiled() -> set[str]:
+    """Return every kernel and signature that this process has compiled or loaded."""
+    from numba.core.dispatcher import Dispatcher
+
+    found = set()
+    for module in list(sys.modules.values()):
+        for name, value in list(getattr(module, "__dict__", {}).items()):
+            if isinstance(value, Dispatcher):
+                found |= {f"{name}{signature.args}" for signature in value.nopython_signatures}
+    return found
+
+
 def _measurement(case: Case) -> Problem:
     sample = _sample(case.trials)
     forward = {trial.id: _rows(case.study, trial) for trial in sample}
@@ -278,6 +302,7 @@ def _decided(case: Case, place: Path, tables: dict[str, pd.DataFrame], only_unme
 RULES: dict[str, Callable[[Case], Problem]] = {
     "every preset has trials": _presets,
     "the same configuration has the same trials": _trials,
+    "kernels are compiled before the trials": _compilation,
     "a trial gives the same rows in any order": _measurement,
     "rows fit their tables, and no trial raises": _schema,
     "an interrupted run gives the same bytes": _resumption,

@@ -17,6 +17,7 @@ from nnsim_studies.init import study as init
 
 from nnsim.errors import UnknownNameError, UsageError
 from nnsim.experiment.study import Study
+from nnsim.kernels.options import kernel
 from nnsim.testing import RULES, ContractError, check_study
 
 TINY_INIT = {
@@ -24,7 +25,7 @@ TINY_INIT = {
     "seeds": 2, "probe_seeds": 2, "epochs": 1, "fluctuation_nets": 20, "gain_activation": "relu", "data": "xor",
     "samples": 60, "batch_size": 16,
 }  # fmt: skip
-PRESETS, TRIALS, MEASURE, SCHEMA, RESUME, SEEDS, CLAIMS, REPORT, EMPTY, NAN = RULES
+PRESETS, TRIALS, COMPILE, MEASURE, SCHEMA, RESUME, SEEDS, CLAIMS, REPORT, EMPTY, NAN = RULES
 
 
 def changed(**fields: Any) -> Study:
@@ -146,6 +147,11 @@ class TestOurs:
         check_study(str(tmp_path / "my_study.py"), seeds=8)
 
 
+@kernel
+def double(x: float) -> float:
+    return 2 * x
+
+
 class TestBroken:
     @pytest.mark.parametrize(("study", "rule", "problem"), BROKEN.values(), ids=BROKEN)
     def test_the_broken_rule_is_named(self, study: Study, rule: str, problem: str) -> None:
@@ -163,6 +169,14 @@ class TestBroken:
             check_study(study)
         assert caught.value.problems.keys() == {PRESETS}
 
+    def test_a_kernel_that_warm_up_forgets(self) -> None:
+        late = measure_with(area=lambda trial: double(trial["root_seed"] + 1.0))
+        with pytest.raises(ContractError) as caught:
+            check_study(dataclasses.replace(late, warm_up=lambda: double(1)))
+        assert caught.value.problems == {
+            COMPILE: "measure(trial) compiles double(float64,) in the middle of a run: call it in warm_up()"
+        }
+
     def test_an_interrupted_run_with_other_bytes(self) -> None:
         """The third time that a trial is measured, its row is another: that is after the interruption."""
         times: dict[tuple[str, int], int] = {}
@@ -170,7 +184,7 @@ class TestBroken:
         def area(trial: dict[str, Any]) -> float:
             name = trial["id"], trial["root_seed"]
             times[name] = times.get(name, 0) + 1
-            return float(times[name] > 3) + trial["root_seed"]
+            return float(times[name] > 4) + trial["root_seed"]
 
         with pytest.raises(ContractError) as caught:
             check_study(measure_with(area=area))
