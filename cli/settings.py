@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,11 @@ def _rule(name: str, metavar: str, text: str) -> click.Option:
 
 
 def with_environment(study: Study, options: list[click.Parameter]) -> list[click.Parameter]:
-    """Let each of `options` be set by its variable too, e.g. ``NNSIM_STUDY_INIT_DEPTH``."""
-    for name, option in _settable(options).items():
+    """Return `options`, each of which a variable can set too, e.g. ``NNSIM_STUDY_INIT_DEPTH``."""
+    found = [copy(option) for option in options]  # some are shared with other commands
+    for name, option in _settable(found).items():
         option.envvar = _prefix(study.name) + name.upper()
-    return options
+    return found
 
 
 def environment_help(study: Study) -> str:

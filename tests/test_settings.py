@@ -9,9 +9,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import toy
 from nnsim_cli.main import main
+from nnsim_cli.settings import with_environment
 
 from nnsim.experiment.config import resolve
 from nnsim.experiment.files import sha256_of
@@ -67,6 +69,13 @@ class TestPrecedence:
         monkeypatch.setenv("NNSIM_STUDY_TOY_SEED", "8")
         plan = dry(*toml("size = 3\nseed = 7\nrepeats = 1"))
         assert (plan["axes"]["size"], plan["seed"], plan["axes"]["repeats"]) == ([5, 6], 8, 1)
+
+    def test_one_studys_variables_are_not_anothers(self) -> None:
+        shared = click.Option(["--seed"], type=int)
+        other = dataclasses.replace(toy.study, name="other")
+        named = {study.name: with_environment(study, [shared])[0].envvar for study in (toy.study, other)}
+        assert named == {"toy": "NNSIM_STUDY_TOY_SEED", "other": "NNSIM_STUDY_OTHER_SEED"}
+        assert shared.envvar is None
 
     @pytest.mark.parametrize("flag", [("--size", "9"), ("--set", "size=9")])
     def test_flags_override_the_environment(
