@@ -14,7 +14,9 @@ import click
 
 from nnsim.errors import NnsimError
 
+from .cache import cache
 from .compare import compare
+from .info import info
 from .reproduce import reproduce
 from .study import study
 from .verify import verify
@@ -37,10 +39,8 @@ def nnsim() -> None:
     """
 
 
-nnsim.add_command(study)
-nnsim.add_command(verify)
-nnsim.add_command(compare)
-nnsim.add_command(reproduce)
+for command in (study, verify, compare, reproduce, cache, info):
+    nnsim.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

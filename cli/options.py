@@ -41,6 +41,7 @@ def axis_option(axis: Axis) -> click.Option:
     kind = {int: "N", float: "X", str: "NAME"}[axis.kind]
     return click.Option(
         [axis.option, axis.name],
+        type=click.UNPROCESSED,
         metavar=kind if axis.scalar else f"{kind},...",
         show_default=f"{PRESETS[0]}: {as_text(axis.values[PRESETS[0]])}",
         help=axis.help,

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from nnsim.experiment.config import to_json
 from nnsim.experiment.executor import check_jobs
+from nnsim.experiment.grid import rule_options
 from nnsim.experiment.plan import Plan
 from nnsim.experiment.results import dictionary, measured_columns
 from nnsim.experiment.study import PRESETS, Axis, Study
@@ -27,6 +28,11 @@ from .progress import duration
 
 PAGE_WIDTH = 120
 VERDICT_STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow", "untested": "dim"}
+
+
+def print_pairs(rows: Iterable[tuple[str, str]]) -> None:
+    """Print names with what is known about them."""
+    print_table(("name", "value"), rows)
 
 
 def print_list(studies: Iterable[Study]) -> None:
@@ -111,7 +117,8 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> 
 
 
 def _print_plan(plan: Plan, outcome: dict[str, Any]) -> None:
-    print_table(("axis", "values"), [(axis.option, as_text(plan.config[axis.name])) for axis in plan.study.axes])
+    axes = [(axis.option, as_text(plan.config[axis.name])) for axis in plan.study.axes]
+    print_table(("axis", "values"), [*axes, *rule_options(plan.config)])
     print_table(("kind", "trials"), [(kind, str(count)) for kind, count in plan.counts.items()])
     click.echo(f"{sum(plan.counts.values())} trials in {outcome['chunks']} chunks into {outcome['output']}")
     click.echo(

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
 
+from nnsim.errors import UsageError
+from nnsim.experiment.study import Study
+
 from .options import axis_option, common_options
+from .plugin import check, new
+from .settings import (
+    RANGES_HELP,
+    check_environment,
+    environment_help,
+    settings_options,
+    with_assignments,
+    with_environment,
+)
 
 SOME_TRIALS_FAILED = 3
 A_CLAIM_FAILED = 4
@@ -33,19 +46,34 @@ def study() -> None:
     """Ask one question: run a study, or see what there is."""
 
 
+study.add_command(check)
+study.add_command(new)
+
+
 @study.group(cls=StudyGroup, subcommand_metavar="FILE|NAME [OPTIONS]")
 def run() -> None:
     """Run the study in a Python file, or an installed one."""
 
 
+def find_all(names: Iterable[str]) -> Iterator[Study]:
+    """Yield the studies called `names`; a broken one is said on standard error, and hides no other."""
+    from nnsim.experiment.catalogue import find_study
+
+    for name in names:
+        try:
+            yield find_study(name)
+        except UsageError as error:
+            click.echo(f"nnsim: {error}", err=True)
+
+
 @study.command("list")
 def list_() -> None:
     """List the studies and their questions."""
-    from nnsim.experiment.catalogue import find_study, study_names
+    from nnsim.experiment.catalogue import study_names
 
     from .present import print_list
 
-    print_list([find_study(name) for name in study_names()])
+    print_list(find_all(study_names()))
 
 
 @study.command()
@@ -64,16 +92,20 @@ def _study_command(name: str) -> click.Command:
     from nnsim.experiment.catalogue import find_study
 
     found = find_study(name)
+    axes = [axis_option(axis) for axis in found.axes]
+    params = with_environment(found, [*axes, *settings_options(found), *common_options(found)])
 
-    def callback(**options: Any) -> int:
-        return _run(name, **options)
+    @click.pass_context
+    def callback(context: click.Context, assignments: tuple[str, ...], **options: Any) -> int:
+        check_environment(found, params)
+        return _run(name, **options | with_assignments(found, context, assignments))
 
     return click.Command(
         name,
         callback=callback,
-        params=[*(axis_option(axis) for axis in found.axes), *common_options(found)],
+        params=params,
         help=f"{found.title}\n\n{found.question}",
-        epilog=f"All about it: nnsim study show {name}",
+        epilog=f"All about it: nnsim study show {name}\n\n{RANGES_HELP}\n\n{environment_help(found)}",
     )
 
 

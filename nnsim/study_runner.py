@@ -17,10 +17,12 @@ from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executor import Failure, check_jobs, run_chunks
 from nnsim.experiment.files import publish, writing
+from nnsim.experiment.grid import rule_options
 from nnsim.experiment.manifest import file_hashes, now, provenance
 from nnsim.experiment.plan import Plan, make_plan
 from nnsim.experiment.progress import Progress
 from nnsim.experiment.results import DICTIONARY, MANIFEST, dictionary, measured_columns, read_table, write_tables
+from nnsim.experiment.settings import CONFIG_FILE, to_toml
 from nnsim.experiment.store import ChunkStore, open_folder
 from nnsim.experiment.study import Column, Study
 
@@ -110,7 +112,8 @@ def run_study(
     figure_formats : sequence of str, optional
         Of ``png``, ``pdf``, ``svg``; by default PNG for ``quick``, else all.
     **axes
-        Values of the study's axes, e.g. ``depth=[5, 30]``.
+        Values of the study's axes, e.g. ``depth=[5, 30]`` or ``learning_rate="log:1e-4:1:9"``, and ``zip`` and
+        ``exclude``, the rules of its grid (`nnsim.experiment.config.resolve`).
 
     Returns
     -------
@@ -124,14 +127,17 @@ def run_study(
     StoreError
         An output folder that cannot be used, or a disk that refuses; finished chunks are kept.
     """
+    from nnsim.kernels.compile_cache import is_empty  # numba, half a second
+
     started = now()
-    cold = _nothing_compiled()  # asked before the data are read, which compiles the first kernels
+    cold = is_empty()  # asked before the data are read, which compiles the first kernels
     plan = plan_study(study, preset, seed=seed, **axes)
     workers = check_jobs(jobs)
     formats = _formats(figure_formats, preset)
     folder = Path(output) if output is not None else default_output(plan.study, preset)
     listener = progress or Progress()
     open_folder(folder, plan.identity)
+    publish(folder / CONFIG_FILE, [to_toml(plan, preset)])
 
     store = ChunkStore(folder)
     failures = _measure(plan, store, workers, listener, cold)
@@ -157,6 +163,7 @@ def command_line(study: str | Study, preset: str, plan: Plan, chosen: Iterable[s
         if axis.name in chosen:
             value = plan.config[axis.name]
             words += [axis.option, str(value) if axis.scalar else ",".join(map(str, value))]
+    words += [word for option in rule_options(plan.config) for word in option]
     return shlex.join([*words, "--seed", str(plan.seed)])
 
 
@@ -207,13 +214,6 @@ def _measure(plan: Plan, store: ChunkStore, jobs: int, progress: Progress, cold:
         progress.end()
 
 
-def _nothing_compiled() -> bool:
-    from nnsim.kernels.compile_cache import folder  # numba, half a second
-
-    place = folder()
-    return place is None or next(place.rglob("*.nbi"), None) is None
-
-
 def _report(
     folder: Path, plan: Plan, manifest: dict[str, Any], formats: tuple[str, ...], failures: list[Failure]
 ) -> StudyResult:
@@ -239,7 +239,7 @@ def _report(
         "claims": CLAIM_COLUMNS,
     }
     publish(folder / DICTIONARY, [dictionary(described)])
-    files = [*table_files, *written, folder / DICTIONARY]
+    files = [*table_files, *written, folder / CONFIG_FILE, folder / DICTIONARY]
     manifest = manifest | {"files": file_hashes(folder, files)}
     publish(folder / MANIFEST, [(json.dumps(manifest, indent=2) + "\n").encode()])
     return StudyResult(folder, plan.study, plan.config, tables, (*files, folder / MANIFEST), manifest, tuple(failures))

@@ -423,6 +423,12 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
 # --- summary and figures -------------------------------------------------------------------------------------------
 
 
+SUMMARY_COLUMNS = [
+    *("kind", "scheme", "activation", "depth", "width", "learning_rate", "parameters", "quantity"),
+    *("n", "diverged", "median", "low", "high", "method", "at_edge"),
+]
+
+
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return medians with intervals: log gains of untrained arms, and trained arms at their chosen learning rate."""
     import pandas as pd
@@ -451,7 +457,8 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         row |= {"quantity": quantity, "n": len(group), "diverged": int((group["status"] == "diverged").sum())}
         row |= {"median": interval.estimate, "low": interval.low, "high": interval.high, "method": interval.method}
         rows.append(row | {"at_edge": edges.get(names[1:], False) if names[0] == "training" else False})
-    return pd.DataFrame(rows).astype({"parameters": "Int64"})  # unknown where every trial of an arm failed
+    frame = pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+    return frame.astype({"parameters": "Int64"})  # unknown where every trial of an arm failed
 
 
 def _lines(frame: pd.DataFrame, depth: int) -> dict[tuple[str, str, str], tuple[np.ndarray, np.ndarray]]:
@@ -513,7 +520,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     law = relu_log_forward_law([FLUCTUATION_WIDTH] * (FLUCTUATION_DEPTH + 1))
     found["spread"] = FigureSpec(
         gallery.spread(
-            fluctuation.loc[fluctuation["alive"].astype(bool), "log_gain"].to_numpy(), law.mean, law.variance
+            fluctuation.loc[fluctuation["alive"].astype(bool), "log_gain"].to_numpy(dtype=float), law.mean, law.variance
         ),
         f"He's variance keeps the mean square on average, yet single networks ({FLUCTUATION_DEPTH} layers of "
         f"{FLUCTUATION_WIDTH}) spread over orders of magnitude, as Hanin's law says.",

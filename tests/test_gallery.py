@@ -174,7 +174,9 @@ class TestFactors:
 
 class TestSpread:
     @pytest.mark.parametrize(
-        "values", [[], [-3.0], [-3.0] * 5, [-9.0, 0.0, 2.0]], ids=["none", "one", "equal", "three"]
+        "values",
+        [[], [-3.0], [-3.0] * 5, [-9.0, 0.0, 2.0], [math.nan], [math.nan, -math.inf, 2.0]],
+        ids=["none", "one", "equal", "three", "not-a-number", "one-that-is-finite"],
     )
     def test_any_number_of_networks(self, values: list[float]) -> None:
         assert drawn(gallery.spread(np.array(values), -3.0, 10.0))

@@ -9,9 +9,9 @@ import naive
 import numpy as np
 import pytest
 from naive_activations import TEXTBOOK
+from nnsim.kernels.cpu.dense import Architecture
 
 from nnsim.kernels.activations import ACTIVATIONS
-from nnsim.kernels.cpu.dense import Architecture
 from nnsim.kernels.cpu.training import logits, loss_and_gradient
 from nnsim.kernels.losses import LOSSES
 

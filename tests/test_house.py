@@ -27,6 +27,7 @@ FLOORS = {
     "nnsim.report": 5,
     "nnsim.study_runner": 6,
     "nnsim.reproduce": 6,
+    "nnsim.testing": 6,
     "nnsim_studies": 7,
     "nnsim_cli": 8,
 }

@@ -19,7 +19,6 @@ import toy
 
 import nnsim
 from nnsim.errors import DataError, StoreError, UnknownNameError, UsageError
-from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executor import run_chunks
 from nnsim.experiment.files import sha256_of
@@ -110,7 +109,7 @@ class TestResolve:
 
 
 class TestDeclaration:
-    @pytest.mark.parametrize("name", ["list", "show", "run", "all", "My Study", "../up", ""])
+    @pytest.mark.parametrize("name", ["list", "show", "run", "all", "check", "new", "My Study", "../up", ""])
     def test_a_study_needs_a_free_plain_name(self, name: str) -> None:
         with pytest.raises(ValueError, match="cannot be called"):
             changed(name=name)
@@ -324,7 +323,7 @@ class TestResume:
         run(tmp_path / "whole")
         measured.clear()
         usual = os.fsync
-        room = iter([True] * 8)  # config.json and three chunks, each with its folder
+        room = iter([True] * 10)  # config.json, config.toml and three chunks, each with its folder
 
         def fill_up(descriptor: int) -> None:
             if not next(room, False):
@@ -447,24 +446,3 @@ class TestLoad:
         (tmp_path / "layers.csv").write_bytes(b"trial,layer,share\nx,not-a-number,1\n")
         with pytest.raises(StoreError, match=r"cannot read the table .*layers\.csv"):
             nnsim.load(tmp_path)
-
-
-class TestCatalogue:
-    def test_a_study_is_found_in_a_file(self) -> None:
-        assert find_study(toy.__file__).name == "toy"
-
-    @pytest.mark.parametrize(
-        ("content", "sentence"),
-        [(None, "there is no study file"), ("study = 3", "provides no study"), ("", "provides no study")],
-        ids=["no-file", "no-study", "empty"],
-    )
-    def test_a_file_without_a_study_is_refused(self, tmp_path: Path, content: str | None, sentence: str) -> None:
-        path = tmp_path / "mine.py"
-        if content is not None:
-            path.write_text(content)
-        with pytest.raises(UsageError, match=sentence):
-            find_study(str(path))
-
-    def test_an_unknown_study_offers_the_nearest(self) -> None:
-        with pytest.raises(UnknownNameError, match="did you mean 'init'"):
-            find_study("inti")

@@ -51,7 +51,7 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Any]
     from nnsim.report.claims import Claim
 
     largest = tables["trials"]["size"].max()
-    verdict = "holds" if largest < 10 else "fails"
+    verdict = "untested" if pd.isna(largest) else "holds" if largest < 10 else "fails"
     sentence = "Sizes stay under ten."
     return [Claim("T1", "claim", sentence, "nobody", "all", 5.0, 5.0, largest, 1.0, 9.0, verdict=verdict)]
 

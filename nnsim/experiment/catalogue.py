@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import traceback
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 
-from nnsim.errors import UnknownNameError, UsageError
-from nnsim.experiment.study import RESERVED_STUDIES, Study
+from nnsim.errors import NnsimError, UnknownNameError, UsageError
+from nnsim.experiment.study import RESERVED_STUDIES, STUDY_NAME, Study
 
 GROUP = "nnsim.studies"
 
@@ -24,31 +26,76 @@ def find_study(name_or_path: str) -> Study:
     Raises
     ------
     UsageError
-        No such study (UnknownNameError offers the nearest), no such file, or a file without a study.
+        No such study (UnknownNameError offers the nearest), two of this name, no such file, a file or package that
+        cannot be imported, or one without a study.
     """
-    if name_or_path.endswith(".py"):
-        return _from_file(Path(name_or_path))
+    return _from_file(Path(name_or_path)) if name_or_path.endswith(".py") else _from_package(name_or_path)
+
+
+def _installed() -> dict[str, list[EntryPoint]]:
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in entry_points(group=GROUP):
+        if STUDY_NAME.fullmatch(entry.name) and entry.name not in RESERVED_STUDIES:
+            found.setdefault(entry.name, []).append(entry)
+    return found
+
+
+def _from_package(name: str) -> Study:
     installed = _installed()
-    if name_or_path not in installed:
-        raise UnknownNameError("study", name_or_path, installed)
-    return _checked(installed[name_or_path].load(), name_or_path)
-
-
-def _installed() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in RESERVED_STUDIES}
+    if name not in installed:
+        raise UnknownNameError("study", name, installed)
+    entry, *others = installed[name]
+    if others:
+        packages = ", ".join(sorted(one.dist.name for one in installed[name] if one.dist is not None))
+        raise UsageError(f"the study '{name}' is offered more than once, by {packages}: uninstall all but one")
+    try:
+        study = _checked(entry.load(), name)
+    except NnsimError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"the study '{name}' ({entry.value}) cannot be imported: {_reason(error)}") from error
+    if study.name != name:
+        raise UsageError(f"the study '{name}' ({entry.value}) calls itself '{study.name}': both must be the same")
+    return study
 
 
 def _from_file(path: Path) -> Study:
     if not path.is_file():
         raise UsageError(f"there is no study file '{path}'")
+    try:
+        module = _import(path)
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"the study file '{path}' cannot be imported: {_reason(error, path)}") from error
+    return _checked(getattr(module, "study", None), str(path))
+
+
+def _import(path: Path) -> ModuleType:
+    """Return the module in `path`, which may import its neighbours, now and later."""
     name = f"nnsim_study_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise UsageError(f"'{path}' cannot be loaded as a Python file")
+        raise ImportError("it is no Python file")
     module = importlib.util.module_from_spec(spec)
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)  # behind all others: a neighbour called random.py must not hide Python's
     sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return _checked(getattr(module, "study", None), str(path))
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _reason(error: BaseException, path: Path | None = None) -> str:
+    """Return one line: what went wrong, and the last line of the user's own file that it came through."""
+    if isinstance(error, SyntaxError):
+        return f"{error.msg}, line {error.lineno}"
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if path is not None and Path(frame.filename) == path]
+    return f"{words}, line {lines[-1]}" if lines else words
 
 
 def _checked(candidate: object, origin: str) -> Study:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nnsim.errors import UnknownNameError, UsageError
+from nnsim.experiment.grid import RULES, axis_called, read_excludes, read_zips
+from nnsim.experiment.ranges import expand, is_range
 from nnsim.experiment.study import PRESETS, Axis, Study
 
 KIND_NAMES = {int: "a whole number", float: "a number", str: "a name"}
@@ -24,12 +26,15 @@ def resolve(study: Study, preset: str, given: Mapping[str, Any]) -> dict[str, An
     preset : str
         One of `PRESETS`.
     given : mapping
-        Axis name to one value, a sequence of values, or a text of values separated by commas; None is the preset's.
+        Axis name to one value, a sequence of values, or a text of values separated by commas; None is the preset's. In
+        place of numbers there may be ranges (`nnsim.experiment.ranges.expand`). ``"zip"`` and ``"exclude"`` are lists
+        of rules (`nnsim.experiment.grid`).
 
     Returns
     -------
     dict
-        Axis name to a tuple of values, or to one value where the axis is scalar, in the study's order.
+        Axis name to a tuple of values, or to one value where the axis is scalar, in the study's order; then ``"zip"``
+        and ``"exclude"``, where there are such rules.
 
     Raises
     ------
@@ -38,11 +43,15 @@ def resolve(study: Study, preset: str, given: Mapping[str, Any]) -> dict[str, An
     """
     if preset not in PRESETS:
         raise UnknownNameError("preset", preset, PRESETS)
-    names = [axis.name for axis in study.axes]
     for name in given:
-        if name not in names:
-            raise UnknownNameError(f"axis of study '{study.name}'", name, names)
-    return {axis.name: _axis_value(axis, preset, given.get(axis.name)) for axis in study.axes}
+        if name not in RULES:
+            axis_called(study, name)
+    config = {axis.name: _axis_value(axis, preset, given.get(axis.name)) for axis in study.axes}
+    if given.get("zip"):
+        config["zip"] = read_zips(study, config, given["zip"])
+    if given.get("exclude"):
+        config["exclude"] = read_excludes(study, config, given["exclude"], _checked)
+    return config
 
 
 def to_json(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,7 +74,7 @@ def whole_number(name: str, value: Any, minimum: int, limit: int | None = None) 
 def _axis_value(axis: Axis, preset: str, given: Any) -> Any:
     chosen = axis.values[preset] if given is None else given
     whole_text = axis.scalar and axis.kind is str and isinstance(chosen, str)  # a file's name may hold a comma
-    values = [_checked(axis, value) for value in ([chosen] if whole_text else _listed(chosen))]
+    values = [_checked(axis, value) for value in ([chosen] if whole_text else _listed(axis, chosen))]
     if axis.scalar:
         if len(values) != 1:
             raise UsageError(f"{axis.option} takes exactly one value, got {len(values)}")
@@ -78,10 +87,17 @@ def _axis_value(axis: Axis, preset: str, given: Any) -> Any:
     return tuple(values)
 
 
-def _listed(given: Any) -> list[Any]:
+def _listed(axis: Axis, given: Any) -> list[Any]:
     if isinstance(given, str):
-        return [part.strip() for part in given.split(",") if part.strip()]
-    return list(given) if isinstance(given, Iterable) else [given]
+        parts: list[Any] = [part.strip() for part in given.split(",") if part.strip()]
+    else:
+        parts = list(given) if isinstance(given, Iterable) and not isinstance(given, Mapping) else [given]
+    return [value for part in parts for value in _expanded(axis, part)]
+
+
+def _expanded(axis: Axis, part: Any) -> list[Any]:
+    """Return the values that `part` stands for; a colon in a name, as in ``normal:0.05``, is no range."""
+    return list(expand(part)) if axis.kind is not str and isinstance(part, str) and is_range(part) else [part]
 
 
 def _checked(axis: Axis, value: Any) -> Any:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from nnsim.experiment.executor import usable_cpus
 from nnsim.experiment.files import sha256_of
+from nnsim.experiment.machine import compiled_for, cpu_model, versions
 from nnsim.experiment.plan import Plan
-
-PACKAGES = ("nnsim", "numba", "llvmlite", "numpy", "scipy", "pandas", "scikit-learn", "matplotlib")
 
 
 def now() -> str:
@@ -37,9 +34,9 @@ def provenance(plan: Plan, command: str, jobs: int) -> dict[str, Any]:
         **plan.identity,
         "command": command,
         "jobs": jobs,
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "versions": versions(),
         "platform": platform.platform(),
-        "cpu": {"model": _cpu_model(), "compiled_for": _compiled_for(), "usable": usable_cpus()},
+        "cpu": {"model": cpu_model(), "compiled_for": compiled_for(), "usable": usable_cpus()},
         "canonical_files": [f"{table.name}.csv" for table in plan.study.tables if table.canonical],
     }
 
@@ -47,25 +44,3 @@ def provenance(plan: Plan, command: str, jobs: int) -> dict[str, Any]:
 def file_hashes(folder: Path, paths: list[Path]) -> dict[str, str]:
     """Return the SHA-256 of each of `paths` by its name within `folder`."""
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in sorted(paths)}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def _compiled_for() -> str:
-    """Return the CPU for which Numba compiles: the host's name in LLVM, or what the environment sets."""
-    from llvmlite.binding import get_host_cpu_name
-
-    return os.environ.get("NUMBA_CPU_NAME") or get_host_cpu_name()

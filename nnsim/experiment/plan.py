@@ -12,6 +12,7 @@ from typing import Any
 
 from nnsim.errors import UsageError
 from nnsim.experiment.config import to_json, whole_number
+from nnsim.experiment.grid import settings_of
 from nnsim.experiment.study import Study
 from nnsim.experiment.versions import ARITHMETIC_VERSION
 
@@ -116,7 +117,7 @@ def make_plan(study: Study, config: dict[str, Any], seed: int = 0, chunk_seconds
         A study that lists the same trial twice.
     """
     seed = whole_number("seed", seed, 0, SEED_LIMIT)
-    trials = [_trial(study, settings, seed) for settings in study.trials(config)]
+    trials = [_trial(study, settings, seed) for settings in settings_of(study, config)]
     if not trials:
         raise UsageError(f"study '{study.name}' has no trial left under this configuration: widen an axis")
     _refuse_twins(trials)

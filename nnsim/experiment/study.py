@@ -18,9 +18,10 @@ STATUSES = ("done", "diverged", "error")
 """What can become of a trial; only the engine writes ``error``."""
 
 STUDY_NAME = re.compile(r"[a-z][a-z0-9-]*")
-RESERVED_STUDIES = frozenset({"list", "show", "run", "all"})
+RESERVED_STUDIES = frozenset({"list", "show", "run", "all", "check", "new"})
 RESERVED_AXES = frozenset(
     {"study", "preset", "output", "jobs", "seed", "progress", "figure_format", "figure_formats"}
+    | {"config", "set", "zip", "exclude"}
     | {"dry_run", "strict", "json", "quiet", "verbose", "help", "id", "root_seed", "kind", "trial"}
 )
 COLUMN_KINDS = ("int", "float", "text", "bool")

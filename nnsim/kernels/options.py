@@ -14,42 +14,20 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numba
 import numba.extending
-from numba.core.caching import FunctionCache
 
 from nnsim.kernels import compile_cache
 from nnsim.kernels.callees import CalleeCompiler
+from nnsim.kernels.sealed_files import KernelCache
 
 # What Numba compiles is called without the arguments that its type hints count: to a type checker it is Any.
 njit: Any = numba.njit
 intrinsic: Any = numba.extending.intrinsic
 settings: Any = numba.config
-
-
-class _ForgivingCache(FunctionCache):
-    """Numba's cache, for which a damaged file or a full disk means compiling again, never an error."""
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception as error:
-            print(
-                f"nnsim: a file of compiled code was damaged ({type(error).__name__}): compiling again", file=sys.stderr
-            )
-            shutil.rmtree(self.cache_path, ignore_errors=True)
-            return None
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        try:
-            super().save_overload(sig, data)
-        except OSError:
-            shutil.rmtree(self.cache_path, ignore_errors=True)
 
 
 def scalar(function: Callable) -> Any:
@@ -85,12 +63,12 @@ def kernel(function: Callable) -> Any:
     """Compile an entry point: called from Python, releases the GIL, and is kept on disk."""
     dispatcher = njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
     folder = compile_cache.folder()
-    if folder is None:
+    if folder is None or not compile_cache.covers(function):
         return dispatcher
     usual = settings.CACHE_DIR
     settings.CACHE_DIR = str(folder)
     try:
-        dispatcher._cache = _ForgivingCache(dispatcher.py_func)
+        dispatcher._cache = KernelCache(dispatcher.py_func)
     except (OSError, RuntimeError):  # no place for this function: it compiles in every process
         pass
     finally:

@@ -130,7 +130,8 @@ def factors(frame: pd.DataFrame) -> Figure:
 
 
 def spread(values: np.ndarray, mean: float, variance: float) -> Figure:
-    """Draw the histogram of log gains with the normal law of the predicted mean and variance."""
+    """Draw the histogram of the finite log gains with the normal law of the predicted mean and variance."""
+    values = values[np.isfinite(values)]
     with style():
         figure, panels = panel_grid(width=COLUMN_WIDTH, height=2.5)
         axes = panels[0, 0]

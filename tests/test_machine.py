@@ -1,0 +1,176 @@
+"""``nnsim info`` and ``nnsim cache``: what the machine is, and where compiled code is kept."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import pytest
+import toy
+from nnsim_cli.main import main
+
+from nnsim.errors import NnsimError
+from nnsim.experiment import machine
+from nnsim.kernels import compile_cache
+
+
+class Device:
+    def __init__(self, name: str | bytes) -> None:
+        self.name = name
+
+
+def with_cuda(monkeypatch: pytest.MonkeyPatch, **functions: Any) -> None:
+    """Let numba-cuda be there, with these functions."""
+    fake = types.ModuleType("numba.cuda")
+    fake.__dict__.update(functions)
+    monkeypatch.setattr(machine, "find_spec", lambda name: object())
+    monkeypatch.setitem(sys.modules, "numba.cuda", fake)
+    monkeypatch.setattr("numba.cuda", fake, raising=False)
+
+
+def fail(*arguments: Any) -> Any:
+    raise OSError("driver\nbroken")
+
+
+class TestGpu:
+    def test_without_the_package(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(machine, "find_spec", lambda name: None)
+        assert machine.gpu() == {"numba_cuda": False, "devices": [], "reason": "numba-cuda is not installed"}
+
+    def test_without_a_driver(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with_cuda(monkeypatch, is_available=lambda: False)
+        assert machine.gpu() == {"numba_cuda": True, "devices": [], "reason": "no driver or no device is found"}
+
+    def test_with_a_broken_driver(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with_cuda(monkeypatch, is_available=fail)
+        assert machine.gpu() == {"numba_cuda": True, "devices": [], "reason": "OSError: driver broken"}
+
+    def test_with_devices(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        devices = [Device(b"NVIDIA H100"), Device("NVIDIA H200"), object()]
+        with_cuda(monkeypatch, is_available=lambda: True, list_devices=lambda: devices)
+        assert machine.gpu() == {
+            "numba_cuda": True, "devices": ["NVIDIA H100", "NVIDIA H200", "simulator"], "reason": ""
+        }  # fmt: skip
+
+
+class TestExtras:
+    REQUIREMENTS = ("numpy>=2.0", "no-such-package[cu12]>=1; extra == 'cuda'", 'numpy>=2; extra == "test"')
+
+    def test_what_is_missing_comes_with_its_command(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(machine, "requires", lambda package: list(self.REQUIREMENTS))
+        assert machine.extras() == {
+            "cuda": {"missing": ["no-such-package"], "install": "pip install 'nnsim[cuda]'"},
+            "test": {"missing": [], "install": "pip install 'nnsim[test]'"},
+        }
+
+    def test_ours_are_found(self) -> None:
+        assert {"bench", "cuda", "dask", "test"} <= machine.extras().keys()
+
+    def test_from_sources_that_nobody_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def missing(package: str) -> Any:
+            raise PackageNotFoundError(package)
+
+        monkeypatch.setattr(machine, "requires", missing)
+        monkeypatch.setattr(machine, "version", missing)
+        assert machine.extras() == {}
+        assert machine.versions()["nnsim"] is None
+
+
+class TestInfo:
+    @pytest.mark.parametrize(
+        ("features", "bits"),
+        [({"avx512f": True, "avx": True, "sse2": True}, 512), ({"avx512f": False, "avx": True}, 256),
+         ({"sse2": True}, 128), ({"neon": True}, 128), ({}, None)],
+    )  # fmt: skip
+    def test_the_width_of_vectors(
+        self, monkeypatch: pytest.MonkeyPatch, features: dict[str, bool], bits: int | None
+    ) -> None:
+        monkeypatch.setattr(llvmlite.binding, "get_host_cpu_features", lambda: features)
+        assert machine.describe()["cpu"]["vector_bits"] == bits
+
+    def test_json_is_the_whole_of_stdout(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["info", "--json"]) == 0
+        facts = json.loads(capsys.readouterr().out)
+        assert facts.keys() == {"versions", "platform", "cpu", "compile_cache", "gpu", "extras"}
+        assert facts["cpu"]["usable"] >= 1
+        assert facts["versions"]["python"] == sys.version.split()[0]
+
+    def test_everything_is_shown(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(machine, "requires", lambda package: list(TestExtras.REQUIREMENTS))
+        monkeypatch.setattr(machine, "find_spec", lambda name: None)
+        assert main(["info"]) == 0
+        out = capsys.readouterr().out
+        for text in ("numba", "CPU", "usable", "compile cache", "none: numba-cuda is not installed"):
+            assert text in out
+        assert "no-such-package missing: pip install 'nnsim[cuda]'" in out
+
+
+@pytest.fixture
+def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compile_cache, "place", lambda: compile_cache.Place(None, "the disk is read-only"))
+
+
+class TestCache:
+    def test_path(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["cache", "path"]) == 0
+        assert capsys.readouterr().out == f"{compile_cache.folder()}\n"
+
+    @pytest.mark.usefixtures("no_cache")
+    @pytest.mark.parametrize("command", ["path", "warm"])
+    def test_without_one_it_says_why(self, capsys: pytest.CaptureFixture[str], command: str) -> None:
+        assert main(["cache", command]) == 1
+        assert capsys.readouterr().err == "nnsim: error: no compiled code is kept: the disk is read-only\n"
+
+    @pytest.mark.usefixtures("no_cache")
+    def test_info_says_why_too(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["info"]) == 0
+        assert "none: the disk is read-only" in capsys.readouterr().out
+
+    def test_clear_removes_every_state_and_nothing_else(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+        for name in ("nnsim-0123456789abcdef/cpu_1", "nnsim-fedcba9876543210", "nnsim-mine", "other"):
+            (tmp_path / name).mkdir(parents=True)
+            (tmp_path / name / "x.nbc").write_bytes(bytes(500_000))
+        (tmp_path / "nnsim-00000000000000aa").symlink_to(tmp_path / "other")
+        assert main(["cache", "clear"]) == 0
+        assert capsys.readouterr().out == "removed the code of 2 versions, 1.0 MB\n"
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["nnsim-00000000000000aa", "nnsim-mine", "other"]
+        assert (tmp_path / "other" / "x.nbc").is_file()
+
+    def test_clear_of_nothing(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "nowhere"))
+        assert main(["cache", "clear"]) == 0
+        assert capsys.readouterr().out == "removed the code of 0 versions, 0.0 MB\n"
+
+    def test_what_cannot_be_removed_is_one_sentence(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+        (tmp_path / "nnsim-0123456789abcdef").mkdir()
+        monkeypatch.setattr("shutil.rmtree", fail)
+        with pytest.raises(NnsimError, match=r"cannot remove '.*nnsim-0123456789abcdef'"):
+            compile_cache.clear()
+
+    def test_warm_compiles_what_the_studies_need(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        warmed: list[str] = []
+        study = toy.study.__class__(**{**toy.study.__dict__, "warm_up": lambda: warmed.append("toy")})
+        monkeypatch.setattr("nnsim.experiment.catalogue.study_names", lambda: ["toy"])
+        monkeypatch.setattr("nnsim.experiment.catalogue.find_study", lambda name: study)
+        assert main(["cache", "warm"]) == 0
+        streams = capsys.readouterr()
+        assert warmed == ["toy"]
+        assert streams.out == f"{compile_cache.folder()}\n"
+        assert streams.err.startswith("compiling kernels of study 'toy'\ncompiled in ")
+
+    def test_warm_names_the_nearest_study(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["cache", "warm", "inti"]) == 2
+        assert "did you mean 'init'" in capsys.readouterr().err
