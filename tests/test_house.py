@@ -25,6 +25,7 @@ FLOORS = {
     "nnsim.experiment": 4,
     "nnsim.laboratory": 5,
     "nnsim.report": 5,
+    "nnsim.study_merge": 6,
     "nnsim.study_runner": 6,
     "nnsim_studies": 7,
     "nnsim_cli": 8,

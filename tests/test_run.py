@@ -27,6 +27,7 @@ from nnsim.experiment.plan import make_plan
 from nnsim.experiment.progress import Progress
 from nnsim.experiment.results import write_tables
 from nnsim.experiment.rows import SchemaError
+from nnsim.experiment.status import IncompleteError
 from nnsim.experiment.store import ChunkStore
 from nnsim.experiment.study import Axis, Column, Study, Table
 from nnsim.study_runner import StudyResult, plan_study, run_study
@@ -307,7 +308,7 @@ class TestResume:
         before = hashes(tmp_path)
         min((tmp_path / "chunks").iterdir()).unlink()
         monkeypatch.setattr("nnsim.study_runner.run_chunks", lambda *arguments: [])  # nothing brings it back
-        with pytest.raises(StoreError, match=r"1 chunks of .* are damaged or gone: run the same command again"):
+        with pytest.raises(IncompleteError, match=r"1 of 4 chunks \(2 of 8 trials\) of .* are damaged or gone"):
             run(tmp_path)
         assert hashes(tmp_path) == before
         assert not (tmp_path / "manifest.json").exists()  # a manifest says that a run is finished
@@ -324,7 +325,7 @@ class TestResume:
         run(tmp_path / "whole")
         measured.clear()
         usual = os.fsync
-        room = iter([True] * 8)  # config.json and three chunks, each with its folder
+        room = iter([True] * 10)  # two new folders; config.json and three chunks, each with its folder
 
         def fill_up(descriptor: int) -> None:
             if not next(room, False):
