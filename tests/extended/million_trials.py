@@ -26,7 +26,7 @@ from nnsim.initializers import initialize
 from nnsim.network import NetworkSpec
 from nnsim.seeding import key
 
-SPEC = NetworkSpec((16, 1), "relu", 0.0, "mse", "float64")
+SPEC = NetworkSpec((16, 1), "relu", None, "mse", "float64")
 X = np.ones((1, 16))
 
 
@@ -103,7 +103,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             place = str(Path(folder) / "out")
             run = ("study", "run", __file__, "--repeats", str(size), "--shard", "0/1", "--jobs", options.jobs)
-            figures = {"run": measure_in_child(*run, "-o", place, "-q"), "merge": measure_in_child("merge", place, "-q")}
+            figures = {
+                "run": measure_in_child(*run, "-o", place, "-q"),
+                "merge": measure_in_child("merge", place, "-q"),
+            }
         print(json.dumps({"trials": size, **figures}), flush=True)
 
 
