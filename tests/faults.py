@@ -14,14 +14,16 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import toy
+from toy import hashes
 
 import nnsim.report.render  # noqa: F401  imported once, here, instead of in every child
 from nnsim.errors import StoreError
@@ -32,10 +34,19 @@ from nnsim.study_merge import merge_study
 from nnsim.study_runner import plan_study, run_shard
 
 FAULTS = ("kill-before", "kill-after", "ENOSPC", "EIO")
+PHASES = ("measure", "merge", "again")
 CALLS = ("write", "fsync", "replace", "link")
-CANONICAL = ("trials.csv", "layers.csv")
 MEMORY = Path("/dev/shm")  # a folder that is not on a disk, so that thousands of fsync cost nothing
 SENTENCES = {"ENOSPC": "is full: free some space", "EIO": ": input/output error"}
+
+
+def outcome(script: str, *arguments: str) -> dict[str, Any]:
+    """Run one of the scripts beside this file; return what it printed."""
+    command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 0, result
+    return result
 
 
 class Switch:
@@ -109,7 +120,7 @@ class Laboratory:
         in_child(lambda: self.measure(self.measured))
         shutil.copytree(self.measured, self.whole)
         in_child(lambda: self.merge(self.whole))
-        self.hashes = {name: sha256_of(self.whole / name) for name in CANONICAL}
+        self.hashes = hashes(self.whole)
 
     def measure(self, folder: Path) -> None:
         run_shard(self.study, shard="0/1", output=folder, jobs=self.jobs, **self.axes)
@@ -117,12 +128,14 @@ class Laboratory:
     def merge(self, folder: Path) -> None:
         merge_study(folder, study=self.study)
 
+    again = merge  # over the results of an earlier one
+
     def start(self, phase: str, name: str) -> Path:
         """Return a folder in which `phase` can begin."""
         folder = self.place / name
         shutil.rmtree(folder, ignore_errors=True)
-        if phase == "merge":
-            shutil.copytree(self.measured, folder)
+        if phase != "measure":
+            shutil.copytree(self.measured if phase == "merge" else self.whole, folder)
         return folder
 
     def count(self, phase: str) -> int:
@@ -174,7 +187,7 @@ class Laboratory:
 
         status, value = in_child(action)
         assert (status, value) == (0, missing), (status, value)
-        assert {name: sha256_of(folder / name) for name in CANONICAL} == self.hashes
+        assert hashes(folder) == self.hashes
         assert len(list((folder / "chunks").iterdir())) == len(self.plan.chunks), "a chunk is there twice"
         assert not list(folder.rglob("*.nnsim-tmp")), "an unfinished file is left"
         self.check_what_is_left(folder)
@@ -186,9 +199,9 @@ class Laboratory:
         return {chunk.number for chunk in self.plan.chunks if store.find(chunk)}
 
 
-def points(laboratory: Laboratory) -> Iterator[tuple[str, int, str]]:
+def points(laboratory: Laboratory, phases: Sequence[str]) -> Iterator[tuple[str, int, str]]:
     """Yield every phase, call and fault."""
-    for phase in ("measure", "merge"):
+    for phase in phases:
         for point in range(laboratory.count(phase)):
             yield from ((phase, point, fault) for fault in FAULTS)
 
@@ -197,12 +210,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chunks", type=int, default=6)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--phases", default=",".join(PHASES))
     parser.add_argument("--figures", action="store_true", help="draw in every merge, which takes most of the time")
     options = parser.parse_args()
     tried = 0
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as place:
         laboratory = Laboratory(Path(place), options.chunks, options.jobs, figures=options.figures)
-        for phase, point, fault in points(laboratory):
+        for phase, point, fault in points(laboratory, options.phases.split(",")):
             try:
                 laboratory.try_point(phase, point, fault)
             except AssertionError as error:

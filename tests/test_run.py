@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import toy
+from toy import CANONICAL, hashes
 
 import nnsim
 from nnsim.errors import DataError, StoreError, UnknownNameError, UsageError
@@ -32,8 +33,6 @@ from nnsim.experiment.store import ChunkStore
 from nnsim.experiment.study import Axis, Column, Study, Table
 from nnsim.study_runner import StudyResult, plan_study, run_study
 
-CANONICAL = ("trials.csv", "layers.csv")
-
 
 @pytest.fixture(autouse=True)
 def measured() -> Iterator[list[str]]:
@@ -45,10 +44,6 @@ def measured() -> Iterator[list[str]]:
 
 def run(folder: Path, study: Study = toy.study, **options: Any) -> StudyResult:
     return run_study(study, output=folder, **options)
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    return {name: sha256_of(folder / name) for name in CANONICAL}
 
 
 def changed(**fields: Any) -> Study:

@@ -12,17 +12,16 @@ from typing import Any
 import pytest
 import toy
 from nnsim_cli.main import main
+from toy import hashes
 
 from nnsim.errors import StoreError, UsageError
 from nnsim.experiment.executor import FailedTrialError
-from nnsim.experiment.files import sha256_of
 from nnsim.experiment.shard import Shard
 from nnsim.experiment.status import IncompleteError, read_status
 from nnsim.study_merge import merge_study
 from nnsim.study_runner import plan_study, run_shard, run_study
 
 RUN = ("study", "run", toy.__file__)
-CANONICAL = ("trials.csv", "layers.csv")
 
 
 @pytest.fixture(autouse=True)
@@ -39,10 +38,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     run_study(toy.study, output=folder)
     return folder
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    return {name: sha256_of(folder / name) for name in CANONICAL}
 
 
 def content(folder: Path) -> dict[Path, bytes]:
