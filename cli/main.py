@@ -15,7 +15,7 @@ import click
 from nnsim.errors import NnsimError
 
 from .merge import merge
-from .signals import STOPPED_BY_CTRL_C, Stopped, listen
+from .signals import STOPPED_BY_CTRL_C, Stopped, listening
 from .status import status
 from .study import study
 
@@ -49,12 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     say_stopped = partial(_complain, f"stopped; what is finished is kept, go on with: {shlex.join(['nnsim', *words])}")
-    listen(say_stopped)
-    code = _exit_code(words, say_stopped)
-    code = _flush(code)
-    if any(thread.name.startswith("worker") for thread in threading.enumerate()):
-        os._exit(code)  # a trial is still under way: it may take longer than anybody wants to wait, nothing needs it
-    return code
+    with listening(say_stopped):
+        code = _flush(_exit_code(words, say_stopped))
+        if any(thread.name.startswith("worker") for thread in threading.enumerate()):
+            os._exit(code)  # a trial is still under way: it may take longer than anybody would wait, nothing needs it
+        return code
 
 
 def _exit_code(words: list[str], say_stopped: Callable[[], None]) -> int:

@@ -6,8 +6,8 @@ import os
 import signal
 import socket
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 STOPPED_BY_SIGNAL = 75
@@ -35,8 +35,9 @@ class Stopped(BaseException):
         super().__init__(exit_code)
 
 
-def listen(say: Callable[[], None]) -> None:
-    """Make each signal of `CODES` raise `Stopped` in the main thread; one that the caller ignores stays ignored.
+@contextmanager
+def listening(say: Callable[[], None]) -> Iterator[None]:
+    """Make each signal of `CODES` raise `Stopped` within the block; one that the caller ignores stays ignored.
 
     Parameters
     ----------
@@ -44,11 +45,19 @@ def listen(say: Callable[[], None]) -> None:
         Tells the user how to go on, where the main thread cannot: it may be inside a compiler or waiting for a disk.
     """
     if threading.current_thread() is not threading.main_thread():
+        yield
         return
-    for number in CODES:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _stop)
-    signal.set_wakeup_fd(_watched(say), warn_on_full_buffer=False)
+    before = {number: signal.getsignal(number) for number in CODES}
+    taken = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in taken:
+        signal.signal(number, _stop)
+    try:
+        with _watched(say):
+            yield
+    finally:
+        for number in taken:
+            if signal.getsignal(number) is _stop:  # after a stop they stay ignored until the process has ended
+                signal.signal(number, before[number])
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -57,18 +66,27 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise Stopped(CODES[signal.Signals(number)])
 
 
-def _watched(say: Callable[[], None]) -> int:
-    """Return where the interpreter writes the number of each signal, also while the main thread runs no Python."""
+@contextmanager
+def _watched(say: Callable[[], None]) -> Iterator[None]:
+    """Let a thread hear of each signal, also while the main thread runs no Python, and end what takes too long."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    threading.Thread(target=_watch, args=(reader, say), daemon=True, name="signals").start()
-    return writer.detach()
+    over = threading.Event()
+    previous = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(reader, over, say), daemon=True, name="signals").start()
+    try:
+        yield
+    finally:
+        over.set()
+        signal.set_wakeup_fd(previous)
+        writer.close()
 
 
-def _watch(reader: socket.socket, say: Callable[[], None]) -> None:
-    number = reader.recv(1)[0]
-    while number not in CODES:
-        number = reader.recv(1)[0]
-    time.sleep(DEADLINE_SECONDS)
-    say()
-    os._exit(CODES[signal.Signals(number)])
+def _watch(reader: socket.socket, over: threading.Event, say: Callable[[], None]) -> None:
+    with reader:
+        number = reader.recv(1)
+        while number and number[0] not in CODES:
+            number = reader.recv(1)
+    if number and not over.wait(DEADLINE_SECONDS):
+        say()
+        os._exit(CODES[signal.Signals(number[0])])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nnsim.errors import UsageError
 
 from .options import axis_option, common_options
+
+if TYPE_CHECKING:
+    from nnsim.experiment.shard import Shard
 
 
 class StudyGroup(click.Group):
@@ -80,18 +83,20 @@ def _run(
     name: str, dry_run: bool, shard: str | None, strict: bool, as_json: bool, quiet: bool, verbose: bool, **options: Any
 ) -> int:
     from nnsim.experiment.executor import FailedTrialError
+    from nnsim.experiment.shard import Shard
     from nnsim.study_runner import run_study
 
     from .outcome import conclude
     from .present import print_plan, print_tracebacks
     from .progress import make_progress
 
+    share = None if shard is None else Shard.parse(shard)
     if dry_run:
         print_plan(name, as_json, **options)
         return 0
     try:
-        if shard is not None:
-            return _run_shard(name, shard, strict, as_json, quiet, verbose, **options)
+        if share is not None:
+            return _run_shard(name, share, strict, as_json, quiet, verbose, **options)
         result = run_study(name, progress=make_progress(quiet), **options)
     except FailedTrialError as error:
         print_tracebacks([error.failure])
@@ -101,7 +106,7 @@ def _run(
 
 def _run_shard(
     name: str,
-    shard: str,
+    shard: Shard,
     strict: bool,
     as_json: bool,
     quiet: bool,

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,16 +25,6 @@ from nnsim.experiment.progress import Progress
 TOY = toy.__file__
 RUN = ("study", "run", TOY)
 HEAVY = ("numba", "llvmlite", "pandas", "matplotlib", "scipy", "sklearn", "rich")
-
-
-@pytest.fixture(autouse=True)
-def usual_signals() -> Iterator[None]:
-    """Give the handlers back that the command line takes."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
-    yield
-    signal.set_wakeup_fd(-1)
-    for number, handler in kept.items():
-        signal.signal(number, handler)
 
 
 def start(*arguments: str, folder: Path, **options: str) -> subprocess.Popen[str]:
@@ -270,6 +259,12 @@ class TestStop:
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=60)[1].endswith("--jobs 2 -o out\n")
         assert process.returncode == 130
+
+    def test_a_command_gives_the_handlers_back(self) -> None:
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+        before = [signal.getsignal(number) for number in numbers]
+        main(["--version"])
+        assert [signal.getsignal(number) for number in numbers] == before
 
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)], ids=["ctrl-c", "term"])
     def test_a_main_thread_that_runs_no_python_does_not_hold_it(self, tmp_path: Path, number: int, code: int) -> None:

@@ -112,13 +112,14 @@ class TestShard:
         ("arguments", "sentence"),
         [
             (("--shard", "4/4"), "shard '4/4' does not exist: shards count from 0, the last is 3/4"),
+            (("--dry-run", "--shard", "4/4"), "shard '4/4' does not exist: shards count from 0, the last is 3/4"),
             (("--shard", "0/4", "--strict"), "a shard judges and draws nothing: give --strict to nnsim merge"),
             (
                 ("--shard", "0/4", "--figure-format", "pdf"),
                 "a shard judges and draws nothing: give --figure-format to nnsim merge",
             ),
         ],
-        ids=["range", "strict", "figures"],
+        ids=["range", "dry-run", "strict", "figures"],
     )
     def test_wrong_use_is_one_sentence(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
