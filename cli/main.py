@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
+import shlex
 import sys
 import threading
-from collections.abc import Sequence
-from types import FrameType
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import click
 
@@ -17,17 +17,12 @@ from nnsim.errors import NnsimError
 from .cache import cache
 from .compare import compare
 from .info import info
+from .merge import merge
 from .reproduce import reproduce
+from .signals import STOPPED_BY_CTRL_C, Stopped, listening
+from .status import status
 from .study import study
 from .verify import verify
-
-STOPPED_BY_SIGNAL = 75
-STOPPED_BY_CTRL_C = 130
-STOPPED = "stopped; what is finished is kept, run the same command again to go on"
-
-
-class Terminated(BaseException):
-    """A batch system asked the process to stop."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,7 +34,7 @@ def nnsim() -> None:
     """
 
 
-for command in (study, verify, compare, reproduce, cache, info):
+for command in (study, merge, status, verify, compare, reproduce, cache, info):
     nnsim.add_command(command)
 
 
@@ -54,31 +49,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 1 error while running, 2 wrong usage, 3 some trials failed, 4 a claim failed under ``--strict`` or a
-        verification failed, 75 stopped by SIGTERM or SIGUSR1, 130 stopped by Ctrl-C.
+        0 done, 1 error while running, 2 wrong usage, 3 some trials failed or a merge is incomplete, 4 a claim failed
+        under ``--strict`` or a verification failed, 75 stopped by SIGTERM or SIGUSR1, 130 stopped by Ctrl-C.
     """
-    _listen_to_batch_systems()
-    code = _exit_code(arguments)
-    code = _flush(code)
-    if any(thread.name.startswith("worker") for thread in threading.enumerate()):
-        os._exit(code)  # a trial is still under way: it may take longer than anybody wants to wait, nothing needs it
-    return code
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    say_stopped = partial(_complain, f"stopped; what is finished is kept, go on with: {shlex.join(['nnsim', *words])}")
+    with listening(say_stopped):
+        code = _flush(_exit_code(words, say_stopped))
+        if any(thread.name.startswith("worker") for thread in threading.enumerate()):
+            os._exit(code)  # a trial is still under way: it may take longer than anybody would wait, nothing needs it
+        return code
 
 
-def _exit_code(arguments: Sequence[str] | None) -> int:
+def _exit_code(words: list[str], say_stopped: Callable[[], None]) -> int:
     try:
-        return nnsim.main(arguments, prog_name="nnsim", standalone_mode=False) or 0
+        return nnsim.main(words, prog_name="nnsim", standalone_mode=False) or 0
     except NnsimError as error:
         _complain(f"error: {error}")
         return error.exit_code
     except click.ClickException as error:
         _complain(f"error: {' '.join(error.format_message().split())}")
         return error.exit_code
-    except Terminated:
-        _complain(STOPPED)
-        return STOPPED_BY_SIGNAL
+    except Stopped as stopped:
+        say_stopped()
+        return stopped.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _complain(STOPPED)
+        say_stopped()
         return STOPPED_BY_CTRL_C
     except OSError as error:
         return _disk_error(error)
@@ -104,14 +100,3 @@ def _flush(code: int) -> int:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
         return 1 if error.errno == errno.EPIPE else _disk_error(error)
-
-
-def _listen_to_batch_systems() -> None:
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGUSR1"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), _terminate)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated(number)

@@ -9,6 +9,16 @@ import click
 
 from nnsim.experiment.study import PRESETS, Axis, Study
 
+FIGURE_FORMAT = click.Option(
+    ["--figure-format", "figure_formats"],
+    metavar="png,pdf,svg",
+    show_default="png for quick, else all",
+    help="Formats of the figures.",
+)
+STRICT = click.Option(["--strict"], is_flag=True, help="Exit with 4 if a claim fails.")
+JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print the outcome as JSON.")
+QUIET = click.Option(["-q", "--quiet"], is_flag=True, help="No progress.")
+
 
 def common_options(study: Study) -> list[click.Parameter]:
     """Return the options that every study has."""
@@ -23,15 +33,14 @@ def common_options(study: Study) -> list[click.Parameter]:
         click.Option(["--seed"], type=int, default=0, show_default=True, help="Root of all random draws."),
         click.Option(["--jobs"], type=int, show_default="usable CPUs", help="Threads; results do not depend on them."),
         click.Option(
-            ["--figure-format", "figure_formats"],
-            metavar="png,pdf,svg",
-            show_default="png for quick, else all",
-            help="Formats of the figures.",
+            ["--shard"], metavar="I/N", help="Measure share I of N, from 0, and write no tables: see nnsim merge."
         ),
+        click.Option(["--fail-fast"], is_flag=True, help="Stop at the first trial that fails."),
+        FIGURE_FORMAT,
         click.Option(["--dry-run"], is_flag=True, help="Show the trials and an estimate of the time, and stop."),
-        click.Option(["--strict"], is_flag=True, help="Exit with 4 if a claim fails."),
-        click.Option(["--json", "as_json"], is_flag=True, help="Print the outcome as JSON."),
-        click.Option(["-q", "--quiet"], is_flag=True, help="No progress."),
+        STRICT,
+        JSON,
+        QUIET,
         click.Option(["-v", "--verbose"], is_flag=True, help="Every failed trial's traceback."),
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,12 +17,14 @@ from rich.table import Table
 from rich.text import Text
 
 from nnsim.experiment.config import to_json
-from nnsim.experiment.executor import check_jobs
+from nnsim.experiment.executor import Failure, check_jobs
 from nnsim.experiment.grid import rule_options
 from nnsim.experiment.plan import Plan
 from nnsim.experiment.results import dictionary, measured_columns
+from nnsim.experiment.status import Status, missing_shards
 from nnsim.experiment.study import PRESETS, Axis, Study
-from nnsim.study_runner import StudyResult, default_output, plan_study
+from nnsim.study_merge import StudyResult
+from nnsim.study_runner import ShardResult, default_output, plan_study
 
 from .options import as_text
 from .progress import duration
@@ -63,7 +66,7 @@ def print_columns(study: Study) -> None:
 
 def print_plan(name: str, as_json: bool, preset: str, output: Path | None, jobs: int | None, **options: Any) -> None:
     """Print the trials of each kind, the axes and an estimate of the time."""
-    options.pop("figure_formats")
+    options = {option: value for option, value in options.items() if option not in {"figure_formats", "fail_fast"}}
     plan = plan_study(name, preset, **options)
     workers = check_jobs(jobs)
     outcome = {
@@ -99,12 +102,59 @@ def print_result(result: StudyResult, as_json: bool) -> None:
         click.echo(path)
 
 
-def print_failures(result: StudyResult, verbose: bool) -> None:
-    """Print, on standard error, how many trials failed and why: the first traceback, or all."""
-    for failure in result.failures if verbose else result.failures[:1]:
+def print_failures(failures: Sequence[Failure], count: int, verbose: bool) -> None:
+    """Print, on standard error, how many trials failed and why: the first traceback that is known, or all."""
+    print_tracebacks(failures if verbose else failures[:1])
+    click.echo(
+        f"nnsim: {count} {'trial' if count == 1 else 'trials'} failed; the study's command tries again", err=True
+    )
+
+
+def print_tracebacks(failures: Iterable[Failure]) -> None:
+    """Print, on standard error, each failed trial with its settings and its traceback."""
+    for failure in failures:
         click.echo(f"trial {failure.trial} {json.dumps(failure.settings)}\n{failure.traceback}", err=True)
-    count = len(result.failures)
-    click.echo(f"nnsim: {count} {'trial' if count == 1 else 'trials'} failed; the same command tries again", err=True)
+
+
+def print_shard(result: ShardResult, as_json: bool) -> None:
+    """Print what a shard left, and what comes next."""
+    outcome = {
+        "output": str(result.folder),
+        "shard": str(result.shard),
+        "trials": result.trials,
+        "chunks": result.chunks,
+        "failures": [failure.trial for failure in result.failures],
+    }
+    if as_json:
+        click.echo(json.dumps(outcome))
+        return
+    click.echo(
+        f"shard {result.shard} is done: {result.chunks} chunks with {result.trials} trials are in {result.folder}"
+    )
+    click.echo(f"once all shards are done: {shlex.join(['nnsim', 'merge', str(result.folder)])}")
+
+
+def print_status(status: Status, as_json: bool) -> None:
+    """Print where a run stands."""
+    record = status.record
+    shards = missing_shards(status.missing, record.shards)
+    outcome = {
+        "output": str(status.folder),
+        "command": record.command,
+        "trials": {"total": record.trials, "done": status.trials_done, "failed": status.trials_failed},
+        "chunks": {"total": record.chunks, "missing": list(status.missing), "damaged": list(status.damaged)},
+        "shards": {"total": record.shards, "missing": shards},
+        "merged": status.finished,
+        "last_activity": status.last_activity,
+    }
+    if as_json:
+        click.echo(json.dumps(outcome))
+        return
+    split = f", of shards {', '.join(shards)}" if shards else ""
+    click.echo(f"trials: {status.trials_done} of {record.trials} done, {status.trials_failed} of them failed")
+    click.echo(f"chunks: {len(status.missing)} of {record.chunks} missing{split}; {len(status.damaged)} damaged")
+    click.echo(f"tables and report: {'written' if status.finished else 'not written'}")
+    click.echo(f"last activity: {status.last_activity}")
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:

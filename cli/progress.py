@@ -11,6 +11,7 @@ import click
 from nnsim.experiment.progress import Progress
 
 LINE_SECONDS = 30.0
+BAR_SECONDS = 0.1  # a million tiny trials must not wait for the bar
 
 
 def make_progress(quiet: bool) -> Progress:
@@ -97,6 +98,7 @@ class BarProgress(Progress):
         self._bar = Bar(BarColumn(), TextColumn("{task.description}", markup=False), console=self._console)
         self._lock = threading.Lock()
         self._meter = Meter(0, 0, 0)
+        self._last = 0.0
 
     def phase(self, text: str) -> None:
         """Write the phase."""
@@ -109,11 +111,17 @@ class BarProgress(Progress):
         self._bar.start()
 
     def advance(self, seconds: float) -> None:
-        """Count a trial and move the bar."""
+        """Count a trial, and move the bar now and then."""
         with self._lock:
             self._meter.add(seconds)
-            self._bar.update(self._task, completed=self._meter.finished, description=str(self._meter))
+            if time.monotonic() - self._last >= BAR_SECONDS:
+                self._last = time.monotonic()
+                self._show()
 
     def end(self) -> None:
         """Leave the bar as it is."""
+        self._show()
         self._bar.stop()
+
+    def _show(self) -> None:
+        self._bar.update(self._task, completed=self._meter.finished, description=str(self._meter))

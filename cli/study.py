@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,8 +21,8 @@ from .settings import (
     with_environment,
 )
 
-SOME_TRIALS_FAILED = 3
-A_CLAIM_FAILED = 4
+if TYPE_CHECKING:
+    from nnsim.experiment.shard import Shard
 
 
 class StudyGroup(click.Group):
@@ -109,18 +109,53 @@ def _study_command(name: str) -> click.Command:
     )
 
 
-def _run(name: str, dry_run: bool, strict: bool, as_json: bool, quiet: bool, verbose: bool, **options: Any) -> int:
+def _run(
+    name: str, dry_run: bool, shard: str | None, strict: bool, as_json: bool, quiet: bool, verbose: bool, **options: Any
+) -> int:
+    from nnsim.experiment.executor import FailedTrialError
+    from nnsim.experiment.shard import Shard
     from nnsim.study_runner import run_study
 
-    from .present import print_failures, print_plan, print_result
+    from .outcome import conclude
+    from .present import print_plan, print_tracebacks
     from .progress import make_progress
 
+    share = None if shard is None else Shard.parse(shard)
     if dry_run:
         print_plan(name, as_json, **options)
         return 0
-    result = run_study(name, progress=make_progress(quiet), **options)
-    print_result(result, as_json)
-    if result.failures:
-        print_failures(result, verbose)
-        return SOME_TRIALS_FAILED
-    return A_CLAIM_FAILED if strict and (result.claims["verdict"] == "fails").any() else 0
+    try:
+        if share is not None:
+            return _run_shard(name, share, strict, as_json, quiet, verbose, **options)
+        result = run_study(name, progress=make_progress(quiet), **options)
+    except FailedTrialError as error:
+        print_tracebacks([error.failure])
+        raise
+    return conclude(result, as_json, strict, verbose)
+
+
+def _run_shard(
+    name: str,
+    shard: Shard,
+    strict: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    figure_formats: str | None,
+    **options: Any,
+) -> int:
+    from nnsim.study_runner import run_shard
+
+    from .outcome import SOME_TRIALS_FAILED
+    from .present import print_failures, print_shard
+    from .progress import make_progress
+
+    if strict or figure_formats is not None:
+        option = "--strict" if strict else "--figure-format"
+        raise UsageError(f"a shard judges and draws nothing: give {option} to nnsim merge")
+    result = run_shard(name, shard=shard, progress=make_progress(quiet), **options)
+    print_shard(result, as_json)
+    if not result.failures:
+        return 0
+    print_failures(result.failures, len(result.failures), verbose)
+    return SOME_TRIALS_FAILED

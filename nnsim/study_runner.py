@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import random
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,64 +10,57 @@ from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nnsim.errors import StoreError, UnknownNameError
 from nnsim.experiment.catalogue import find_study
+from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executor import Failure, check_jobs, run_chunks
-from nnsim.experiment.files import publish, writing
 from nnsim.experiment.grid import rule_options
-from nnsim.experiment.manifest import file_hashes, now, provenance
+from nnsim.experiment.manifest import now, provenance
 from nnsim.experiment.plan import Plan, make_plan
 from nnsim.experiment.progress import Progress
-from nnsim.experiment.results import DICTIONARY, MANIFEST, dictionary, measured_columns, read_table, write_tables
-from nnsim.experiment.settings import CONFIG_FILE, to_toml
-from nnsim.experiment.store import ChunkStore, open_folder
-from nnsim.experiment.study import Column, Study
+from nnsim.experiment.shard import Shard
+from nnsim.experiment.store import ChunkStore, Record, open_folder
+from nnsim.experiment.study import Study
+from nnsim.study_merge import StudyResult, check_formats, forget_results, write_results
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-FIGURE_FORMATS = ("png", "pdf", "svg")
-QUICK_FORMATS = ("png",)
 RESULTS = Path("nnsim-results")
 
 
 @dataclass(frozen=True)
-class StudyResult:
-    """What a finished run left.
+class ShardResult:
+    """What a finished shard left: its chunks, in the store of `folder`.
 
     Attributes
     ----------
     folder : Path
         The output folder.
-    study : Study
+    shard : Shard
         What was run.
-    config : dict
-        The resolved value of each axis.
-    tables : dict
-        Table name to DataFrame, as `nnsim.load` reads them.
-    files : tuple of Path
-        All files written, the manifest last.
-    manifest : dict
-        The content of ``manifest.json``.
+    trials, chunks : int
+        How many are the shard's.
     failures : tuple of Failure
         The trials that raised an error; their rows have status ``error``.
     """
 
     folder: Path
-    study: Study
-    config: dict[str, Any]
-    tables: dict[str, pd.DataFrame]
-    files: tuple[Path, ...]
-    manifest: dict[str, Any]
+    shard: Shard
+    trials: int
+    chunks: int
     failures: tuple[Failure, ...]
 
-    @property
-    def claims(self) -> pd.DataFrame:
-        """One row a claim, with its verdict."""
-        return self.tables["claims"]
+
+@dataclass(frozen=True)
+class Job:
+    """One run in one folder: what is measured, where, and by how many threads."""
+
+    plan: Plan
+    folder: Path
+    record: Record
+    workers: int
+    progress: Progress
+    cold: bool
 
 
 def plan_study(study: str | Study, preset: str = "quick", *, seed: int = 0, **axes: Any) -> Plan:
@@ -89,6 +82,7 @@ def run_study(
     output: str | PathLike[str] | None = None,
     jobs: int | None = None,
     seed: int = 0,
+    fail_fast: bool = False,
     progress: Progress | None = None,
     figure_formats: Sequence[str] | None = None,
     **axes: Any,
@@ -107,6 +101,8 @@ def run_study(
         Number of threads; by default one for each usable CPU. Results do not depend on it.
     seed : int
         Root of all random draws.
+    fail_fast : bool
+        Whether the first trial that raises ends the run.
     progress : Progress, optional
         Is told where the run stands.
     figure_formats : sequence of str, optional
@@ -126,28 +122,53 @@ def run_study(
         A name or value that cannot be used.
     StoreError
         An output folder that cannot be used, or a disk that refuses; finished chunks are kept.
+    FailedTrialError
+        A trial raised under `fail_fast`; finished chunks are kept.
     """
-    from nnsim.kernels.compile_cache import is_empty  # numba, half a second
-
     started = now()
-    cold = is_empty()  # asked before the data are read, which compiles the first kernels
-    plan = plan_study(study, preset, seed=seed, **axes)
-    workers = check_jobs(jobs)
-    formats = _formats(figure_formats, preset)
-    folder = Path(output) if output is not None else default_output(plan.study, preset)
-    listener = progress or Progress()
-    open_folder(folder, plan.identity)
-    publish(folder / CONFIG_FILE, [to_toml(plan, preset)])
+    formats = check_formats(figure_formats, preset)
+    job = _open(study, preset, output, jobs, seed, progress, axes)
+    failures = _measure(job, job.plan.chunks, fail_fast, report_follows=True)
+    manifest = provenance(job.plan, job.record.command, job.workers) | {"preset": preset, "started": started}
+    return write_results(job.folder, job.plan, job.record, manifest, formats, job.progress, failures)
 
-    store = ChunkStore(folder)
-    failures = _measure(plan, store, workers, listener, cold)
-    listener.phase("writing tables")
-    write_tables(folder, plan.study, store, _complete(plan, store))
 
-    command = command_line(study, preset, plan, [name for name, value in axes.items() if value is not None])
-    manifest = provenance(plan, command, workers) | {"preset": preset, "started": started}
-    listener.phase("judging claims, drawing figures")
-    return _report(folder, plan, manifest, formats, failures)
+def run_shard(
+    study: str | Study,
+    preset: str = "quick",
+    *,
+    shard: str | Shard,
+    output: str | PathLike[str] | None = None,
+    jobs: int | None = None,
+    seed: int = 0,
+    fail_fast: bool = False,
+    progress: Progress | None = None,
+    **axes: Any,
+) -> ShardResult:
+    """Measure one shard's share of a study and write no tables: `nnsim.study_merge.merge_study` does when all are done.
+
+    Parameters
+    ----------
+    shard : str or Shard
+        ``"i/N"`` with i from 0: every N-th chunk from chunk i on. The chunks themselves depend on neither.
+    study, preset, output, jobs, seed, fail_fast, progress, **axes
+        As in `run_study`.
+
+    Returns
+    -------
+    ShardResult
+        What is in the store now.
+
+    Raises
+    ------
+    UsageError, StoreError, FailedTrialError
+        As `run_study` does; a shard that does not exist is a UsageError.
+    """
+    share = Shard.parse(shard) if isinstance(shard, str) else shard
+    job = _open(study, preset, output, jobs, seed, progress, axes, share.count)
+    chunks = share.of(job.plan.chunks)
+    failures = _measure(job, chunks, fail_fast)
+    return ShardResult(job.folder, share, sum(chunk.size for chunk in chunks), len(chunks), tuple(failures))
 
 
 def default_output(study: Study, preset: str) -> Path:
@@ -167,79 +188,56 @@ def command_line(study: str | Study, preset: str, plan: Plan, chosen: Iterable[s
     return shlex.join([*words, "--seed", str(plan.seed)])
 
 
-def _formats(given: Sequence[str] | None, preset: str) -> tuple[str, ...]:
-    if given is None:
-        return QUICK_FORMATS if preset == "quick" else FIGURE_FORMATS
-    names = [name.strip() for name in given.split(",")] if isinstance(given, str) else given
-    for name in names:
-        if name not in FIGURE_FORMATS:
-            raise UnknownNameError("figure format", name, FIGURE_FORMATS)
-    return tuple(names)
+def _open(
+    study: str | Study,
+    preset: str,
+    output: str | PathLike[str] | None,
+    jobs: int | None,
+    seed: int,
+    progress: Progress | None,
+    axes: dict[str, Any],
+    shards: int = 1,
+) -> Job:
+    """Check everything that was asked for, and make the folder this configuration's."""
+    from nnsim.kernels.compile_cache import is_empty  # numba, half a second
+
+    cold = is_empty()  # asked before the data are read, which compiles the first kernels
+    plan = plan_study(study, preset, seed=seed, **axes)
+    workers = check_jobs(jobs)
+    folder = Path(output) if output is not None else default_output(plan.study, preset)
+    command = command_line(study, preset, plan, [name for name, value in axes.items() if value is not None])
+    record = Record(_findable(study), preset, command, now(), plan.size, len(plan.chunks), shards)
+    open_folder(folder, plan.identity, record)
+    return Job(plan, folder, record, workers, progress or Progress(), cold)
 
 
-def _finished(plan: Plan, store: ChunkStore) -> dict[int, Path]:
-    """Return the verified file of each finished chunk by its number, in order."""
-    found = ((chunk.number, store.find(chunk)) for chunk in plan.chunks)
-    return {number: path for number, path in found if path is not None}
+def _findable(study: str | Study) -> str:
+    """Return what finds the study again from any working folder."""
+    name = study if isinstance(study, str) else study.name
+    return str(Path(name).resolve()) if name.endswith(".py") else name
 
 
-def _complete(plan: Plan, store: ChunkStore) -> list[Path]:
-    """Return the verified file of every chunk; raises StoreError where one went missing while others were measured."""
-    found = _finished(plan, store)
-    missing = len(plan.chunks) - len(found)
-    if missing:
-        raise StoreError(f"{missing} chunks of '{store.folder}' are damaged or gone: run the same command again")
-    return list(found.values())
-
-
-def _measure(plan: Plan, store: ChunkStore, jobs: int, progress: Progress, cold: bool) -> list[Failure]:
+def _measure(job: Job, chunks: Sequence[Chunk], fail_fast: bool, report_follows: bool = False) -> list[Failure]:
     """Fill the store; a chunk with a failed trial in it is tried again."""
-    kept = {number for number, path in _finished(plan, store).items() if not store.has_errors(path)}
-    pending = [chunk for chunk in plan.chunks if chunk.number not in kept]
+    store = ChunkStore(job.folder)
+    pending = [chunk for chunk in chunks if store.find_complete(chunk) is None]
     if not pending:
         return []
-    with writing(store.folder.parent / MANIFEST):  # from here on the tables are not what it says
-        (store.folder.parent / MANIFEST).unlink(missing_ok=True)
-    if plan.study.warm_up is not None:
-        progress.phase("compiling kernels (first run only)" if cold else "loading kernels")
-        plan.study.warm_up()
-    trials = sum(len(chunk.trials) for chunk in plan.chunks)
-    finished = trials - sum(len(chunk.trials) for chunk in pending)
-    progress.begin(trials, finished, sum(chunk.seconds for chunk in pending))
-    # The report needs pandas and matplotlib, a second of imports: kernels leave the interpreter free for it.
-    Thread(target=import_module, args=("nnsim.report.render",), daemon=True).start()
+    forget_results(job.folder)  # from here on the tables are not what it says
+    if job.plan.study.warm_up is not None:
+        job.progress.phase("compiling kernels (first run only)" if job.cold else "loading kernels")
+        job.plan.study.warm_up()
+    trials, waiting = (sum(chunk.size for chunk in group) for group in (chunks, pending))
+    job.progress.begin(trials, trials - waiting, sum(chunk.seconds for chunk in pending))
+    if report_follows:
+        # It needs pandas and matplotlib, a second of imports: kernels leave the interpreter free for it.
+        Thread(target=import_module, args=("nnsim.report.render",), daemon=True).start()
     try:
-        return run_chunks(plan, pending, store, jobs, progress)
+        return run_chunks(job.plan, shuffled(pending), store, job.workers, job.progress, fail_fast)
     finally:
-        progress.end()
+        job.progress.end()
 
 
-def _report(
-    folder: Path, plan: Plan, manifest: dict[str, Any], formats: tuple[str, ...], failures: list[Failure]
-) -> StudyResult:
-    """Judge and draw from the CSV files alone, and write the manifest last: it says that the run is finished."""
-    from nnsim.report.claims import CLAIM_COLUMNS, summary_columns  # pandas and matplotlib, over a second
-    from nnsim.report.render import write_report
-
-    measured = measured_columns(plan.study)
-    tables = {name: read_table(folder / f"{name}.csv", columns) for name, columns in measured.items()}
-    counts = tables["trials"]["status"].value_counts().sort_index()
-    table_files = [folder / f"{name}.csv" for name in measured]
-    manifest = manifest | {
-        "trials": {str(status): int(count) for status, count in counts.items()},
-        "finished": now(),
-        "files": file_hashes(folder, table_files),
-    }
-    written = write_report(folder, plan.study, tables, plan.config, manifest, formats)
-
-    summary = read_table(folder / "summary.csv")
-    tables |= {"summary": summary, "claims": read_table(folder / "claims.csv", CLAIM_COLUMNS)}
-    described: dict[str, tuple[Column, ...]] = measured | {
-        "summary": summary_columns(plan.study, list(summary.columns)),
-        "claims": CLAIM_COLUMNS,
-    }
-    publish(folder / DICTIONARY, [dictionary(described)])
-    files = [*table_files, *written, folder / CONFIG_FILE, folder / DICTIONARY]
-    manifest = manifest | {"files": file_hashes(folder, files)}
-    publish(folder / MANIFEST, [(json.dumps(manifest, indent=2) + "\n").encode()])
-    return StudyResult(folder, plan.study, plan.config, tables, (*files, folder / MANIFEST), manifest, tuple(failures))
+def shuffled(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """Return `chunks` in an order of its own for each run: two in one folder then share the work and seldom collide."""
+    return random.sample(chunks, len(chunks))

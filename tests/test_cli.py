@@ -7,11 +7,11 @@ import errno
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,15 +25,6 @@ from nnsim.experiment.progress import Progress
 TOY = toy.__file__
 RUN = ("study", "run", TOY)
 HEAVY = ("numba", "llvmlite", "pandas", "matplotlib", "scipy", "sklearn", "rich")
-
-
-@pytest.fixture(autouse=True)
-def usual_signals() -> Iterator[None]:
-    """Give the handlers back that the command line takes."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    yield
-    for number, handler in kept.items():
-        signal.signal(number, handler)
 
 
 def start(*arguments: str, folder: Path, **options: str) -> subprocess.Popen[str]:
@@ -201,6 +192,7 @@ class TestWrongUse:
         def full(descriptor: int) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
+        (tmp_path / "out").mkdir()
         monkeypatch.setattr(os, "fsync", full)
         assert main([*RUN, "-o", str(tmp_path / "out"), "-q"]) == 1
         error = capsys.readouterr().err
@@ -248,7 +240,7 @@ class TestStop:
     def test_a_stopped_run_goes_on(self, tmp_path: Path, number: int, code: int) -> None:
         returned, error = self.stop(tmp_path, number, *self.SLOW)
         assert returned == code, error
-        assert "stopped; what is finished is kept, run the same command again to go on" in error
+        assert f"stopped; what is finished is kept, go on with: {shlex.join(['nnsim', *self.SLOW])}\n" in error
         assert "Traceback" not in error
         kept = {path: path.stat().st_mtime_ns for path in chunks(tmp_path / "out")}
         assert 1 <= len(kept) < 40
@@ -265,8 +257,28 @@ class TestStop:
             time.sleep(0.02)
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60)[1].endswith("run the same command again to go on\n")
+        assert process.communicate(timeout=60)[1].endswith("--jobs 2 -o out\n")
         assert process.returncode == 130
+
+    def test_a_command_gives_the_handlers_back(self) -> None:
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+        before = [signal.getsignal(number) for number in numbers]
+        main(["--version"])
+        assert [signal.getsignal(number) for number in numbers] == before
+
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)], ids=["ctrl-c", "term"])
+    def test_a_main_thread_that_runs_no_python_does_not_hold_it(self, tmp_path: Path, number: int, code: int) -> None:
+        """As inside a compiler: one long C call keeps the handler from running."""
+        program = (
+            "import hashlib, os, sys, threading; from nnsim_cli import main; "
+            "threading.Timer(0.5, os.kill, (os.getpid(), int(sys.argv[1]))).start(); "
+            "main._exit_code = lambda *_: hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9); "
+            "main.main(['study', 'x y'])"
+        )
+        command = [sys.executable, "-c", program, str(int(number))]
+        process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        sentence = "nnsim: stopped; what is finished is kept, go on with: nnsim study 'x y'\n"
+        assert (process.returncode, process.stderr) == (code, sentence)
 
 
 class TestExplain:

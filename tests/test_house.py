@@ -25,6 +25,7 @@ FLOORS = {
     "nnsim.experiment": 4,
     "nnsim.laboratory": 5,
     "nnsim.report": 5,
+    "nnsim.study_merge": 6,
     "nnsim.study_runner": 6,
     "nnsim.reproduce": 6,
     "nnsim.testing": 6,

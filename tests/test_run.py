@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import toy
+from toy import CANONICAL, hashes
 
 import nnsim
 from nnsim.errors import DataError, StoreError, UnknownNameError, UsageError
@@ -26,11 +27,10 @@ from nnsim.experiment.plan import make_plan
 from nnsim.experiment.progress import Progress
 from nnsim.experiment.results import write_tables
 from nnsim.experiment.rows import SchemaError
+from nnsim.experiment.status import IncompleteError
 from nnsim.experiment.store import ChunkStore
 from nnsim.experiment.study import Axis, Column, Study, Table
 from nnsim.study_runner import StudyResult, plan_study, run_study
-
-CANONICAL = ("trials.csv", "layers.csv")
 
 
 @pytest.fixture(autouse=True)
@@ -43,10 +43,6 @@ def measured() -> Iterator[list[str]]:
 
 def run(folder: Path, study: Study = toy.study, **options: Any) -> StudyResult:
     return run_study(study, output=folder, **options)
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    return {name: sha256_of(folder / name) for name in CANONICAL}
 
 
 def changed(**fields: Any) -> Study:
@@ -306,7 +302,7 @@ class TestResume:
         before = hashes(tmp_path)
         min((tmp_path / "chunks").iterdir()).unlink()
         monkeypatch.setattr("nnsim.study_runner.run_chunks", lambda *arguments: [])  # nothing brings it back
-        with pytest.raises(StoreError, match=r"1 chunks of .* are damaged or gone: run the same command again"):
+        with pytest.raises(IncompleteError, match=r"1 of 4 chunks \(2 of 8 trials\) of .* are damaged or gone"):
             run(tmp_path)
         assert hashes(tmp_path) == before
         assert not (tmp_path / "manifest.json").exists()  # a manifest says that a run is finished
@@ -323,7 +319,7 @@ class TestResume:
         run(tmp_path / "whole")
         measured.clear()
         usual = os.fsync
-        room = iter([True] * 10)  # config.json, config.toml and three chunks, each with its folder
+        room = iter([True] * 10)  # two new folders; config.json and three chunks, each with its folder
 
         def fill_up(descriptor: int) -> None:
             if not next(room, False):

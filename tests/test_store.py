@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from nnsim.errors import StoreError
+from nnsim.experiment.chunks import Chunk, Trial
 from nnsim.experiment.files import publish, sha256_of
-from nnsim.experiment.plan import Chunk, Trial
 from nnsim.experiment.results import read_table
 from nnsim.experiment.rows import SchemaError, encode, header_line
 from nnsim.experiment.store import ChunkStore, open_folder, read_identity
@@ -30,7 +30,7 @@ def written(**cells: object) -> str:
 
 
 def chunk(number: int = 0, *ids: str) -> Chunk:
-    return Chunk(number, tuple(Trial(name, {"kind": "x"}, 1.0) for name in ids or ("a", "b")))
+    return Chunk.of(number, [Trial(f"{name:0>16}", {"kind": "x"}, 1.0) for name in ids or ("a", "b")])
 
 
 def full_disk(*arguments: object) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from nnsim.errors import DataError
+from nnsim.experiment.files import sha256_of
 from nnsim.experiment.study import Axis, Column, Study, Table
+
+CANONICAL = ("trials.csv", "layers.csv")
 
 measured: list[str] = []  # ids of the trials that this process measured
 
@@ -103,3 +107,8 @@ study = Study(
     figures=figures,
     statements=("Sizes stay under ten.",),
 )
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each canonical table in `folder`."""
+    return {name: sha256_of(folder / name) for name in CANONICAL}

@@ -8,15 +8,16 @@ import threading
 import time
 import traceback
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from nnsim.errors import NnsimError
+from nnsim.experiment.chunks import Chunk, Trial
 from nnsim.experiment.config import whole_number
-from nnsim.experiment.plan import Chunk, Plan, Trial
+from nnsim.experiment.plan import Plan
 from nnsim.experiment.progress import Progress
 from nnsim.experiment.rows import SchemaError, encode
 from nnsim.experiment.store import ChunkStore
@@ -47,6 +48,31 @@ class Failure:
     traceback: str
 
 
+class FailedTrialError(NnsimError):
+    """A trial raised an error, and the run was asked to stop at the first."""
+
+    exit_code = 3
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        cause = " ".join(failure.traceback.strip().splitlines()[-1].split())[:REASON_LENGTH]
+        super().__init__(
+            f"trial {failure.trial} failed ({cause}); what was finished before is kept, "
+            "and the same command without --fail-fast goes on"
+        )
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all chunks of a run share while they are measured."""
+
+    plan: Plan
+    store: ChunkStore
+    progress: Progress
+    fail_fast: bool
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
 @dataclass
 class Work:
     """The rows of one chunk while they are measured."""
@@ -67,7 +93,12 @@ def check_jobs(jobs: int | None) -> int:
 
 @threadpool_limits.wrap(limits=1)  # trials are what runs side by side; a BLAS with threads of its own would fight them
 def run_chunks(
-    plan: Plan, chunks: Iterable[Chunk], store: ChunkStore, jobs: int = 1, progress: Progress | None = None
+    plan: Plan,
+    chunks: Iterable[Chunk],
+    store: ChunkStore,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    fail_fast: bool = False,
 ) -> list[Failure]:
     """Measure `chunks` of `plan`, in any order, and keep each in `store` as soon as it is finished.
 
@@ -76,13 +107,15 @@ def run_chunks(
     plan : Plan
         What the chunks belong to.
     chunks : iterable of Chunk
-        Those that are not in the store yet.
+        Those that are not in the store yet. One that another process adds before its turn is left alone.
     store : ChunkStore
         Where finished chunks are kept.
     jobs : int
         Number of threads.
     progress : Progress, optional
         Is told of each finished trial.
+    fail_fast : bool
+        Whether the first trial that raises ends the run.
 
     Returns
     -------
@@ -92,61 +125,80 @@ def run_chunks(
     Raises
     ------
     NnsimError
-        A StoreError, or what a trial says about its user's input: the run stops, finished chunks are kept.
+        A StoreError, a FailedTrialError, or what a trial says about its user's input: the run stops, finished chunks
+        are kept.
     BaseException
         Whatever reaches the calling thread, KeyboardInterrupt for one. The run then stops within `GRACE_SECONDS`; a
         trial that takes longer ends in the background, and its chunk is dropped.
     """
-    stop = threading.Event()
-    listener = progress or Progress()
+    task = Task(plan, store, progress or Progress(), fail_fast)
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="worker")
-    futures = {pool.submit(_run_chunk, plan, chunk, store, stop, listener): chunk.number for chunk in chunks}
+    futures: dict[Future[list[Failure]], int] = {}
     try:
+        futures.update((pool.submit(_run_chunk, task, chunk), chunk.number) for chunk in chunks)
         for future in as_completed(futures):
             future.result()
     except BaseException:
-        stop.set()
+        task.stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
-        wait([future for future in futures if future.running()], GRACE_SECONDS)
+        late = wait([future for future in futures if future.running()], GRACE_SECONDS).not_done
+        pool.shutdown(wait=not late)
         raise
     pool.shutdown()
     return [failure for future in sorted(futures, key=futures.__getitem__) for failure in future.result()]
 
 
-def _run_chunk(plan: Plan, chunk: Chunk, store: ChunkStore, stop: threading.Event, progress: Progress) -> list[Failure]:
-    work = Work({table.name: [] for table in (*plan.study.tables, TIMINGS)})
-    for trial in chunk.trials:
-        if stop.is_set():
+def _run_chunk(task: Task, chunk: Chunk) -> list[Failure]:
+    if task.stop.is_set():
+        return []
+    trials = chunk.trials
+    if _is_kept(task.store, chunk):
+        for trial in trials:
+            task.progress.advance(trial.seconds)
+        return []
+    work = Work({table.name: [] for table in (*task.plan.study.tables, TIMINGS)})
+    for trial in trials:
+        if task.stop.is_set():
             return []
-        _run_trial(plan, trial, work)
-        progress.advance(trial.seconds)
-    if not stop.is_set():
+        _run_trial(task, trial, work)
+        task.progress.advance(trial.seconds)
+    if not task.stop.is_set():
         tables = {name: b"".join(lines) for name, lines in work.lines.items()}
-        store.add(chunk, tables, errors=len(work.failures))
+        task.store.add(chunk, tables, errors=len(work.failures))
     return work.failures
 
 
-def _run_trial(plan: Plan, trial: Trial, work: Work) -> None:
+def _is_kept(store: ChunkStore, chunk: Chunk) -> bool:
+    """Return whether another process finished `chunk` in the meantime."""
+    store.refresh()
+    return store.find_complete(chunk) is not None
+
+
+def _run_trial(task: Task, trial: Trial, work: Work) -> None:
+    study = task.plan.study
     start = time.perf_counter()
-    rows = _measure(plan, trial, work.failures)
+    rows = _measure(task, trial, work.failures)
     seconds = time.perf_counter() - start
-    _check_rows(plan.study, rows)
+    _check_rows(study, rows)
     for name, table_rows in rows.items():
-        work.lines[name].append(encode(plan.study.table(name), trial.id, table_rows))
+        work.lines[name].append(encode(study.table(name), trial.id, table_rows))
     worker = f"{socket.gethostname()}/{os.getpid()}/{threading.current_thread().name}"
     timing = {"kind": trial.settings["kind"], "seconds": seconds, "worker": worker}
     work.lines[TIMINGS.name].append(encode(TIMINGS, trial.id, [timing]))
 
 
-def _measure(plan: Plan, trial: Trial, failures: list[Failure]) -> dict[str, list[dict[str, Any]]]:
+def _measure(task: Task, trial: Trial, failures: list[Failure]) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of `trial`; one that raises is a row itself, and is reported when the run is over."""
     try:
-        return plan.study.measure({**trial.settings, "id": trial.id, "root_seed": plan.seed})
+        return task.plan.study.measure({**trial.settings, "id": trial.id, "root_seed": task.plan.seed})
     except NnsimError:  # the user's input: it would be the same sentence for every trial
         raise
     except Exception as error:  # the one place that may catch all: thousands of other trials go on
-        failures.append(Failure(trial.id, trial.settings, traceback.format_exc()))
-        return {"trials": [_error_row(plan.study, trial, error)]}
+        failure = Failure(trial.id, trial.settings, traceback.format_exc())
+        if task.fail_fast:
+            raise FailedTrialError(failure) from error
+        failures.append(failure)
+        return {"trials": [_error_row(task.plan.study, trial, error)]}
 
 
 def _error_row(study: Study, trial: Trial, error: Exception) -> dict[str, Any]:

@@ -5,21 +5,37 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from nnsim.errors import StoreError
+from nnsim.experiment.temporary import temporary_path
 
-TEMPORARY_SUFFIX = ".nnsim-tmp"
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None  # type: ignore[assignment]
 
 
-def publish(path: Path, blocks: Iterable[bytes]) -> str:
+NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
+
+
+def publish(path: Path, blocks: Iterable[bytes], keep: bool = False) -> str:
     """Write `blocks` to `path` so that no reader ever sees a part of them.
 
     A temporary file in the same folder is written, synced and renamed, and the folder is synced: after a power cut the
     old file or the new one is there.
+
+    Parameters
+    ----------
+    path : Path
+        Where the content goes.
+    blocks : iterable of bytes
+        The content, of which no more than a block is held in memory.
+    keep : bool
+        Whether a file that is there already stays as it is; a file system without hard links may replace one that
+        appears in the same instant.
 
     Returns
     -------
@@ -32,19 +48,10 @@ def publish(path: Path, blocks: Iterable[bytes]) -> str:
         The disk is full, read-only, or fails; `path` is then untouched.
     """
     digest = hashlib.sha256()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
-    with writing(path):
-        try:
-            with temporary.open("xb") as file:
-                for block in blocks:
-                    digest.update(block)
-                    file.write(block)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
+    with writing(path), _publication(path, keep) as descriptor:
+        for block in blocks:
+            digest.update(block)
+            _write_all(descriptor, block)
     return digest.hexdigest()
 
 
@@ -55,6 +62,21 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and those above it, so that they survive a power cut."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        sync_folder(place.parent)
+
+
+def try_to_write(folder: Path) -> None:
+    """Raise OSError where nothing can be written into `folder`: better known before hours of work than after."""
+    probe = temporary_path(folder / "probe")
+    os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    probe.unlink()
 
 
 def sha256_of(path: Path) -> str:
@@ -70,6 +92,60 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(_sentence(error, path)) from error
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Wait until no other process is in such a block for the file `path`; the system ends the wait for a dead one.
+
+    Where the file system has no locks nobody waits. Every file is whole then too, but two processes that finish in the
+    same second may leave a manifest that describes the other's report.
+    """
+    with writing(path), path.open("r+b") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError as error:
+                if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}:
+                    raise
+        yield
+
+
+@contextmanager
+def _publication(path: Path, keep: bool) -> Iterator[int]:
+    """Open a temporary file beside `path`, and put it in place if the block ends well; gives its descriptor."""
+    temporary = temporary_path(path)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            yield descriptor
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        _put(temporary, path, keep)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def _write_all(descriptor: int, block: bytes) -> None:
+    """Write the whole of `block`: the system may take less at a time."""
+    rest = memoryview(block)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _put(temporary: Path, path: Path, keep: bool) -> None:
+    if keep:
+        try:
+            os.link(temporary, path)  # unlike a rename, it never replaces
+            return
+        except FileExistsError:
+            return
+        except OSError as error:
+            if error.errno not in NO_HARD_LINKS:
+                raise
+    os.replace(temporary, path)
 
 
 def _sentence(error: OSError, path: Path) -> str:

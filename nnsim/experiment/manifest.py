@@ -18,7 +18,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def provenance(plan: Plan, command: str, jobs: int) -> dict[str, Any]:
+def provenance(plan: Plan, command: str, jobs: int | None = None) -> dict[str, Any]:
     """Return what the manifest says about the run itself, ready for JSON.
 
     Parameters
@@ -27,13 +27,13 @@ def provenance(plan: Plan, command: str, jobs: int) -> dict[str, Any]:
         What is run.
     command : str
         The command line that does the same.
-    jobs : int
-        Number of threads.
+    jobs : int, optional
+        Number of threads, where one run measured everything.
     """
     return {
         **plan.identity,
         "command": command,
-        "jobs": jobs,
+        **({} if jobs is None else {"jobs": jobs}),
         "versions": versions(),
         "platform": platform.platform(),
         "cpu": {"model": cpu_model(), "compiled_for": compiled_for(), "usable": usable_cpus()},

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from nnsim.errors import UsageError
+from nnsim.experiment.chunks import ID_BYTES, Chunk, Trial, digest
 from nnsim.experiment.config import to_json, whole_number
 from nnsim.experiment.grid import settings_of
 from nnsim.experiment.study import Study
@@ -19,43 +19,6 @@ from nnsim.experiment.versions import ARITHMETIC_VERSION
 SEED_LIMIT = 2**63
 SHORTEST_CHUNK, LONGEST_CHUNK = 2.0, 60.0
 USUAL_CHUNKS = 256
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One unit of work.
-
-    Attributes
-    ----------
-    id : str
-        16 hexadecimal digits: the same study, settings, root seed and versions have the same id anywhere.
-    settings : dict
-        What the study said about it, JSON.
-    seconds : float
-        Expected cost on one core.
-    """
-
-    id: str
-    settings: dict[str, Any]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Consecutive trials that are computed, kept and resumed together."""
-
-    number: int
-    trials: tuple[Trial, ...]
-
-    @cached_property
-    def key(self) -> str:
-        """16 hexadecimal digits that stand for the ids of the trials."""
-        return _digest([trial.id for trial in self.trials])
-
-    @property
-    def seconds(self) -> float:
-        """Expected cost on one core."""
-        return sum(trial.seconds for trial in self.trials)
 
 
 @dataclass(frozen=True)
@@ -90,6 +53,11 @@ class Plan:
         return dict(Counter(trial.settings["kind"] for trial in self.trials))
 
     @property
+    def size(self) -> int:
+        """Number of trials."""
+        return sum(chunk.size for chunk in self.chunks)
+
+    @property
     def seconds(self) -> float:
         """Expected cost on one core."""
         return sum(chunk.seconds for chunk in self.chunks)
@@ -117,31 +85,32 @@ def make_plan(study: Study, config: dict[str, Any], seed: int = 0, chunk_seconds
         A study that lists the same trial twice.
     """
     seed = whole_number("seed", seed, 0, SEED_LIMIT)
-    trials = [_trial(study, settings, seed) for settings in settings_of(study, config)]
-    if not trials:
+    limit = _usual_seconds(study, config) if chunk_seconds is None else chunk_seconds
+    trials = (_trial(study, settings, seed) for settings in settings_of(study, config))
+    chunks = tuple(Chunk.of(number, group) for number, group in enumerate(_groups(trials, limit)))
+    if not chunks:
         raise UsageError(f"study '{study.name}' has no trial left under this configuration: widen an axis")
-    _refuse_twins(trials)
-    if chunk_seconds is None:
-        total = sum(trial.seconds for trial in trials)
-        chunk_seconds = min(max(total / USUAL_CHUNKS, SHORTEST_CHUNK), LONGEST_CHUNK)
-    chunks = tuple(Chunk(number, group) for number, group in enumerate(_groups(trials, chunk_seconds)))
+    _refuse_twins(chunks)
     return Plan(study, config, seed, chunks)
 
 
-def _digest(content: Any) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _usual_seconds(study: Study, config: dict[str, Any]) -> float:
+    total = sum(float(study.cost(settings)) for settings in settings_of(study, config))
+    return min(max(total / USUAL_CHUNKS, SHORTEST_CHUNK), LONGEST_CHUNK)
 
 
 def _trial(study: Study, settings: dict[str, Any], seed: int) -> Trial:
     identity = [study.name, settings, seed, ARITHMETIC_VERSION, study.schema_version]
-    return Trial(_digest(identity), settings, float(study.cost(settings)))
+    return Trial(digest(identity), settings, float(study.cost(settings)))
 
 
-def _refuse_twins(trials: list[Trial]) -> None:
-    trial_id, times = Counter(trial.id for trial in trials).most_common(1)[0]
-    if times > 1:
-        twin = next(trial for trial in trials if trial.id == trial_id)
+def _refuse_twins(chunks: tuple[Chunk, ...]) -> None:
+    ids = np.sort(np.frombuffer(b"".join(chunk.packed_ids for chunk in chunks), f">u{ID_BYTES}"))
+    twins = ids[1:][ids[1:] == ids[:-1]]
+    if twins.size:
+        times = int(np.count_nonzero(ids == twins[0]))
+        trials = (trial for chunk in chunks for trial in chunk.trials)
+        twin = next(trial for trial in trials if int(trial.id, 16) == twins[0])
         raise ValueError(f"the study lists the same trial {times} times: {twin.settings}")
 
 
@@ -154,4 +123,5 @@ def _groups(trials: Iterable[Trial], limit: float) -> Iterator[tuple[Trial, ...]
             group, seconds = [], 0.0
         group.append(trial)
         seconds += trial.seconds
-    yield tuple(group)
+    if group:
+        yield tuple(group)

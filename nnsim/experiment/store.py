@@ -8,16 +8,53 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nnsim.errors import StoreError
-from nnsim.experiment.files import TEMPORARY_SUFFIX, publish, writing
-from nnsim.experiment.plan import Chunk
+from nnsim.experiment.chunks import Chunk
+from nnsim.experiment.files import make_folder, publish, try_to_write, writing
+from nnsim.experiment.temporary import TEMPORARY_SUFFIX, remove_stale
 
 CONFIG = "config.json"
-CHUNK_NAME = re.compile(r"(?P<number>\d{6,})-(?P<key>[0-9a-f]{16})-(?P<digest>[0-9a-f]{64})\.zip")
+CHUNKS = "chunks"
+STORE_VERSION = 1
+"""Raised when a folder is laid out in a way that older versions of nnsim would misread."""
+
+CHUNK_NAME = re.compile(r"(?P<stem>(?P<number>\d{6,})-(?P<key>[0-9a-f]{16}))-(?P<digest>[0-9a-f]{64})\.zip")
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+NOT_IDENTITY = ("store_version", "run", "sha256")
+
+
+@dataclass(frozen=True)
+class Record:
+    """How the first run in a folder was called: what a merge needs beside the identity, and what a status counts.
+
+    Attributes
+    ----------
+    study : str
+        Name of an installed study, or the absolute path of a file.
+    preset : str
+        Size of the study.
+    command : str
+        The command line that does the same.
+    created : str
+        Time of the first run, ISO 8601.
+    trials, chunks : int
+        How many there are.
+    shards : int
+        Into how many shards the first run split the work; 1 where it did not.
+    """
+
+    study: str
+    preset: str
+    command: str
+    created: str
+    trials: int
+    chunks: int
+    shards: int
 
 
 class ChunkStore:
@@ -29,21 +66,35 @@ class ChunkStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "chunks"
-        self._files: dict[str, list[Path]] = {}
+        self.folder = folder / CHUNKS
         with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for path in sorted(self.folder.iterdir()):
-                if CHUNK_NAME.fullmatch(path.name):
-                    self._files.setdefault(path.stem.rpartition("-")[0], []).append(path)
+            make_folder(self.folder)
+            remove_stale(self.folder)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look again which files there are: another process may work in the same folder."""
+        with reading(self.folder):
+            self._files = chunk_files(self.folder)
 
     def find(self, chunk: Chunk) -> Path | None:
-        """Return the verified file of `chunk`, or None where it has to be computed."""
-        return next((path for path in self._files.get(_stem(chunk), []) if _verifies(path, chunk)), None)
+        """Return the verified file of `chunk`, the one with the fewest failed trials where two runs wrote one each.
+
+        Returns None where the chunk has to be computed.
+        """
+        errors = {path: _verified_errors(path, chunk) for path in self._files.get(_stem(chunk), [])}
+        found = [(count, path) for path, count in errors.items() if count is not None]
+        return min(found)[1] if found else None
+
+    def find_complete(self, chunk: Chunk) -> Path | None:
+        """Return the verified file of `chunk` if no trial in it failed: a failed one is worth another attempt."""
+        path = self.find(chunk)
+        return None if path is None or self.has_errors(path) else path
 
     def has_errors(self, path: Path) -> bool:
-        """Return whether a trial in the verified file `path` failed, so that it is worth another attempt."""
-        return _read_meta(path.read_bytes())["errors"] > 0
+        """Return whether a trial in the verified file `path` failed."""
+        with reading(path), zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read("meta.json"))["errors"] > 0
 
     def add(self, chunk: Chunk, tables: Mapping[str, bytes], errors: int) -> Path:
         """Keep the lines of each table of `chunk`; older files of the same chunk, damaged ones too, go.
@@ -53,7 +104,7 @@ class ChunkStore:
         StoreError
             The disk is full, read-only, or fails; nothing older is lost then.
         """
-        meta = {"trials": [trial.id for trial in chunk.trials], "errors": errors}
+        meta = {"trials": chunk.ids, "errors": errors}
         content = _pack({**{f"{name}.csv": lines for name, lines in tables.items()}, "meta.json": _json_bytes(meta)})
         path = self.folder / f"{_stem(chunk)}-{hashlib.sha256(content).hexdigest()}.zip"
         publish(path, [content])
@@ -65,13 +116,53 @@ class ChunkStore:
         return path
 
     def lines(self, path: Path, table: str) -> bytes:
-        """Return the lines of `table` in the verified file `path`."""
-        with zipfile.ZipFile(path) as archive:
+        """Return the lines of `table` in the verified file `path`.
+
+        Raises
+        ------
+        StoreError
+            The file went away or changed since it was verified.
+        """
+        with reading(path), zipfile.ZipFile(path) as archive:
             return archive.read(f"{table}.csv")
 
 
-def open_folder(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Make `folder` the place of one configuration, or refuse it.
+def chunk_files(folder: Path) -> dict[str, list[Path]]:
+    """Return the files in `folder` that are named as chunks are, sorted, by what stands before their SHA-256."""
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        named = CHUNK_NAME.fullmatch(path.name)
+        if named is not None:
+            files.setdefault(named["stem"], []).append(path)
+    return files
+
+
+def verified_meta(path: Path) -> dict[str, Any] | None:
+    """Return what a chunk file says of itself (``trials``, ``errors``), or None where its bytes are not its name's."""
+    named = CHUNK_NAME.fullmatch(path.name)
+    try:
+        content = path.read_bytes()
+        if named is None or hashlib.sha256(content).hexdigest() != named["digest"]:
+            return None
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            meta = json.loads(archive.read("meta.json"))
+        return {"trials": list(meta["trials"]), "errors": int(meta["errors"])}
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError):  # unreadable, or well hashed but not ours
+        return None
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while a file of the store is read within the block into a StoreError about `path`."""
+    try:
+        yield
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or "it changed while it was read"
+        raise StoreError(f"cannot read '{path}': {reason.lower()}; run the same command again") from error
+
+
+def open_folder(folder: Path, identity: Mapping[str, Any], record: Record | None = None) -> None:
+    """Make `folder` the place of one configuration, or refuse it; what dead processes left unfinished there goes.
 
     Parameters
     ----------
@@ -79,6 +170,8 @@ def open_folder(folder: Path, identity: Mapping[str, Any]) -> None:
         New, empty, or made for the same `identity` before.
     identity : mapping
         `nnsim.experiment.plan.Plan.identity`.
+    record : Record, optional
+        How the run was called, kept in a new folder; one without it cannot be merged by itself.
 
     Raises
     ------
@@ -90,23 +183,37 @@ def open_folder(folder: Path, identity: Mapping[str, Any]) -> None:
     with writing(folder):
         if folder.exists() and not folder.is_dir():
             raise StoreError(f"output '{folder}' is a file: name a folder that is new, empty, or of this study")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if config.exists():
             _refuse_difference(folder, read_identity(folder), identity)
-            return
-        strangers = sorted(path.name for path in folder.iterdir() if not path.name.endswith(TEMPORARY_SUFFIX))
-    if strangers:
-        raise StoreError(
-            f"output '{folder}' is not empty and holds no results of nnsim (it has '{strangers[0]}'): "
-            "name a folder that is new or empty"
-        )
-    publish(config, [_json_bytes(identity, indent=2)])
+        else:
+            _refuse_strangers(folder)
+        try_to_write(folder)
+        remove_stale(folder)
+        remove_stale(folder / "figures")
+    if not config.exists():
+        publish(config, [_config_bytes(identity, record)], keep=True)
+        _refuse_difference(folder, read_identity(folder), identity)  # another run may have been first
 
 
 def read_identity(folder: Path) -> dict[str, Any]:
-    """Return what ``config.json`` says; raises StoreError where it is missing or damaged."""
+    """Return the identity in ``config.json``; raises StoreError where it is missing, damaged or of a newer version."""
+    return {name: value for name, value in _read_config(folder).items() if name not in NOT_IDENTITY}
+
+
+def read_record(folder: Path) -> Record:
+    """Return how the first run in `folder` was called; raises StoreError as `read_identity` does."""
+    run = _read_config(folder)["run"]
+    if run is None:
+        raise StoreError(
+            f"'{folder / CONFIG}' does not say how its run was called: run the study's command there again"
+        )
+    return Record(**run)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
     try:
-        return json.loads((folder / CONFIG).read_bytes())
+        content = json.loads((folder / CONFIG).read_bytes())
     except FileNotFoundError:
         raise StoreError(f"'{folder}' is not a result folder of nnsim: it has no {CONFIG}") from None
     except NotADirectoryError:
@@ -114,7 +221,39 @@ def read_identity(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise StoreError(f"cannot read '{folder / CONFIG}': {(error.strerror or str(error)).lower()}") from error
     except ValueError:
-        raise StoreError(f"'{folder / CONFIG}' is damaged: name another folder, or remove this one") from None
+        content = None
+    _check_config(folder, content)
+    return content
+
+
+def _check_config(folder: Path, content: Any) -> None:
+    version = content.get("store_version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > STORE_VERSION:
+        raise StoreError(
+            f"'{folder}' was made by a newer nnsim (store version {version}, this one knows {STORE_VERSION}): "
+            "update nnsim, or name another folder"
+        )
+    if version != STORE_VERSION or content.get("sha256") != _checksum(content):
+        raise StoreError(f"'{folder / CONFIG}' is damaged: name another folder, or remove this one")
+
+
+def _config_bytes(identity: Mapping[str, Any], record: Record | None) -> bytes:
+    content = {"store_version": STORE_VERSION, **identity, "run": asdict(record) if record else None}
+    return _json_bytes({**content, "sha256": _checksum(content)}, indent=2)
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    covered = {name: value for name, value in content.items() if name != "sha256"}
+    return hashlib.sha256(_json_bytes(covered)).hexdigest()
+
+
+def _refuse_strangers(folder: Path) -> None:
+    strangers = sorted(path.name for path in folder.iterdir() if not path.name.endswith(TEMPORARY_SUFFIX))
+    if strangers:
+        raise StoreError(
+            f"output '{folder}' is not empty and holds no results of nnsim (it has '{strangers[0]}'): "
+            "name a folder that is new or empty"
+        )
 
 
 def _refuse_difference(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
@@ -157,19 +296,6 @@ def _pack(members: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _verifies(path: Path, chunk: Chunk) -> bool:
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return False
-    if hashlib.sha256(content).hexdigest() != path.stem.rpartition("-")[2]:
-        return False
-    try:
-        return _read_meta(content)["trials"] == [trial.id for trial in chunk.trials]
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError):  # well hashed, but not ours
-        return False
-
-
-def _read_meta(content: bytes) -> dict[str, Any]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return json.loads(archive.read("meta.json"))
+def _verified_errors(path: Path, chunk: Chunk) -> int | None:
+    meta = verified_meta(path)
+    return None if meta is None or meta["trials"] != chunk.ids else meta["errors"]

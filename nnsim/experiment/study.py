@@ -7,7 +7,7 @@ package turns the axes into trials, the trials into rows and the rows into CSV f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ STATUSES = ("done", "diverged", "error")
 STUDY_NAME = re.compile(r"[a-z][a-z0-9-]*")
 RESERVED_STUDIES = frozenset({"list", "show", "run", "all", "check", "new"})
 RESERVED_AXES = frozenset(
-    {"study", "preset", "output", "jobs", "seed", "progress", "figure_format", "figure_formats"}
+    {"study", "preset", "output", "jobs", "seed", "progress", "figure_format", "figure_formats", "shard", "fail_fast"}
     | {"config", "set", "zip", "exclude"}
     | {"dry_run", "strict", "json", "quiet", "verbose", "help", "id", "root_seed", "kind", "trial"}
 )
@@ -144,7 +144,8 @@ class Study:
         Raised when a table's columns, the meaning of a setting or the measurement changes: what an older version
         measured is then never taken for this one's.
     trials : callable
-        ``trials(config) -> list of dict``: the settings of each trial, in order. `config` maps the name of each axis to
+        ``trials(config) -> iterable of dict``: the settings of each trial, in order; a generator where they are many,
+        for it is called more than once. `config` maps the name of each axis to
         a tuple, or to one value where the axis is scalar. Settings are JSON: str, int, float, bool, None, lists, dicts;
         each has a text ``"kind"``, and none is called ``"id"`` or ``"root_seed"``.
     measure : callable
@@ -178,7 +179,7 @@ class Study:
     axes: tuple[Axis, ...]
     tables: tuple[Table, ...]
     schema_version: int
-    trials: Callable[[dict[str, Any]], list[dict[str, Any]]]
+    trials: Callable[[dict[str, Any]], Iterable[dict[str, Any]]]
     measure: Callable[[dict[str, Any]], dict[str, list[dict[str, Any]]]]
     cost: Callable[[dict[str, Any]], float]
     summary: Callable[..., Any]

@@ -1,0 +1,25 @@
+"""``nnsim merge``: from what shards measured to tables, verdicts and a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import FIGURE_FORMAT, JSON, QUIET, STRICT
+
+
+@click.command(params=[FIGURE_FORMAT, STRICT, JSON, QUIET])
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def merge(folder: Path, figure_formats: str | None, strict: bool, as_json: bool, quiet: bool) -> int:
+    """Write the tables, verdicts, figures and report of the run in DIR, whose shards are done.
+
+    Where work is missing nothing is written, the exit code is 3, and the message says what to run.
+    """
+    from nnsim.study_merge import merge_study
+
+    from .outcome import conclude
+    from .progress import make_progress
+
+    result = merge_study(folder, progress=make_progress(quiet), figure_formats=figure_formats)
+    return conclude(result, as_json, strict, verbose=False)

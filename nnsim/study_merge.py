@@ -1,0 +1,204 @@
+"""From the finished chunks in a folder to its tables, claims, figures and report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnsim.errors import UnknownNameError
+from nnsim.experiment.catalogue import find_study
+from nnsim.experiment.chunks import Chunk
+from nnsim.experiment.config import resolve
+from nnsim.experiment.executor import Failure
+from nnsim.experiment.files import one_at_a_time, publish, writing
+from nnsim.experiment.manifest import file_hashes, now, provenance
+from nnsim.experiment.plan import Plan, make_plan
+from nnsim.experiment.progress import Progress
+from nnsim.experiment.results import DICTIONARY, MANIFEST, dictionary, measured_columns, read_table, write_tables
+from nnsim.experiment.settings import CONFIG_FILE, to_toml
+from nnsim.experiment.status import IncompleteError
+from nnsim.experiment.store import CONFIG, ChunkStore, Record, open_folder, read_identity, read_record
+from nnsim.experiment.study import Column, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIGURE_FORMATS = ("png", "pdf", "svg")
+QUICK_FORMATS = ("png",)
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a finished run left.
+
+    Attributes
+    ----------
+    folder : Path
+        The output folder.
+    study : Study
+        What was run.
+    config : dict
+        The resolved value of each axis.
+    tables : dict
+        Table name to DataFrame, as `nnsim.load` reads them.
+    files : tuple of Path
+        All files written, the manifest last.
+    manifest : dict
+        The content of ``manifest.json``.
+    failures : tuple of Failure
+        The trials that raised an error; their rows have status ``error``.
+    """
+
+    folder: Path
+    study: Study
+    config: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+    files: tuple[Path, ...]
+    manifest: dict[str, Any]
+    failures: tuple[Failure, ...]
+
+    @property
+    def claims(self) -> pd.DataFrame:
+        """One row a claim, with its verdict."""
+        return self.tables["claims"]
+
+
+def merge_study(
+    folder: str | PathLike[str],
+    *,
+    study: Study | None = None,
+    progress: Progress | None = None,
+    figure_formats: Sequence[str] | None = None,
+) -> StudyResult:
+    """Write the tables, claims, figures and report of a run whose chunks were measured, by whatever shards.
+
+    Parameters
+    ----------
+    folder : path
+        Where the shards worked.
+    study : Study, optional
+        The study; by default the installed one, or the file, that the folder names.
+    progress : Progress, optional
+        Is told where the merge stands.
+    figure_formats : sequence of str, optional
+        Of ``png``, ``pdf``, ``svg``; by default PNG for ``quick``, else all.
+
+    Returns
+    -------
+    StudyResult
+        The tables, files and verdicts; `StudyResult.failures` is empty, for only their rows are kept.
+
+    Raises
+    ------
+    IncompleteError
+        Chunks are missing; nothing is written then.
+    StoreError
+        The folder holds no run, one of another version, or cannot be used.
+    """
+    place = Path(folder)
+    plan, record = _reopened(place, study)
+    formats = check_formats(figure_formats, record.preset)
+    manifest = provenance(plan, record.command) | {"preset": record.preset, "started": record.created}
+    return write_results(place, plan, record, manifest, formats, progress or Progress(), [])
+
+
+def check_formats(given: Sequence[str] | None, preset: str) -> tuple[str, ...]:
+    """Return the formats of the figures; None is what `preset` usually has."""
+    if given is None:
+        return QUICK_FORMATS if preset == "quick" else FIGURE_FORMATS
+    names = [name.strip() for name in given.split(",")] if isinstance(given, str) else given
+    for name in names:
+        if name not in FIGURE_FORMATS:
+            raise UnknownNameError("figure format", name, FIGURE_FORMATS)
+    return tuple(names)
+
+
+def write_results(
+    folder: Path,
+    plan: Plan,
+    record: Record,
+    manifest: dict[str, Any],
+    formats: tuple[str, ...],
+    progress: Progress,
+    failures: Iterable[Failure],
+) -> StudyResult:
+    """Write everything that follows from the chunks in `folder`, the manifest last: it says that the run is finished.
+
+    Raises
+    ------
+    IncompleteError
+        Chunks are missing; nothing is written then.
+    """
+    store = ChunkStore(folder)
+    paths = _complete(folder, plan, store, record)
+    with one_at_a_time(folder / CONFIG):
+        forget_results(folder)
+        progress.phase("writing tables")
+        publish(folder / CONFIG_FILE, [to_toml(plan, record.preset)])
+        write_tables(folder, plan.study, store, paths)
+        progress.phase("judging claims, drawing figures")
+        return _report(folder, plan, manifest, formats, tuple(failures))
+
+
+def forget_results(folder: Path) -> None:
+    """Remove the manifest, which says that tables and report are finished and belong together."""
+    with writing(folder / MANIFEST):
+        (folder / MANIFEST).unlink(missing_ok=True)
+
+
+def _reopened(folder: Path, study: Study | None) -> tuple[Plan, Record]:
+    identity, record = read_identity(folder), read_record(folder)
+    found = study or find_study(record.study)
+    plan = make_plan(found, resolve(found, record.preset, identity["config"]), identity["seed"])
+    open_folder(folder, plan.identity)  # refuses where the study or its data changed since
+    return plan, record
+
+
+def _complete(folder: Path, plan: Plan, store: ChunkStore, record: Record) -> list[Path]:
+    """Return the verified file of every chunk, in order."""
+    paths: list[Path] = []
+    missing: list[Chunk] = []
+    for chunk in plan.chunks:
+        path = store.find(chunk)
+        if path is None:
+            missing.append(chunk)
+        else:
+            paths.append(path)
+    if missing:
+        raise IncompleteError(folder, record, [chunk.number for chunk in missing], sum(chunk.size for chunk in missing))
+    return paths
+
+
+def _report(
+    folder: Path, plan: Plan, manifest: dict[str, Any], formats: tuple[str, ...], failures: tuple[Failure, ...]
+) -> StudyResult:
+    """Judge and draw from the CSV files alone."""
+    from nnsim.report.claims import CLAIM_COLUMNS, summary_columns  # pandas and matplotlib, over a second
+    from nnsim.report.render import write_report
+
+    measured = measured_columns(plan.study)
+    tables = {name: read_table(folder / f"{name}.csv", columns) for name, columns in measured.items()}
+    counts = tables["trials"]["status"].value_counts().sort_index()
+    table_files = [folder / f"{name}.csv" for name in measured]
+    manifest = manifest | {
+        "trials": {str(status): int(count) for status, count in counts.items()},
+        "finished": now(),
+        "files": file_hashes(folder, table_files),
+    }
+    written = write_report(folder, plan.study, tables, plan.config, manifest, formats)
+
+    summary = read_table(folder / "summary.csv")
+    tables |= {"summary": summary, "claims": read_table(folder / "claims.csv", CLAIM_COLUMNS)}
+    described: dict[str, tuple[Column, ...]] = measured | {
+        "summary": summary_columns(plan.study, list(summary.columns)),
+        "claims": CLAIM_COLUMNS,
+    }
+    publish(folder / DICTIONARY, [dictionary(described)])
+    files = [*table_files, *written, folder / CONFIG_FILE, folder / DICTIONARY]
+    manifest = manifest | {"files": file_hashes(folder, files)}
+    publish(folder / MANIFEST, [(json.dumps(manifest, indent=2) + "\n").encode()])
+    return StudyResult(folder, plan.study, plan.config, tables, (*files, folder / MANIFEST), manifest, failures)

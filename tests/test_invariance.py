@@ -1,0 +1,140 @@
+"""However a study is split, ordered, interrupted and compiled, its tables have the same SHA-256.
+
+Run as a script, this file measures the tiny configuration of `init` in one piece and prints the hashes as JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import pytest
+import toy
+from nnsim_studies.init import study as init
+
+from nnsim.experiment.progress import Progress
+from nnsim.experiment.results import write_tables
+from nnsim.experiment.store import ChunkStore
+from nnsim.experiment.study import Study
+from nnsim.study_runner import plan_study, run_shard
+
+
+class Interrupter(Progress):
+    """Presses Ctrl-C after so many trials."""
+
+    def __init__(self, trials: int) -> None:
+        self.trials = trials
+        self.stopped = False
+
+    def advance(self, seconds: float) -> None:
+        self.trials -= 1
+        if self.trials < 0 and not self.stopped:
+            self.stopped = True
+            raise KeyboardInterrupt
+
+
+TINY_INIT = {
+    "scheme": ["he_normal", "xavier_uniform"],
+    "activation": ["relu"],
+    "depth": [3],
+    "probe_depth": [4],
+    "width": 6,
+    "learning_rate": [0.1],
+    "seeds": 1,
+    "probe_seeds": 1,
+    "epochs": 2,
+    "probe_epoch": [1],
+    "fluctuation_nets": 2,
+    "gain_activation": ["relu"],
+    "data": "xor",
+    "samples": 60,
+    "batch_size": 16,
+}
+CASES = [
+    pytest.param(shards, jobs, order, stops, id=f"{shards}-{jobs}-{order}-{stops}")
+    for shards in (1, 2, 7)
+    for jobs in (1, 2)
+    for order in ("forward", "shuffled")
+    for stops in (0, 3)
+]
+
+
+def measure_in_pieces(study: Study, folder: Path, shards: int, jobs: int, stops: int, **axes: Any) -> dict[str, str]:
+    """Measure `study` by shards, each stopped so often and started again; return the SHA-256 of its own tables."""
+    for index in range(shards):
+        for _ in range(stops):
+            with contextlib.suppress(KeyboardInterrupt):
+                run_shard(study, shard=f"{index}/{shards}", output=folder, jobs=jobs, progress=Interrupter(1), **axes)
+        run_shard(study, shard=f"{index}/{shards}", output=folder, jobs=jobs, **axes)
+    return table_hashes(study, folder, **axes)
+
+
+def table_hashes(study: Study, folder: Path, **axes: Any) -> dict[str, str]:
+    plan, store = plan_study(study, **axes), ChunkStore(folder)
+    paths = [path for path in map(store.find, plan.chunks) if path is not None]
+    assert len(paths) == len(plan.chunks)
+    written = write_tables(folder, study, store, paths)
+    return {name: digest for name, digest in written.items() if name != "timings.csv"}
+
+
+avx2 = pytest.mark.skipif(
+    not all(llvmlite.binding.get_host_cpu_features().get(feature) for feature in ("avx2", "fma", "bmi2")),
+    reason="this machine cannot run AVX2 code",
+)
+
+
+STUDIES: dict[str, tuple[Study, dict[str, Any]]] = {
+    "toy": (toy.study, {"size": list(range(1, 11))}),
+    "init": (init, TINY_INIT),
+}
+
+
+@functools.cache
+def undisturbed(name: str) -> dict[str, str]:
+    """Return the hashes of one whole run on one thread."""
+    study, axes = STUDIES[name]
+    with tempfile.TemporaryDirectory() as folder:
+        return measure_in_pieces(study, Path(folder), shards=1, jobs=1, stops=0, **axes)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize(("shards", "jobs", "order", "stops"), CASES)
+def test_no_way_of_running_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, shards: int, jobs: int, order: str, stops: int
+) -> None:
+    monkeypatch.setattr("nnsim.experiment.plan.SHORTEST_CHUNK", 0.002)  # many chunks even here
+    if order == "forward":
+        monkeypatch.setattr("nnsim.study_runner.shuffled", list)
+    study, axes = STUDIES[name]
+    assert measure_in_pieces(study, tmp_path, shards, jobs, stops, **axes) == undisturbed(name)
+
+
+def test_an_interrupted_shard_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnsim.experiment.plan.SHORTEST_CHUNK", 0.002)
+    study, axes = STUDIES["toy"]
+    with pytest.raises(KeyboardInterrupt):
+        run_shard(study, shard="0/7", output=tmp_path, jobs=1, progress=Interrupter(1), **axes)
+    assert len(list((tmp_path / "chunks").iterdir())) == 1
+
+
+@avx2
+def test_code_for_another_cpu_does_not_show() -> None:
+    choice = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}
+    command = [sys.executable, __file__]
+    done = subprocess.run(command, env=os.environ | choice, check=True, stdout=subprocess.PIPE, timeout=600)
+    canonical = {f"{table.name}.csv" for table in init.tables if table.canonical}
+    assert canonical
+    found, expected = json.loads(done.stdout), undisturbed("init")
+    assert {name: found[name] for name in canonical} == {name: expected[name] for name in canonical}
+
+
+if __name__ == "__main__":
+    print(json.dumps(undisturbed("init")))
