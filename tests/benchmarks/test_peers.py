@@ -89,3 +89,75 @@ def test_peer(benchmark, name, framework):
     ours, theirs = workload.run(), run().reshape(workload.epochs, -1).mean(axis=1)
     np.testing.assert_allclose(theirs, ours, rtol=1e-4)
     timed(benchmark, name, workload.steps, run)
+
+
+# --- W5: BatchNorm, ReLU, dropout, AdamW, clipping, cosine ----------------------------------------------------------
+
+STACK, EPOCHS, DROPOUT = "W5", 4, 0.3
+STACK_PEERS = {"torch": peers.torch_stack, "jax": peers.jax_stack}
+
+
+class StackWorkload:
+    """The whole training stack on two classes that a line divides, but for one row in ten."""
+
+    def __init__(self, dropout: float) -> None:
+        widths = (128, 256, 128, 64, 1)
+        self.spec = NetworkSpec(widths, loss="bce", normalization="batch", dropout=dropout)
+        self.recipe = Recipe(
+            1e-3,
+            batch_size=64,
+            epochs=EPOCHS,
+            optimizer="adamw",
+            weight_decay=1e-4,
+            schedule="cosine",
+            clip_norm=1.0,
+        )
+        self.theta = initialize(self.spec, "he_normal", 3)
+        X = np.empty(ROWS * widths[0], np.float32)
+        fill_normal(X, KEY, 1, 0)
+        self.X = X.reshape(ROWS, widths[0])
+        wrong = np.arange(ROWS) % 10 == 0
+        self.Y = ((self.X[:, :16].sum(axis=1) > 0) ^ wrong)[:, None].astype(np.float32)
+        self.steps = EPOCHS * ROWS // self.recipe.batch_size
+
+    def run(self, key: int) -> np.ndarray:
+        """Train with nnsim and return the mean loss of each epoch's steps."""
+        data = Batches(self.X, self.Y, self.X[:0], self.Y[:0])
+        return train(self.spec, self.theta, data, self.recipe, key).history[:, 0]
+
+    def order(self, key: int) -> np.ndarray:
+        rows = np.empty((EPOCHS, ROWS), np.int64)
+        for epoch in range(EPOCHS):
+            fill_permutation(rows[epoch], np.uint64(key), SHUFFLE, epoch)
+        return rows.reshape(EPOCHS, -1, self.recipe.batch_size)
+
+    def peer(self, framework: str) -> peers.StackRunner:
+        layers = [(W.copy(), b.copy()) for W, b in self.spec.layers(self.theta)]
+        steps = self.steps // EPOCHS
+        return STACK_PEERS[framework](peers.Stack(layers, self.X, self.Y, EPOCHS, steps, self.spec.dropout))
+
+    def difference(self, run: peers.StackRunner, key: int) -> np.ndarray:
+        """Return by how much a peer's mean losses of the epochs are above nnsim's."""
+        return run(self.order(key), key).reshape(EPOCHS, -1).mean(axis=1) - self.run(key)
+
+
+def test_nnsim_stack(benchmark):
+    workload = StackWorkload(DROPOUT)
+    timed(benchmark, STACK, workload.steps, lambda: workload.run(1))
+
+
+@pytest.mark.parametrize("framework", STACK_PEERS)
+def test_peer_stack(benchmark, framework):
+    """Without dropout the losses are the same; with it, where masks differ, their means are."""
+    if find_spec(framework) is None:
+        pytest.skip(f"{framework} is not installed: pip install 'nnsim[bench]'")
+    plain = StackWorkload(0.0)
+    difference = plain.difference(plain.peer(framework), 1)
+    assert (np.abs(difference) < 1e-4 * plain.run(1)).all()
+    workload = StackWorkload(DROPOUT)
+    run = workload.peer(framework)
+    differences = [workload.difference(run, key) for key in range(8)]
+    error = np.std(differences, axis=0, ddof=1) / np.sqrt(len(differences))
+    assert (np.abs(np.mean(differences, axis=0)) < 5 * error).all()
+    order = workload.order(1)
+    timed(benchmark, STACK, workload.steps, lambda: run(order, 1))
