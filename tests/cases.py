@@ -119,11 +119,11 @@ def naive_run(spec, theta, batches, recipe: Recipe):
     )
 
 
-def naive_epochs(spec, theta, batches, recipe: Recipe, optimizer: Optimizer):
+def naive_epochs(spec, theta, batches, recipe: Recipe, optimizer: Optimizer, key=KEY):
     """Return every epoch of the naive twin's run, whose optimizer remembers what it did."""
     net, rates = twin(spec), recipe.rates(len(batches.X)).tolist()
     limits = [np.inf if limit is None else limit for limit in (recipe.clip_norm, recipe.clip_value)]
-    plan = naive_training.Plan(recipe.batch_size, KEY, rates, *limits, recipe.drop_last)
+    plan = naive_training.Plan(recipe.batch_size, key, rates, *limits, recipe.drop_last)
     state = naive_training.State(theta.tolist(), naive_training.no_statistics(net))
     rows, epochs = (batches.X.tolist(), batches.Y.tolist()), []
     for number in range(recipe.epochs):

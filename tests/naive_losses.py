@@ -75,7 +75,7 @@ def mse(Z: Matrix, Y: Matrix) -> Loss:
 
 def mae(Z: Matrix, Y: Matrix) -> Loss:
     """|z - y|, whose slope at zero is zero."""
-    return _elementwise(Z, Y, lambda z, y, _: abs(z - y), lambda z, y, _: (z > y) - (z < y))
+    return _elementwise(Z, Y, lambda z, y, _: abs(z - y), lambda z, y, _: float(z > y) - float(z < y))
 
 
 def huber(Z: Matrix, Y: Matrix, delta: float = 1.0) -> Loss:

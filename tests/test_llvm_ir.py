@@ -17,11 +17,11 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
+from nnsim.kernels.cpu.dense import Architecture
 from numba.core.registry import CPUDispatcher
 
 import nnsim.kernels
 from nnsim.kernels import scalar_math
-from nnsim.kernels.cpu.dense import Architecture
 
 KINDS = {"float32": np.float32, "float64": np.float64}
 SCALARS = ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos", "fma"]

@@ -17,10 +17,10 @@ import sys
 import llvmlite.binding
 import numpy as np
 import pytest
+from nnsim.kernels.cpu.dense import Architecture
 
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.activations import value_and_slope
-from nnsim.kernels.cpu.dense import Architecture
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
 from nnsim.kernels.cpu.gemm import matrix_product
 from nnsim.kernels.cpu.linalg import orthonormal_columns

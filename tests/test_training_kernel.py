@@ -82,6 +82,7 @@ class Run:
         run = naive_run(self.spec, self.theta, self, Recipe(learning_rate, momentum, batch, epochs))
         return run[-1].state.theta, [epoch.loss for epoch in run]
 
+
 # --- against the naive epochs --------------------------------------------------------------------------------------
 
 
