@@ -56,10 +56,9 @@ class TestValidation:
         assert str(refusal.value).startswith(f"unknown {kind} '{given}': did you mean '{nearest}'? known are ")
 
     def test_a_name_like_no_other_lists_the_known_ones(self):
-        with pytest.raises(
-            UnknownNameError, match="^unknown loss 'zzz': known are bce, cross_entropy, huber, mae, mse$"
-        ):
+        with pytest.raises(UnknownNameError) as refusal:
             NetworkSpec((3, 2), loss="zzz")
+        assert str(refusal.value) == "unknown loss 'zzz': known are bce, cross_entropy, huber, mae, mse"
 
     def test_a_parameter_for_an_activation_without_one_is_refused(self):
         with pytest.raises(UsageError, match=r"^activation 'tanh' takes no parameter, got 0\.3$"):
