@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nnsim.checks import check_dtype, check_shape
 from nnsim.datasets import Split
 from nnsim.errors import UsageError
 from nnsim.kernels.cpu import training as kernels
@@ -133,6 +134,26 @@ def _new_state(spec: NetworkSpec, theta: np.ndarray, recipe: Recipe) -> State:
     )
 
 
+def _going_on(run: Run, spec: NetworkSpec, recipe: Recipe) -> State:
+    """Return a copy of a run's state, which holds all that the kernels will read and write."""
+    state, wanted = _copy(run.state), _new_state(spec, run.state.theta, recipe)
+    pairs = zip((*state, *state.moments), (*wanted, *wanted.moments), strict=True)
+    if any(have.shape != want.shape for have, want in pairs if isinstance(have, np.ndarray)):
+        raise UsageError(
+            "a run goes on only with the network and the recipe it began with: "
+            "the normalisation, the optimizer or early stopping are others"
+        )
+    return state
+
+
+def _check_two_classes(spec: NetworkSpec) -> None:
+    if (spec.loss, spec.widths[-1]) not in {("cross_entropy", 2), ("bce", 1)}:
+        raise UsageError(
+            f"the area under the ROC curve is that of two classes: "
+            f"a network with the loss '{spec.loss}' and {spec.widths[-1]} outputs has none"
+        )
+
+
 def _copy(state: State) -> State:
     moments = Moments(*(array.copy() for array in state.moments))
     return State(*(moments if part is state.moments else part.copy() for part in state))
@@ -182,11 +203,14 @@ def train(
     ------
     UsageError
         If network, data and recipe do not go together: widths, a batch larger than the data or of one row under batch
-        normalisation, early stopping without validation rows, an activation that passes no gradient.
+        normalisation, early stopping without validation rows, an activation that passes no gradient, an earlier run of
+        another network or recipe, an area under the ROC curve of more than two classes.
     """
     theta = start.state.theta if isinstance(start, Run) else start
     _check(spec, theta, data, recipe)
-    state = _copy(start.state) if isinstance(start, Run) else _new_state(spec, theta, recipe)
+    if auc:
+        _check_two_classes(spec)
+    state = _going_on(start, spec, recipe) if isinstance(start, Run) else _new_state(spec, theta, recipe)
     history = start.history if isinstance(start, Run) else np.empty((0, kernels.COLUMNS))
     if isinstance(start, Run) and (start.status == "diverged" or start.stopped_early):
         return start
@@ -248,8 +272,13 @@ def evaluate(
     Raises
     ------
     UsageError
-        If an array's precision or shape does not fit the network, or a class number does not exist.
+        If an array's precision or shape does not fit the network, a class number does not exist, or an area is asked
+        for where there are not two classes.
     """
     spec.check(theta, X, Y)
+    if auc:
+        _check_two_classes(spec)
     running = spec.initial_statistics() if statistics is None else statistics
+    check_dtype("statistics", running, spec.numpy_dtype)
+    check_shape("statistics", running, (spec.n_statistics,))
     return Scores(*kernels.evaluate(spec.architecture, theta, running, X, Y, min(256, X.shape[0]), auc))

@@ -163,7 +163,7 @@ GLOROT, HE = "Glorot and Bengio 2010", "He et al. 2015"
 def _moments(scheme: str, activation: str, depth: int, width: int) -> Any:
     """Predicted propagation of an arm, or None where the scheme's weights are not independent draws."""
     name, parameter = parse_activation(activation)
-    found = variances(scheme, NetworkSpec((width, width, 1), name, parameter))
+    found = variances(scheme, NetworkSpec((width, width, 1), name, parameter, "mse"))
     return None if found is None else predict(name, *found, depth, width, parameter)
 
 

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from typing import NamedTuple
 
 Matrix = list[list[float]]
 Layers = list[tuple[Matrix, list[float]]]
@@ -113,87 +112,6 @@ def add_row(Z: Matrix, b: Sequence[float]) -> Matrix:
     return [[z + beta for z, beta in zip(row, b, strict=True)] for row in Z]
 
 
-# --- losses --------------------------------------------------------------------------------------------------------
-
-
-class Loss(NamedTuple):
-    """The mean loss of a batch and delta = dL/dZ."""
-
-    value: float
-    delta: Matrix
-
-
-def softmax(row: Sequence[float]) -> list[float]:
-    top = max(row)
-    powers = [math.exp(z - top) for z in row]
-    return [power / sum(powers) for power in powers]
-
-
-def log_sum_exp(row: Sequence[float]) -> float:
-    top = max(row)
-    return top + math.log(sum(math.exp(z - top) for z in row))
-
-
-def cross_entropy(Z: Matrix, labels: Matrix) -> Loss:
-    """-ln softmax(z)[y], mean over rows."""
-    rows, loss, delta = len(Z), 0.0, []
-    for row, (label,) in zip(Z, labels, strict=True):
-        y = int(label)
-        loss += log_sum_exp(row) - row[y]
-        delta.append([(p - (j == y)) / rows for j, p in enumerate(softmax(row))])
-    return Loss(loss / rows, delta)
-
-
-def logistic(z: float) -> float:
-    return 1 / (1 + math.exp(-z)) if z > 0 else 1 - 1 / (1 + math.exp(z))
-
-
-def _elementwise(Z: Matrix, Y: Matrix, value: Callable, slope: Callable) -> Loss:
-    count = len(Z) * len(Z[0])
-    pairs = [list(zip(z, y, strict=True)) for z, y in zip(Z, Y, strict=True)]
-    loss = sum(value(z, y) for row in pairs for z, y in row)
-    return Loss(loss / count, [[slope(z, y) / count for z, y in row] for row in pairs])
-
-
-def bce(Z: Matrix, Y: Matrix) -> Loss:
-    """-y ln s(z) - (1 - y) ln(1 - s(z)), mean over rows and outputs."""
-
-    def softplus(z: float) -> float:
-        return max(z, 0.0) + math.log1p(math.exp(-abs(z)))
-
-    return _elementwise(Z, Y, lambda z, y: y * softplus(-z) + (1 - y) * softplus(z), lambda z, y: logistic(z) - y)
-
-
-def mse(Z: Matrix, Y: Matrix) -> Loss:
-    """(z - y)^2, mean over rows and outputs."""
-    return _elementwise(Z, Y, lambda z, y: (z - y) * (z - y), lambda z, y: 2 * (z - y))
-
-
-LOSSES = {"cross_entropy": cross_entropy, "bce": bce, "mse": mse}
-
-
-def accuracy(Z: Matrix, labels: Matrix) -> float:
-    """Share of rows whose largest output is the label's."""
-    return sum(row.index(max(row)) == int(label) for row, (label,) in zip(Z, labels, strict=True)) / len(Z)
-
-
-def binary_accuracy(Z: Matrix, Y: Matrix) -> float:
-    """Share of outputs whose sign is the target's."""
-    pairs = [pair for rows in zip(Z, Y, strict=True) for pair in zip(*rows, strict=True)]
-    return sum((z > 0) == (y > 0.5) for z, y in pairs) / len(pairs)
-
-
-def r_squared(Z: Matrix, Y: Matrix) -> float:
-    """1 - (mean squared error) / (mean over outputs of the targets' variance)."""
-    variances = []
-    for column in zip(*Y, strict=True):
-        mean = sum(column) / len(column)
-        variances.append(sum((y - mean) ** 2 for y in column) / len(column))
-    return 1 - mse(Z, Y).value / (sum(variances) / len(variances))
-
-
-METRICS = {"cross_entropy": accuracy, "bce": binary_accuracy, "mse": r_squared}
-
 # --- networks ------------------------------------------------------------------------------------------------------
 
 
@@ -232,38 +150,3 @@ def backward(layers: Layers, df: Callable, inputs: list[Matrix], Zs: list[Matrix
             rows = zip(before, Zs[layer - 1], strict=True)
             delta = [[d * df(z) for d, z in zip(*row, strict=True)] for row in rows]
     return gradients
-
-
-def loss_and_gradient(
-    theta: Sequence[float], widths: Sequence[int], f: Callable, df: Callable, loss: str, X: Matrix, Y: Matrix
-) -> tuple[float, list[float]]:
-    """Return the mean loss and its gradient as a flat vector."""
-    layers = unflatten(theta, widths)
-    inputs, Zs = forward(layers, f, X)
-    value, delta = LOSSES[loss](Zs[-1], Y)
-    return value, flatten(backward(layers, df, inputs, Zs, delta))
-
-
-def epoch(
-    theta: list[float],
-    velocity: list[float],
-    gradient_of: Callable[[list[float], Matrix, Matrix], tuple[float, list[float]]],
-    data: tuple[Matrix, Matrix],
-    order: Sequence[int],
-    batch: int,
-    learning_rate: float,
-    momentum: float,
-) -> tuple[list[float], list[float], list[float]]:
-    """Heavy-ball descent (Polyak 1964) over the rows of (X, Y) in `order`.
-
-    Returns theta, velocity and, for each step, the mean loss before it times its rows.
-    """
-    X, Y = data
-    losses = []
-    for start in range(0, len(order), batch):
-        rows = order[start : start + batch]
-        loss, gradient = gradient_of(theta, [X[i] for i in rows], [Y[i] for i in rows])
-        losses.append(loss * len(rows))
-        velocity = [momentum * v + g for v, g in zip(velocity, gradient, strict=True)]
-        theta = [t - learning_rate * v for t, v in zip(theta, velocity, strict=True)]
-    return theta, velocity, losses

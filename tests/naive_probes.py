@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import naive
+import naive_losses
 
 SATURATION = 0.05
 
@@ -56,7 +57,7 @@ def probe(
 ) -> list[dict[str, float]]:
     """Return one dict of facts a layer; `signal` stands in for the gradient of the loss."""
     inputs, Zs = naive.forward(layers, f, X)
-    last = naive.LOSSES[loss](Zs[-1], Y).delta if signal is None else signal
+    last = naive_losses.LOSSES[loss](Zs[-1], Y).delta if signal is None else signal
     gradients = naive.backward(layers, df, inputs, Zs, last)
     outputs = [*inputs[1:], Zs[-1]]
     facts = []

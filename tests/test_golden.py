@@ -1,12 +1,13 @@
-"""The bytes of the init study, committed: on every machine, with any number of jobs, compiled for any CPU.
+"""The bytes of the init study and of training, committed: on every machine, with any number of jobs, for any CPU.
 
-Run as a script with "quick", "small" or "tiny", this file prints the SHA-256 of every canonical table as JSON; with
-"write" it writes all into the folder ``golden``.
+Run as a script with "quick", "small" or "tiny", this file prints the SHA-256 of every canonical table as JSON, with
+"training" those of whole runs; with "write" it writes all into the folder ``golden``.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
 import platform
@@ -18,6 +19,7 @@ from typing import Any
 
 import llvmlite.binding
 import pytest
+import reference_runs
 from nnsim_studies.init import study
 
 from nnsim.experiment.config import resolve
@@ -71,10 +73,27 @@ def digests(axes: dict[str, Any], jobs: int = 1) -> dict[str, str]:
     return {table: written[table] for table in TABLES}
 
 
+def training_digests() -> dict[str, str]:
+    """Return the SHA-256 of all that runs leave, with norms, dropout, optimizers, clipping and schedules."""
+    found = {}
+    for part in (reference_runs.batch_normalized, reference_runs.layer_normalized):
+        for dtype in ("float32", "float64"):
+            sha = hashlib.sha256()
+            for array in part(dtype):
+                sha.update(array.tobytes())
+            found[f"{part.__name__} {dtype}"] = sha.hexdigest()
+    return found
+
+
 def content(name: str) -> dict[str, Any]:
     """Return what the golden file of a configuration should hold."""
     versions = {"arithmetic_version": ARITHMETIC_VERSION, "schema_version": study.schema_version}
     return {**versions, "files": digests(CONFIGURATIONS[name])}
+
+
+def training_content() -> dict[str, Any]:
+    """Return what the golden file of training should hold."""
+    return {"arithmetic_version": ARITHMETIC_VERSION, "runs": training_digests()}
 
 
 # --- the tests -----------------------------------------------------------------------------------------------------
@@ -138,6 +157,33 @@ def test_plain_code() -> None:
     expect_golden("tiny", compiled_for("generic", "tiny"))
 
 
+class TestTraining:
+    """Runs with batch normalisation, dropout, AdamW, clipping and a schedule, and their opposites."""
+
+    def expect(self, found: dict[str, str]) -> None:
+        golden = json.loads((GOLDEN / "training.json").read_text())
+        assert golden["arithmetic_version"] == ARITHMETIC_VERSION
+        changed = [name for name, digest in golden["runs"].items() if found[name] != digest]
+        assert not changed, f"{', '.join(changed)} differ from tests/golden/training.json: is another result meant?"
+
+    def test_this_machine(self) -> None:
+        self.expect(training_digests())
+
+    @x86
+    @avx2
+    def test_avx2_code(self) -> None:
+        self.expect(compiled_for("haswell", "training"))
+
+    @x86
+    def test_plain_code(self) -> None:
+        self.expect(compiled_for("generic", "training"))
+
+    def test_a_changed_run_is_named(self) -> None:
+        golden = json.loads((GOLDEN / "training.json").read_text())["runs"]
+        with pytest.raises(AssertionError, match=r"^batch_normalized float32 differ from"):
+            self.expect(golden | {"batch_normalized float32": "0" * 64})
+
+
 def test_a_changed_table_is_named_with_what_to_do() -> None:
     found = golden("tiny")["files"] | {"layers.csv": "0" * 64}
     with pytest.raises(AssertionError, match=r"^layers\.csv of the tiny init study differ.*raise ARITHMETIC_VERSION"):
@@ -148,5 +194,8 @@ if __name__ == "__main__":
     if sys.argv[1] == "write":
         for chosen in CONFIGURATIONS:
             (GOLDEN / f"init-{chosen}.json").write_text(json.dumps(content(chosen), indent=2) + "\n")
+        (GOLDEN / "training.json").write_text(json.dumps(training_content(), indent=2) + "\n")
+    elif sys.argv[1] == "training":
+        print(json.dumps(training_digests()))
     else:
         print(json.dumps(digests(CONFIGURATIONS[sys.argv[1]])))

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import naive
+import naive_norms
+import naive_training
 import numpy as np
 import pytest
+from cases import KEY, NORMS, twin
+from cases import LOSSES as LOSS_OPTIONS
 from naive_activations import TEXTBOOK
-from nnsim.kernels.cpu.dense import Architecture
 
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.training import logits, loss_and_gradient
 from nnsim.kernels.losses import LOSSES
+from nnsim.network import NetworkSpec
 
 DIFFERENTIABLE = [name for name, activation in ACTIVATIONS.items() if activation.differentiable]
 ROWS, INPUTS, HIDDEN, OUTPUTS = 6, 5, 6, 3
 STEP = 1e-3  # of smooth differences, of fourth order: the error is about STEP^4
 KINKED_STEP = 1e-5  # of differences that must not reach a kink
+DROPS = np.uint64(KEY), 0  # key and step of dropout's masks
 
 all_losses = pytest.mark.parametrize("loss", LOSSES)
 all_activations = pytest.mark.parametrize("name", DIFFERENTIABLE)
-
-
-def architecture(widths, name, loss):
-    activation = ACTIVATIONS[name]
-    return Architecture(np.array(widths), activation.code, activation.parameter or 0.0, LOSSES[loss])
 
 
 def widths_of(depth):
@@ -34,10 +33,13 @@ def widths_of(depth):
     return (INPUTS, *[HIDDEN] * depth, OUTPUTS)
 
 
-def tensors(theta, widths):
-    """Return views of W_0, b_0, W_1, b_1, ... in a flat vector."""
-    sizes = [size for fan_in, fan_out in itertools.pairwise(widths) for size in (fan_in * fan_out, fan_out)]
-    return np.split(theta, np.cumsum(sizes)[:-1])
+def network(widths, name, loss, **options):
+    return NetworkSpec(widths, name, loss=loss, dtype="float64", **options)
+
+
+def tensors(theta, spec):
+    """Return views of every tensor in a flat vector."""
+    return [theta[tensor.start : tensor.stop] for tensor in spec.tensors]
 
 
 def gain(name):
@@ -47,26 +49,38 @@ def gain(name):
     return 1 / math.sqrt(np.sum(np.array([TEXTBOOK[name].f(x) for x in z]) ** 2 * density))
 
 
-def parameters(rng, name, widths):
-    """Return variance-preserving weights and small biases."""
-    theta = np.empty(sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(widths)))
-    for place, tensor in enumerate(tensors(theta, widths)):
-        layer, is_bias = divmod(place, 2)
-        scale = 0.1 if is_bias else (gain(name) if layer else 1.0) / math.sqrt(widths[layer])
-        tensor[:] = scale * rng.standard_normal(tensor.size)
+def parameters(rng, spec):
+    """Return variance-preserving weights, small biases and shifts, and scales around 1."""
+    theta = np.empty(spec.n_parameters)
+    for tensor in spec.tensors:
+        preserving = (gain(spec.activation) if tensor.layer else 1.0) / math.sqrt(spec.widths[tensor.layer])
+        scale = preserving if tensor.role == "weight" else 0.1
+        theta[tensor.start : tensor.stop] = scale * rng.standard_normal(tensor.stop - tensor.start)
+    for gamma in spec.views(theta, "scale"):
+        gamma += 1
     return theta
 
 
-def data(rng, loss):
-    X = rng.standard_normal((ROWS, INPUTS))
-    if loss == "cross_entropy":
+def masks_of(spec):
+    """Return the naive masks of the first step."""
+    return naive_norms.masks(spec.dropout, spec.widths[1:-1], ROWS, ROWS, KEY, 0) if spec.dropout else None
+
+
+def data(rng, spec, theta):
+    """Return inputs and targets; those of a loss with kinks are so far from the logits that no step reaches one."""
+    X = rng.standard_normal((ROWS, spec.widths[0]))
+    if spec.loss == "cross_entropy":
         return X, rng.integers(0, OUTPUTS, (ROWS, 1)).astype(float)
-    return X, rng.integers(0, 2, (ROWS, OUTPUTS)).astype(float)
+    if spec.loss not in {"mae", "huber"}:
+        return X, rng.integers(0, 2, (ROWS, OUTPUTS)).astype(float)
+    net = twin(spec)
+    Z, _ = naive_training.forward(net, naive_training.unflatten(theta, net), X.tolist(), masks_of(spec), None)
+    return X, np.array(Z) + spec.huber_delta * rng.choice([-2, -0.5, 0.5, 2], (ROWS, OUTPUTS))
 
 
 def gradient_of(net, theta, X, Y):
     gradient = np.full_like(theta, np.nan)
-    loss = loss_and_gradient(net, theta, X, Y, gradient)
+    loss = loss_and_gradient(net, theta, X, Y, gradient, *DROPS)
     return loss, gradient
 
 
@@ -87,7 +101,7 @@ def differences(net, theta, X, Y, step):
     numbers = np.empty_like(theta)
     for place in range(theta.size):
         around = [moved(theta, place, n * step) for n in (-2, -1, 1, 2)]
-        numbers[place] = fourth_order([loss_and_gradient(net, point, X, Y, unused) for point in around], step)
+        numbers[place] = fourth_order([loss_and_gradient(net, point, X, Y, unused, *DROPS) for point in around], step)
     return numbers
 
 
@@ -99,7 +113,7 @@ def pieces(net, theta, X, kinks):
     sides, at = [], 0
     for layer in range(net.widths.size - 2):
         at += (net.widths[layer] + 1) * net.widths[layer + 1]
-        Z = logits(net._replace(widths=net.widths[: layer + 2]), theta[:at], X)
+        Z = logits(net._replace(widths=net.widths[: layer + 2]), theta[:at], theta[:0], X, ROWS)
         sides += [np.greater(Z, kink) for kink in kinks]
     return np.stack([side.ravel() for side in sides])
 
@@ -111,39 +125,73 @@ def stays_on_its_pieces(net, theta, X, kinks, step):
     return all(np.array_equal(here, pieces(net, end, X, kinks)) for end in ends)
 
 
-def every_tensor_moves(net, theta, X, Y, step):
+def is_void(spec, tensor):
+    """Tell whether a tensor's gradient is zero: batch normalisation takes away what a bias adds."""
+    normalized = spec.normalization == "batch" and not spec.norm_after
+    return normalized and tensor.role == "bias" and tensor.layer < spec.depth
+
+
+def every_tensor_moves(spec, theta, X, Y, step):
     """Tell whether every tensor's gradient is far above the rounding error of the differences, about 1e-16 / step."""
-    gradient = gradient_of(net, theta, X, Y)[1]
-    return all(np.linalg.norm(tensor) > 1e-9 / step for tensor in tensors(gradient, net.widths))
+    gradient = gradient_of(spec.architecture, theta, X, Y)[1]
+    places = zip(spec.tensors, tensors(gradient, spec), strict=True)
+    return all(np.linalg.norm(part) > 1e-9 / step for tensor, part in places if not is_void(spec, tensor))
 
 
-def problem(name, loss, depth):
-    """Return (net, theta, X, Y, step): the first seed that no kink comes near and no dead layer cuts off."""
-    kinks = TEXTBOOK[name].kinks
-    net = architecture(widths_of(depth), name, loss)
+def problem(spec):
+    """Return (theta, X, Y, step): the first seed that no kink comes near and no dead layer cuts off."""
+    kinks = TEXTBOOK[spec.activation].kinks
     step = KINKED_STEP if kinks else STEP
     for seed in range(100):
-        rng = np.random.default_rng([seed, depth])
-        theta = parameters(rng, name, net.widths)
-        X, Y = data(rng, loss)
-        smooth = not kinks or stays_on_its_pieces(net, theta, X, kinks, step)
-        if smooth and every_tensor_moves(net, theta, X, Y, step):
-            return net, theta, X, Y, step
-    raise LookupError(f"no network of depth {depth} with {name} stays away from kinks")
+        rng = np.random.default_rng([seed, spec.depth])
+        theta = parameters(rng, spec)
+        X, Y = data(rng, spec, theta)
+        smooth = not kinks or stays_on_its_pieces(spec.architecture, theta, X, kinks, step)
+        if smooth and every_tensor_moves(spec, theta, X, Y, step):
+            return theta, X, Y, step
+    raise LookupError(f"no network of depth {spec.depth} with {spec.activation} stays away from kinks")
 
 
-def relative_errors(gradient, reference, widths):
-    pairs = zip(tensors(gradient, widths), tensors(reference, widths), strict=True)
-    return [np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in pairs]
+def relative_errors(gradient, reference, spec):
+    """Return the relative error of every tensor; of one whose gradient is zero, the absolute one."""
+    pairs = zip(spec.tensors, tensors(gradient, spec), tensors(reference, spec), strict=True)
+    return [np.linalg.norm(a - b) / (1 if is_void(spec, tensor) else np.linalg.norm(b)) for tensor, a, b in pairs]
+
+
+def expect_differences(spec, bound):
+    theta, X, Y, step = problem(spec)
+    _, gradient = gradient_of(spec.architecture, theta, X, Y)
+    reference = differences(spec.architecture, theta, X, Y, step)
+    assert max(relative_errors(gradient, reference, spec)) <= bound
 
 
 @pytest.mark.parametrize(("depth", "bound"), [(1, 1e-7), (3, 1e-7), (10, 1e-5)], ids=["depth1", "depth3", "depth10"])
 @all_losses
 @all_activations
 def test_gradient_is_the_central_difference(name, loss, depth, bound):
-    net, theta, X, Y, step = problem(name, loss, depth)
-    _, gradient = gradient_of(net, theta, X, Y)
-    assert max(relative_errors(gradient, differences(net, theta, X, Y, step), net.widths)) <= bound
+    expect_differences(network(widths_of(depth), name, loss), bound)
+
+
+@pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
+@pytest.mark.parametrize("dropout", [0.0, 0.3], ids=["all", "dropout"])
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("loss", LOSS_OPTIONS)
+def test_gradient_through_norms_masks_and_skips_is_the_central_difference(loss, norm, dropout, residual):
+    options = {"loss": "cross_entropy", **LOSS_OPTIONS[loss], **NORMS[norm]}
+    expect_differences(network(widths_of(3), "tanh", **options, dropout=dropout, residual=residual), 1e-7)
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer after"])
+@all_activations
+def test_gradient_of_every_activation_between_norms_is_the_naive_one(name, norm):
+    spec = network(widths_of(3), name, "mse", **NORMS[norm], dropout=0.3, residual=True)
+    rng = np.random.default_rng(5)
+    theta = parameters(rng, spec)
+    X, Y = data(rng, spec, theta)
+    loss, expected = naive_training.loss_and_gradient(twin(spec), theta, X.tolist(), Y.tolist(), masks_of(spec))
+    value, gradient = gradient_of(spec.architecture, theta, X, Y)
+    assert value == pytest.approx(loss.value, rel=1e-12)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-10, atol=1e-12)
 
 
 # --- the naive backward pass ---------------------------------------------------------------------------------------
@@ -153,24 +201,23 @@ def test_gradient_is_the_central_difference(name, loss, depth, bound):
 @all_losses
 @all_activations
 def test_gradient_is_the_naive_one(name, loss, widths):
-    rng = np.random.default_rng(8)
-    theta = parameters(rng, name, widths)
-    X, Y = data(rng, loss)
-    X = X[:, :4].copy()
-    value, gradient = gradient_of(architecture(widths, name, loss), theta, X, Y)
-    f, df, _ = TEXTBOOK[name]
-    expected_value, expected = naive.loss_and_gradient(theta.tolist(), widths, f, df, loss, X.tolist(), Y.tolist())
-    assert value == pytest.approx(expected_value, rel=1e-13)
+    spec, rng = network(widths, name, loss), np.random.default_rng(8)
+    theta = parameters(rng, spec)
+    X, Y = data(rng, spec, theta)
+    value, gradient = gradient_of(spec.architecture, theta, X, Y)
+    expected_loss, expected = naive_training.loss_and_gradient(twin(spec), theta, X.tolist(), Y.tolist())
+    assert value == pytest.approx(expected_loss.value, rel=1e-13)
     np.testing.assert_allclose(gradient, expected, rtol=0, atol=1e-13)
 
 
 @all_losses
 @all_activations
 def test_float32_gradient_is_the_float64_one_rounded(name, loss):
-    net, theta, X, Y, _ = problem(name, loss, 3)
-    theta, X, Y = (a.astype(np.float32) for a in (theta, X, Y))
-    value, gradient = gradient_of(net._replace(parameter=np.float32(net.parameter)), theta, X, Y)
-    exact = net._replace(parameter=float(np.float32(net.parameter)))
+    spec = network(widths_of(3), name, loss)
+    theta, X, Y = (a.astype(np.float32) for a in problem(spec)[:3])
+    single = NetworkSpec(spec.widths, name, loss=loss, dtype="float32").architecture
+    value, gradient = gradient_of(single, theta, X, Y)
+    exact = spec.architecture._replace(parameter=np.float64(single.parameter))
     expected_value, expected = gradient_of(exact, *(a.astype(np.float64) for a in (theta, X, Y)))
     assert value == pytest.approx(expected_value, rel=1e-5)
     assert np.linalg.norm(gradient - expected) < 1e-5 * np.linalg.norm(expected)
@@ -178,23 +225,26 @@ def test_float32_gradient_is_the_float64_one_rounded(name, loss):
 
 @all_losses
 def test_a_step_passes_no_gradient_to_the_layers_before(loss):
-    widths = widths_of(2)
-    rng = np.random.default_rng(9)
-    theta, (X, Y) = parameters(rng, "step", widths), data(rng, loss)
-    _, gradient = gradient_of(architecture(widths, "step", loss), theta, X, Y)
-    *before, last_weights, last_bias = tensors(gradient, widths)
+    spec, rng = network(widths_of(2), "step", loss), np.random.default_rng(9)
+    theta = parameters(rng, spec)
+    X, Y = data(rng, spec, theta)
+    _, gradient = gradient_of(spec.architecture, theta, X, Y)
+    *before, last_weights, last_bias = tensors(gradient, spec)
     assert all((tensor == 0).all() for tensor in before)
     assert np.linalg.norm(last_weights) > 0
     assert np.linalg.norm(last_bias) > 0
 
 
-def test_a_gradient_of_the_mean_is_the_mean_of_gradients():
-    net, theta, X, Y, _ = problem("tanh", "cross_entropy", 3)
+@pytest.mark.parametrize("norm", ["none", "layer", "layer after"])
+def test_a_gradient_of_the_mean_is_the_mean_of_gradients(norm):
+    spec = network(widths_of(3), "tanh", "cross_entropy", **NORMS[norm])
+    (theta, X, Y, _), net = problem(spec), spec.architecture
     rows = [gradient_of(net, theta, X[i : i + 1], Y[i : i + 1])[1] for i in range(ROWS)]
     np.testing.assert_allclose(gradient_of(net, theta, X, Y)[1], np.mean(rows, axis=0), rtol=0, atol=1e-15)
 
 
 def test_logits_are_the_naive_ones():
-    net, theta, X, _, _ = problem("gelu", "mse", 3)
-    _, Zs = naive.forward(naive.unflatten(theta.tolist(), net.widths.tolist()), TEXTBOOK["gelu"].f, X.tolist())
-    np.testing.assert_allclose(logits(net, theta, X), Zs[-1], rtol=0, atol=1e-14)
+    spec = network(widths_of(3), "gelu", "mse")
+    theta, X, _, _ = problem(spec)
+    _, Zs = naive.forward(naive.unflatten(theta.tolist(), spec.widths), TEXTBOOK["gelu"].f, X.tolist())
+    np.testing.assert_allclose(logits(spec.architecture, theta, theta[:0], X, ROWS), Zs[-1], rtol=0, atol=1e-14)

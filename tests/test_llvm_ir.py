@@ -17,11 +17,14 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from nnsim.kernels.cpu.dense import Architecture
 from numba.core.registry import CPUDispatcher
 
 import nnsim.kernels
 from nnsim.kernels import scalar_math
+from nnsim.kernels.cpu.optimizers import Moments
+from nnsim.kernels.cpu.training import COLUMNS, Data, State
+from nnsim.network import NetworkSpec
+from nnsim.recipe import Recipe
 
 KINDS = {"float32": np.float32, "float64": np.float64}
 SCALARS = ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos", "fma"]
@@ -47,21 +50,33 @@ def entry_points():
 
 def network(kind):
     """Return a tanh network with its parameters, inputs and labels."""
-    widths = np.array([3, 4, 2])
+    spec = NetworkSpec((3, 4, 2), "tanh", dtype=np.dtype(kind).name)
     theta = np.linspace(-1, 1, 26).astype(kind)
     X, Y = np.linspace(-1, 1, 15).reshape(5, 3).astype(kind), np.zeros((5, 1), kind)
-    return Architecture(widths, 3, kind(0), 0), theta, X, Y
+    return spec, theta, X, Y
+
+
+def architecture(kind):
+    spec, *arrays = network(kind)
+    return spec.architecture, *arrays
+
+
+def answering(kind):
+    """Return a network that is trained, its inputs and labels."""
+    net, theta, X, Y = architecture(kind)
+    return net, theta, np.empty(0, kind), X, Y
 
 
 def training(kind):
-    net, theta, X, Y = network(kind)
-    rates = kind(0.1), kind(0.9)
-    return net, theta, np.zeros_like(theta), X, Y, X, Y, 2, *rates, np.uint64(1), 0, np.zeros((1, 3))
+    spec, theta, X, Y = network(kind)
+    recipe, none = Recipe(0.1, batch_size=2, epochs=1), np.empty(0, kind)
+    state = State(theta, none, Moments(np.zeros_like(theta), none, np.ones(2)), np.ones(4), np.ones(3), none, none)
+    rest = Data(X, Y, X, Y), recipe.rates(5), np.uint64(1), 0, np.zeros((1, COLUMNS))
+    return spec.architecture, state, recipe.rule(spec), recipe.course(), *rest
 
 
 def probe(kind):
-    net, theta, X, Y = network(kind)
-    return net, theta, X, Y, np.empty((0, 0), kind), 1e-3
+    return *architecture(kind), np.empty((0, 0), kind), 1e-3
 
 
 def square(kind):
@@ -69,18 +84,18 @@ def square(kind):
 
 
 SAMPLES = {
-    "evaluate": lambda kind: (*network(kind), 2),
+    "evaluate": lambda kind: (*answering(kind), 2, False),
     "fill_normal": lambda kind: (np.empty(9, kind), np.uint64(1), 1, 0),
     "fill_permutation": lambda kind: (np.empty(9, np.int64), np.uint64(1), 1, 0),
     "fill_uniform": lambda kind: (np.empty(9, kind), np.uint64(1), 1, 0),
     "half_cosines": lambda kind: (np.zeros(9, kind), np.zeros(9, kind)),
-    "logits": lambda kind: network(kind)[:3],
-    "loss_and_gradient": lambda kind: (*network(kind), np.empty(26, kind)),
+    "logits": lambda kind: (*answering(kind)[:4], 2),
+    "loss_and_gradient": lambda kind: (*architecture(kind), np.empty(26, kind), np.uint64(1), 0),
     "matrix_product": lambda kind: (square(kind), square(kind), square(kind), False, True),
     "orthonormal_columns": lambda kind: (square(np.float64),),
     "powers": lambda kind: (np.zeros(9, kind), kind(0.5), np.zeros(9, kind)),
     "probe_layers": probe,
-    "scale_to_unit_variance": lambda kind: network(kind)[:3],
+    "scale_to_unit_variance": lambda kind: architecture(kind)[:3],
     "train_epochs": training,
     "value_and_slope": lambda kind: (3, np.zeros(9, kind), kind(0)),
 }

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 
-import naive
+import naive_losses
 import numba
 import numpy as np
 import pytest
+from cases import LOSSES as CASES
+from cases import naive_loss
 
 from nnsim.kernels.cpu.losses import loss_and_delta
 from nnsim.kernels.losses import LOSSES
+from nnsim.network import NetworkSpec
 
 KINDS = [np.float32, np.float64]
 INF = math.inf
@@ -20,16 +23,24 @@ all_losses = pytest.mark.parametrize("loss", LOSSES)
 
 
 @numba.njit(error_model="numpy")
-def run(code, Z, targets, delta, scratch):
-    return loss_and_delta(code, Z, targets, delta, scratch)
+def run(net, Z, targets, delta, scratch):
+    return loss_and_delta(net, Z, targets, delta, scratch)
 
 
-def evaluate(loss, Z, targets):
+def evaluate(loss, Z, targets, **options):
     """Return the loss and delta of a kernel."""
     delta = np.full_like(Z, np.nan)
     rows, outputs = Z.shape
-    value = run(LOSSES[loss], Z, targets, delta, np.empty((outputs + 2) * rows, Z.dtype))
+    net = architecture(loss, outputs, Z.dtype.name, **options)
+    value, _ = run(net, Z, targets, delta, np.empty((outputs + 2) * rows, Z.dtype))
     return value, delta
+
+
+def architecture(loss, outputs, dtype, **options):
+    """Return what the kernels know of a network with this loss; cross-entropy of one output is for them, too."""
+    spec = NetworkSpec((1, max(outputs, 2)), loss=loss, dtype=dtype, **options)
+    known, weights = spec.architecture, spec.architecture.loss_weights
+    return known._replace(loss_weights=weights[:outputs].copy())
 
 
 def case(loss, kind, rows=11, outputs=5, spread=3.0, seed=1):
@@ -47,11 +58,11 @@ def case(loss, kind, rows=11, outputs=5, spread=3.0, seed=1):
 @all_losses
 def test_equals_the_naive_loss(loss, kind, spread, shape):
     Z, Y = case(loss, kind, *shape, spread)
-    expected = naive.LOSSES[loss](Z.astype(float).tolist(), Y.astype(float).tolist())
+    expected = naive_losses.LOSSES[loss](Z.astype(float).tolist(), Y.astype(float).tolist())
     value, delta = evaluate(loss, Z, Y)
     eps = float(np.finfo(kind).eps)
     assert value == pytest.approx(expected.value, rel=10 * eps, abs=10 * eps)
-    # a difference of numbers up to 1, or up to |z| for squared errors
+    # a difference of numbers up to 1, or up to |z| for errors
     scale = max(1.0, float(abs(Z).max())) / (Z.size if loss != "cross_entropy" else shape[0])
     np.testing.assert_allclose(delta, expected.delta, rtol=10 * eps, atol=4 * eps * scale)
 
@@ -60,7 +71,7 @@ def test_equals_the_naive_loss(loss, kind, spread, shape):
 @all_kinds
 def test_binary_targets_may_be_probabilities(kind, y):
     Z, Y = np.array([[-2.0, 0.0, 3.0]], kind), np.full((1, 3), y, kind)
-    expected = naive.bce(Z.astype(float).tolist(), Y.astype(float).tolist())
+    expected = naive_losses.bce(Z.astype(float).tolist(), Y.astype(float).tolist())
     value, delta = evaluate("bce", Z, Y)
     assert value == pytest.approx(expected.value, rel=10 * float(np.finfo(kind).eps))
     np.testing.assert_allclose(delta, expected.delta, atol=4 * float(np.finfo(kind).eps))
@@ -163,20 +174,95 @@ def test_a_logit_that_is_not_finite_makes_the_loss_so(loss, kind, place, bad):
     assert not np.isfinite(evaluate(loss, Z, Y)[0])
 
 
+@pytest.mark.parametrize("spread", [1e-3, 1.0, 30.0, 1e4])
+@pytest.mark.parametrize("rows", [1, 9, 32])
+@pytest.mark.parametrize("name", CASES)
+@all_kinds
+def test_options_of_a_loss_equal_the_naive_ones(kind, name, rows, spread):
+    """Smoothed labels, weights of classes and of positive targets, Huber's delta; far out the loss is the gap."""
+    options = {"loss": "cross_entropy", **CASES[name]}
+    Z, Y = case(options["loss"], kind, rows, 3, spread)
+    expected = naive_loss(NetworkSpec((1, 3), **options))(Z.astype(float).tolist(), Y.astype(float).tolist())
+    value, delta = evaluate(**options, Z=Z, targets=Y)
+    eps = float(np.finfo(kind).eps)
+    # options in single precision are rounded, too
+    assert value == pytest.approx(expected.value, rel=20 * eps, abs=20 * eps)
+    largest = max(1.0, float(abs(Z).max())) if options["loss"] == "mse" else 3.0
+    np.testing.assert_allclose(delta, expected.delta, rtol=20 * eps, atol=10 * eps * largest / rows)
+
+
+@all_kinds
+@pytest.mark.parametrize("name", CASES)
+def test_a_batch_weighs_its_rows_or_their_classes_weights(name, kind):
+    options = {"loss": "cross_entropy", **CASES[name]}
+    Z, Y = case(options["loss"], kind, 7, 3)
+    net = architecture(outputs=3, dtype=np.dtype(kind).name, **options)
+    _, weight = run(net, Z, Y, np.empty_like(Z), np.empty(5 * 7, kind))
+    weights = options.get("loss_weights") if options["loss"] == "cross_entropy" else None
+    assert weight == (sum(weights[int(y)] for (y,) in Y) if weights else 7)
+
+
+@all_kinds
+@pytest.mark.parametrize("size", [1e3, 1e4])
+def test_smoothed_labels_of_a_confident_answer_cost_their_share_of_the_gap(kind, size):
+    value, delta = evaluate(
+        "cross_entropy", np.array([[size, -size]], kind), np.array([[0.0]], kind), label_smoothing=0.25
+    )
+    assert value == 2 * size / 8
+    np.testing.assert_array_equal(delta, [[0.125, -0.125]])
+
+
+@all_kinds
+@pytest.mark.parametrize(("z", "value", "slope"), [(1e4, 0.0, 0.0), (-1e4, 3e4, -3.0)])
+def test_a_positive_weight_far_out(kind, z, value, slope):
+    loss, delta = evaluate("bce", np.array([[z, z]], kind), np.array([[1.0, 1.0]], kind), loss_weights=(3.0, 3.0))
+    assert loss == value
+    np.testing.assert_array_equal(delta, [[slope / 2, slope / 2]])
+
+
+@all_kinds
+def test_a_positive_weight_spares_negative_targets(kind):
+    Z, Y = np.array([[-3.0, 0.5]], kind), np.zeros((1, 2), kind)
+    weighted, plain = evaluate("bce", Z, Y, loss_weights=(5.0, 9.0)), evaluate("bce", Z, Y)
+    assert weighted[0] == plain[0]
+    np.testing.assert_array_equal(weighted[1], plain[1])
+
+
+@all_kinds
+@pytest.mark.parametrize(("z", "slope"), [(1e4, 1.0), (-1e4, -1.0), (2.5, 0.0)])
+def test_absolute_error_has_slopes_of_one_and_none_at_its_kink(kind, z, slope):
+    value, delta = evaluate("mae", np.array([[z, z]], kind), np.full((1, 2), 2.5, kind))
+    assert value == abs(z - 2.5)
+    np.testing.assert_array_equal(delta, [[slope / 2, slope / 2]])
+
+
+HUBER = [(0.25, 0.03125, 0.25), (0.5, 0.125, 0.5), (-2.0, 0.875, -0.5), (1e4, 4999.875, 0.5), (-1e4, 4999.875, -0.5)]
+
+
+@all_kinds
+@pytest.mark.parametrize(("z", "value", "slope"), HUBER)
+def test_huber_is_square_near_and_linear_beyond(kind, z, value, slope):
+    found, delta = evaluate("huber", np.array([[z, z]], kind), np.zeros((1, 2), kind), huber_delta=0.5)
+    assert found == kind(value)
+    np.testing.assert_array_equal(delta, [[slope / 2, slope / 2]])
+
+
 # --- structure -----------------------------------------------------------------------------------------------------
 
 
-@all_losses
-def test_delta_is_the_gradient_of_the_loss(loss):
-    Z, Y = case(loss, np.float64, rows=4)
-    _, delta = evaluate(loss, Z, Y)
+@pytest.mark.parametrize("name", CASES)
+def test_delta_is_the_gradient_of_the_loss(name):
+    """No difference of this seed is so near to a kink, at 0 or Huber's delta, that a step crosses it."""
+    options = {"loss": "cross_entropy", **CASES[name]}
+    Z, Y = case(options["loss"], np.float64, rows=4, outputs=3)
+    _, delta = evaluate(**options, Z=Z, targets=Y)
     h = 1e-3
     for place in np.ndindex(Z.shape):
         values = []
         for step in (-2, -1, 1, 2):
             moved = Z.copy()
             moved[place] += step * h
-            values.append(evaluate(loss, moved, Y)[0])
+            values.append(evaluate(**options, Z=moved, targets=Y)[0])
         difference = (8 * (values[2] - values[1]) - (values[3] - values[0])) / (12 * h)
         assert delta[place] == pytest.approx(difference, abs=1e-11)
 

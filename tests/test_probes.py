@@ -65,7 +65,7 @@ class TestAgainstLoops:
         signal = np.random.default_rng(4).standard_normal((ROWS, WIDTHS[-1]))
         assert_same(probe(*arguments, signal), loops(*arguments, signal))
 
-    @pytest.mark.parametrize("loss", ["bce", "mse"])
+    @pytest.mark.parametrize("loss", ["bce", "mse", "mae", "huber"])
     def test_every_column_with_another_loss(self, loss):
         arguments = case("tanh", loss)
         assert_same(probe(*arguments), loops(*arguments))

@@ -17,24 +17,15 @@ import sys
 import llvmlite.binding
 import numpy as np
 import pytest
-from nnsim.kernels.cpu.dense import Architecture
+import reference_runs
+from reference_runs import KEY, drawn
 
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.activations import value_and_slope
-from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
+from nnsim.kernels.cpu.draws import fill_permutation, fill_uniform
 from nnsim.kernels.cpu.gemm import matrix_product
 from nnsim.kernels.cpu.linalg import orthonormal_columns
-from nnsim.kernels.cpu.training import train_epochs
-from nnsim.kernels.losses import LOSSES
 from nnsim.kernels.vector import VECTOR_BYTES
-
-KEY = np.uint64(0xB175)
-
-
-def drawn(n, kind, step=0):
-    out = np.empty(n, kind)
-    fill_normal(out, KEY, 1, step)
-    return out
 
 
 def draws(kind):
@@ -63,24 +54,14 @@ def products(kind):
     return results
 
 
-def trained(kind, activation, loss):
-    """Parameters, velocities and history after three epochs of a small network."""
-    widths = np.array([9, 21, 18, 4])
-    theta = kind(0.3) * drawn((10 * 21) + (22 * 18) + (19 * 4), kind, 3)
-    X = drawn(50 * 9, kind, 4).reshape(50, 9)
-    labels = np.abs(np.rint(2 * drawn(50, kind, 5))).clip(0, 3).reshape(50, 1)
-    Y = labels if loss == "cross_entropy" else (drawn(200, kind, 5) > 0).astype(kind).reshape(50, 4)
-    velocity, history = np.zeros_like(theta), np.zeros((3, 3))
-    net = Architecture(widths, ACTIVATIONS[activation].code, kind(0), LOSSES[loss])
-    train_epochs(
-        *(net, theta, velocity, X[:40], Y[:40], X[40:], Y[40:], 16, kind(0.05), kind(0.9), KEY, 0, history),
-    )
-    return theta, velocity, history
-
-
 def runs(kind):
-    cases = [("relu", "cross_entropy"), ("gelu", "bce"), ("tanh", "mse")]
-    return [array for case in cases for array in trained(kind, *case)]
+    return reference_runs.plain(kind.__name__)
+
+
+def everything(kind):
+    """Norms, dropout, skips, adaptive optimizers, clipping, schedules."""
+    name = kind.__name__
+    return [*reference_runs.batch_normalized(name), *reference_runs.layer_normalized(name)]
 
 
 def orthogonal(kind):
@@ -90,7 +71,7 @@ def orthogonal(kind):
 WHOLE = {
     f"{part.__name__}-{kind.__name__}": functools.partial(part, kind)
     for kind in (np.float32, np.float64)
-    for part in (draws, activations, products, runs)
+    for part in (draws, activations, products, runs, everything)
 }
 WHOLE["orthogonal"] = functools.partial(orthogonal, np.float64)
 SMALL = {name: WHOLE[name] for name in WHOLE if name.endswith("float32") or name in {"draws-float64", "orthogonal"}}

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import naive
+import naive_losses
+import naive_training
 import numpy as np
 import pytest
+from cases import naive_epochs, twin
+from naive_optimizers import Optimizer
 
 from nnsim import datasets, training
 from nnsim.errors import UsageError
 from nnsim.initializers import initialize
-from nnsim.kernels.cpu.draws import fill_permutation
-from nnsim.kernels.philox import SHUFFLE
 from nnsim.network import NetworkSpec
+from nnsim.recipe import Recipe
 from nnsim.seeding import key
-from nnsim.training import Batches, Recipe, batches, evaluate, loss_of, targets, train
+from nnsim.training import COLUMNS, Batches, batches, evaluate, loss_of, targets, train
 
 KEY = key(0, "tests", "training")
 DIGITS = NetworkSpec((64, 32, 10))
@@ -49,14 +51,13 @@ def small(loss="cross_entropy", widths=(3, 4, 2), rows=11):
     Y = {
         "cross_entropy": rng.integers(0, widths[-1], (2 * rows, 1)).astype(float),
         "bce": rng.integers(0, 2, (2 * rows, widths[-1])).astype(float),
-        "mse": rng.standard_normal((2 * rows, widths[-1])),
-    }[loss]
+    }.get(loss, rng.standard_normal((2 * rows, widths[-1])))
     return spec, Batches(X[:rows], Y[:rows], X[rows:], Y[rows:])
 
 
 def assert_same_run(found, expected):
     np.testing.assert_array_equal(found.theta, expected.theta)
-    np.testing.assert_array_equal(found.velocity, expected.velocity)
+    np.testing.assert_array_equal(found.state.moments.first, expected.state.moments.first)
     np.testing.assert_array_equal(found.history, expected.history)
     assert (found.status, found.diverged_at) == (expected.status, expected.diverged_at)
 
@@ -64,7 +65,7 @@ def assert_same_run(found, expected):
 class TestLearning:
     def test_digits_are_learnt(self, digits):
         run = train(DIGITS, start(DIGITS), digits, Recipe(epochs=15), KEY)
-        assert (run.status, run.diverged_at, run.history.shape) == ("done", -1, (15, 3))
+        assert (run.status, run.diverged_at, run.history.shape) == ("done", -1, (15, len(COLUMNS)))
         assert run.history[-1, 2] > 0.9
 
     def test_diabetes_is_learnt_as_well_as_by_least_squares(self, diabetes):
@@ -74,7 +75,7 @@ class TestLearning:
         X = np.column_stack([diabetes.X, np.ones(len(diabetes.X))]).astype(float)
         solution = np.linalg.lstsq(X, diabetes.Y.astype(float))[0]
         predicted = np.column_stack([diabetes.X_validation, np.ones(len(diabetes.X_validation))]) @ solution
-        linear = naive.r_squared(predicted.tolist(), diabetes.Y_validation.tolist())
+        linear = naive_losses.r_squared(predicted.tolist(), diabetes.Y_validation.tolist())
         assert 0.3 < linear - 0.05 < run.history[-1, 2]
 
     def test_a_linear_network_finds_least_squares(self, diabetes):
@@ -84,50 +85,53 @@ class TestLearning:
         solution = np.linalg.lstsq(diabetes.X.astype(float), diabetes.Y.astype(float))[0]
         np.testing.assert_allclose(W, solution, atol=1e-3)
 
-    @pytest.mark.parametrize("loss", naive.LOSSES)
+    @pytest.mark.parametrize("loss", naive_losses.LOSSES)
     def test_epochs_are_those_of_the_loops(self, loss):
         """Eleven rows in batches of four: the last batch of an epoch is smaller."""
         spec, data = small(loss)
         recipe = Recipe(0.1, 0.9, batch_size=4, epochs=3)
         run = train(spec, start(spec), data, recipe, KEY)
-        theta, velocity, losses = start(spec).tolist(), [0.0] * spec.n_parameters, []
-
-        def gradient_of(theta, X, Y):
-            return naive.loss_and_gradient(theta, spec.widths, math.tanh, lambda z: 1 - math.tanh(z) ** 2, loss, X, Y)
-
-        for epoch in range(recipe.epochs):
-            order = np.empty(11, np.int64)
-            fill_permutation(order, np.uint64(KEY), SHUFFLE, epoch)
-            rows = data.X.tolist(), data.Y.tolist()
-            theta, velocity, of_steps = naive.epoch(theta, velocity, gradient_of, rows, order, 4, 0.1, 0.9)
-            losses.append(sum(of_steps) / 11)
-        np.testing.assert_allclose(run.theta, theta, rtol=1e-11, atol=1e-13)
-        np.testing.assert_allclose(run.velocity, velocity, rtol=1e-11, atol=1e-13)
-        np.testing.assert_allclose(run.history[:, 0], losses, rtol=1e-11)
+        optimizer = Optimizer("momentum", spec.n_parameters)
+        epochs = naive_epochs(spec, start(spec), data, recipe, optimizer, KEY)
+        np.testing.assert_allclose(run.theta, epochs[-1].state.theta, rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(run.state.moments.first, optimizer.first, rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(run.history[:, 0], [epoch.loss for epoch in epochs], rtol=1e-11)
 
 
 class TestSegments:
     @pytest.mark.parametrize("cut", [0, 1, 4, 6])
     def test_two_calls_give_the_bits_of_one(self, digits, cut):
         whole = train(DIGITS, start(DIGITS), digits, RECIPE, KEY)
-        first = train(DIGITS, start(DIGITS), digits, replace(RECIPE, epochs=cut), KEY)
-        rest = replace(RECIPE, epochs=RECIPE.epochs - cut)
-        second = train(DIGITS, first.theta, digits, rest, KEY, first_epoch=cut, velocity=first.velocity)
-        assert_same_run(replace(second, history=np.concatenate([first.history, second.history])), whole)
+        first = train(DIGITS, start(DIGITS), digits, RECIPE, KEY, until=cut)
+        assert len(first.history) == cut
+        assert_same_run(train(DIGITS, first, digits, RECIPE, KEY), whole)
 
     def test_the_number_of_kernel_calls_does_not_matter(self, digits, monkeypatch):
         whole = train(DIGITS, start(DIGITS), digits, RECIPE, KEY)
         monkeypatch.setattr(training, "CALL_OPERATIONS", 3 * DIGITS.n_parameters * len(digits.X) * 2.5)
         assert_same_run(train(DIGITS, start(DIGITS), digits, RECIPE, KEY), whole)
 
-    def test_the_first_epoch_chooses_the_shuffles(self, digits):
-        first, later = (train(DIGITS, start(DIGITS), digits, RECIPE, KEY, first_epoch=n).theta for n in (0, 1))
-        assert (first != later).any()
+    def test_the_epochs_behind_a_run_choose_the_shuffles(self, digits):
+        first = train(DIGITS, start(DIGITS), digits, RECIPE, KEY, until=1)
+        forgetful = replace(first, history=first.history[:0])
+        later, again = (
+            train(DIGITS, run, digits, RECIPE, KEY, until=n).theta for run, n in ((first, 2), (forgetful, 1))
+        )
+        assert (later != again).any()
+
+    @pytest.mark.parametrize("until", [0, 2])
+    def test_a_run_that_is_there_already_is_left_as_it_is(self, digits, until):
+        first = train(DIGITS, start(DIGITS), digits, RECIPE, KEY, until=2)
+        assert_same_run(train(DIGITS, first, digits, RECIPE, KEY, until=until), first)
+
+    def test_until_goes_no_further_than_the_recipe(self, digits):
+        run = train(DIGITS, start(DIGITS), digits, RECIPE, KEY, until=100)
+        assert len(run.history) == RECIPE.epochs
 
     def test_no_epochs_change_nothing(self, digits):
         run = train(DIGITS, start(DIGITS), digits, replace(RECIPE, epochs=0), KEY)
         np.testing.assert_array_equal(run.theta, start(DIGITS))
-        assert (run.status, run.history.shape) == ("done", (0, 3))
+        assert (run.status, run.history.shape) == ("done", (0, len(COLUMNS)))
 
 
 class TestDeterminism:
@@ -139,9 +143,11 @@ class TestDeterminism:
         assert (found != other).any()
 
     def test_arguments_are_left_as_they_were(self, digits):
-        arrays = [start(DIGITS), np.ones(DIGITS.n_parameters, np.float32), digits.X, digits.Y]
+        theta, first = start(DIGITS), train(DIGITS, start(DIGITS), digits, RECIPE, KEY, until=1)
+        arrays = [theta, first.theta, first.history, first.state.theta, first.state.moments.first, digits.X, digits.Y]
         before = [array.copy() for array in arrays]
-        train(DIGITS, arrays[0], digits, RECIPE, KEY, velocity=arrays[1])
+        train(DIGITS, theta, digits, RECIPE, KEY)
+        train(DIGITS, first, digits, RECIPE, KEY)
         for array, copy in zip(arrays, before, strict=True):
             np.testing.assert_array_equal(array, copy)
 
@@ -149,12 +155,19 @@ class TestDeterminism:
 class TestDivergence:
     @pytest.mark.parametrize("first_epoch", [0, 5])
     def test_it_is_a_status_with_its_step(self, digits, first_epoch):
-        recipe = Recipe(1e6, epochs=8, batch_size=100)
-        run = train(DIGITS, start(DIGITS), digits, recipe, KEY, first_epoch=first_epoch)
+        recipe = Recipe(1e6, epochs=8 + first_epoch, batch_size=100)
+        gentle = replace(recipe, learning_rate=0.01)
+        before = train(DIGITS, start(DIGITS), digits, gentle, KEY, until=first_epoch)
+        run = train(DIGITS, before, digits, recipe, KEY)
         steps = math.ceil(len(digits.X) / 100)
         assert run.status == "diverged"
         assert 0 < run.diverged_at - first_epoch * steps < 8 * steps
-        assert len(run.history) == run.diverged_at // steps - first_epoch
+        assert len(run.history) == run.diverged_at // steps
+        np.testing.assert_array_equal(run.history[:first_epoch], before.history)
+
+    def test_a_run_that_has_diverged_goes_no_further(self, digits):
+        run = train(DIGITS, start(DIGITS), digits, Recipe(1e6, epochs=8, batch_size=100), KEY)
+        assert train(DIGITS, run, digits, Recipe(0.01, epochs=8, batch_size=100), KEY) is run
 
     def test_the_parameters_are_those_after_the_last_finished_step(self, diabetes):
         """Where step k is the first with an infinite loss, k steps were taken: one an epoch here."""
@@ -162,13 +175,10 @@ class TestDivergence:
         recipe = Recipe(10.0, batch_size=len(diabetes.X), epochs=1000)
         run = train(spec, start(spec), diabetes, recipe, KEY)
         assert run.status == "diverged"
-        stopped = train(spec, start(spec), diabetes, replace(recipe, epochs=run.diverged_at - 1), KEY)
+        stopped = train(spec, start(spec), diabetes, recipe, KEY, until=run.diverged_at - 1)
         assert stopped.status == "done"
         np.testing.assert_array_equal(stopped.history, run.history[: run.diverged_at - 1])
-        last = replace(recipe, epochs=1)
-        again = train(
-            spec, stopped.theta, diabetes, last, KEY, first_epoch=run.diverged_at - 1, velocity=stopped.velocity
-        )
+        again = train(spec, stopped, diabetes, recipe, KEY, until=run.diverged_at)
         np.testing.assert_array_equal(again.theta, run.theta)
 
     def test_a_last_step_that_leaves_no_finite_loss_has_diverged(self, diabetes):
@@ -180,7 +190,7 @@ class TestDivergence:
     def test_parameters_that_are_not_finite_diverge_at_once(self, digits):
         theta = np.full_like(start(DIGITS), np.nan)
         run = train(DIGITS, theta, digits, RECIPE, KEY)
-        assert (run.status, run.diverged_at, run.history.shape) == ("diverged", 0, (0, 3))
+        assert (run.status, run.diverged_at, run.history.shape) == ("diverged", 0, (0, len(COLUMNS)))
 
     def test_the_number_of_kernel_calls_does_not_matter(self, digits, monkeypatch):
         recipe = Recipe(1e6, epochs=8, batch_size=100)
@@ -213,14 +223,30 @@ class TestUsage:
             train(spec, start(spec), digits, RECIPE, KEY)
 
 
-class TestVelocity:
+class TestStart:
     @pytest.mark.parametrize(("size", "dtype"), [(1, np.float64), (26, np.float32), (27, np.float64)])
-    def test_one_that_does_not_fit_is_refused(self, size, dtype):
+    def test_parameters_that_do_not_fit_are_refused(self, size, dtype):
         spec, data = small()
-        with pytest.raises(UsageError, match="velocity must be"):
-            train(
-                spec, start(spec), data, Recipe(0.1, 0.9, batch_size=4, epochs=1), KEY, velocity=np.zeros(size, dtype)
-            )
+        with pytest.raises(UsageError, match="theta must be"):
+            train(spec, np.zeros(size, dtype), data, Recipe(0.1, 0.9, batch_size=4, epochs=1), KEY)
+
+    @pytest.mark.parametrize(
+        ("options", "recipe"),
+        [
+            ({}, {"optimizer": "adam"}),
+            ({}, {"patience": 2}),
+            ({"normalization": "batch"}, {}),
+            ({"widths": (3, 5, 2)}, {}),
+        ],
+        ids=["optimizer", "patience", "norm", "widths"],
+    )
+    def test_a_run_of_another_kind_cannot_go_on(self, options, recipe):
+        """Its state holds other numbers than the kernels would read."""
+        spec, data = small()
+        plain = Recipe(0.1, batch_size=4, epochs=3, optimizer="sgd")
+        run = train(spec, start(spec), data, plain, KEY, until=1)
+        with pytest.raises(UsageError, match=r"^theta must|^a run goes on only with the network and the recipe"):
+            train(replace(spec, **options), run, data, replace(plain, **recipe), KEY)
 
 
 class TestRecipe:
@@ -246,28 +272,37 @@ class TestRecipe:
     def test_no_momentum_is_plain_descent(self):
         spec, data = small()
         run = train(spec, start(spec), data, Recipe(0.1, 0.0, batch_size=4, epochs=2), KEY)
-        assert not run.velocity.any()
+        assert not run.state.moments.first.any()
 
 
 class TestEvaluation:
-    @pytest.mark.parametrize("loss", naive.LOSSES)
+    @pytest.mark.parametrize("loss", naive_losses.LOSSES)
     def test_loss_and_metric_are_those_of_the_loops(self, loss):
         spec, data = small(loss, widths=(3, 8, 4), rows=50)
         theta, X, Y = start(spec), data.X, data.Y
-        Z = naive.forward(naive.unflatten(theta.tolist(), spec.widths), math.tanh, X.tolist())[1][-1]
-        expected = naive.LOSSES[loss](Z, Y.tolist()).value, naive.METRICS[loss](Z, Y.tolist())
-        assert evaluate(spec, theta, X, Y) == pytest.approx(expected, rel=1e-12)
+        Z = naive_training.logits(twin(spec), theta, X.tolist(), [])
+        expected = naive_losses.LOSSES[loss](Z, Y.tolist()).value, naive_losses.METRICS[loss](Z, Y.tolist())
+        assert evaluate(spec, theta, X, Y)[:2] == pytest.approx(expected, rel=1e-12)
 
     def test_rows_beyond_one_batch_count(self, digits):
         theta = start(DIGITS)
         parts = [evaluate(DIGITS, theta, digits.X[half], digits.Y[half]) for half in (slice(600), slice(600, 1200))]
         whole = evaluate(DIGITS, theta, digits.X[:1200], digits.Y[:1200])
-        assert whole == pytest.approx(np.mean(parts, axis=0), rel=1e-6)
+        assert whole == pytest.approx(np.mean(parts, axis=0), rel=1e-6, nan_ok=True)
 
     def test_the_history_ends_with_the_evaluation_of_the_result(self, digits):
         run = train(DIGITS, start(DIGITS), digits, RECIPE, KEY)
         found = evaluate(DIGITS, run.theta, digits.X_validation, digits.Y_validation)
-        assert tuple(run.history[-1, 1:]) == pytest.approx(found, rel=1e-6)
+        assert tuple(run.history[-1, 1:4]) == pytest.approx(found, rel=1e-6, nan_ok=True)
+
+    @pytest.mark.parametrize("size", [0, 7, 9])
+    def test_statistics_that_do_not_fit_are_refused(self, size):
+        spec, data = small()
+        with pytest.raises(UsageError, match=rf"^statistics must be 8, got {size}$"):
+            evaluate(
+                replace(spec, normalization="batch"),
+                *(np.zeros(spec.n_parameters + 8), data.X, data.Y, np.zeros(size)),
+            )
 
     def test_the_mean_target_has_no_r_squared(self, diabetes):
         spec = NetworkSpec((10, 1), loss="mse")

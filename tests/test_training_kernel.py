@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import naive
+import naive_losses
+import naive_training
 import numpy as np
 import pytest
+from cases import KEY, LOSSES, data, naive_epochs, naive_run, network, parameters, twin
 from naive_activations import TEXTBOOK
-from nnsim.kernels.cpu.dense import Architecture
+from naive_optimizers import Optimizer
 
 from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.cpu.optimizers import Moments
 from nnsim.kernels.cpu.training import (
+    COLUMNS,
     TRAIN_LOSS,
     VALIDATION_LOSS,
     VALIDATION_METRIC,
+    Data,
+    State,
     evaluate,
     logits,
     loss_and_gradient,
     train_epochs,
 )
-from nnsim.kernels.losses import LOSSES
 from nnsim.kernels.philox import SHUFFLE
+from nnsim.recipe import Recipe
+from nnsim.schedules import plateau
 
-KEY = 0x5EED
 WIDTHS = (4, 6, 5, 3)
 ROWS = 22
 
@@ -35,52 +41,46 @@ class Run:
     """A small network, its data and the state that training changes."""
 
     def __init__(self, loss, activation="tanh", kind=np.float64, rows=ROWS, widths=WIDTHS):
-        rng = np.random.default_rng(31)
-        entry = ACTIVATIONS[activation]
-        self.kind, self.loss, self.activation, self.widths = kind, loss, activation, widths
-        self.net = Architecture(np.array(widths), entry.code, kind(entry.parameter or 0), LOSSES[loss])
-        size = sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(widths))
-        self.theta = (0.5 * rng.standard_normal(size)).astype(kind)
-        self.velocity = np.zeros_like(self.theta)
-        self.X, self.Y = self.data(rng, rows)
-        self.X_validation, self.Y_validation = self.data(rng, 9)
+        self.spec = network(loss, "none", widths, activation, np.dtype(kind).name)
+        self.net, self.theta = self.spec.architecture, parameters(self.spec)
+        self.velocity, self.statistics = np.zeros_like(self.theta), self.spec.initial_statistics()
+        drawn = data(self.spec, rows)
+        self.X, self.Y = drawn.X, drawn.Y
+        self.X_validation, self.Y_validation = drawn.X_validation, drawn.Y_validation
 
-    def data(self, rng, rows):
-        X = rng.standard_normal((rows, self.widths[0]))
-        outputs = self.widths[-1]
-        if self.loss == "cross_entropy":
-            Y = rng.integers(0, outputs, (rows, 1))
-        else:
-            Y = rng.integers(0, 2, (rows, outputs))
-        return X.astype(self.kind), Y.astype(self.kind)
+    def state(self, recipe):
+        """Return the state of a run that does not stop early."""
+        none = self.theta[:0]
+        moments = Moments(self.velocity, none, np.ones(2))
+        watching = plateau(recipe.parsed_schedule, recipe.learning_rate)[1], np.array([math.inf, -1.0, 0.0])
+        return State(self.theta, self.statistics, moments, *watching, none, none)
 
     def train(self, epochs, batch=5, learning_rate=0.1, momentum=0.9, first=0, key=KEY):
         """Train on; return (step of divergence or -1, history)."""
-        history = np.full((epochs, 3), -7.0)
-        step = train_epochs(
-            *(self.net, self.theta, self.velocity, self.X, self.Y, self.X_validation, self.Y_validation),
-            *(batch, self.kind(learning_rate), self.kind(momentum), np.uint64(key), first, history),
+        recipe, history = Recipe(learning_rate, momentum, batch, epochs), np.full((epochs, COLUMNS), -7.0)
+        rows = Data(self.X, self.Y, self.X_validation, self.Y_validation)
+        done, stopped = train_epochs(
+            *(self.net, self.state(recipe), recipe.rule(self.spec), recipe.course(), rows),
+            *(recipe.rates(len(self.X)), np.uint64(key), first, history),
         )
-        return step, history
+        return (done * recipe.steps(len(self.X)) + stopped if stopped >= 0 else -1), history
+
+    def evaluate(self, batch):
+        """Return loss and metric on the validation rows."""
+        rows = self.X_validation, self.Y_validation
+        return evaluate(self.net, self.theta, self.statistics, *rows, batch, False)[:2]
 
     def naive_gradient(self, theta, X, Y):
-        f, df, _ = TEXTBOOK[self.activation]
-        return naive.loss_and_gradient(theta, self.widths, f, df, self.loss, X, Y)
+        loss, gradient = naive_training.loss_and_gradient(twin(self.spec), theta, X, Y)
+        return loss.value, gradient
 
     def naive_logits(self, theta, X):
-        return naive.forward(naive.unflatten(theta, self.widths), TEXTBOOK[self.activation].f, X.tolist())[1][-1]
+        return naive_training.logits(twin(self.spec), theta, X.tolist(), [])
 
     def naive_train(self, epochs, batch, learning_rate, momentum):
-        """Return (theta, velocity, mean training loss of each epoch) of the naive twin."""
-        theta, velocity, losses = self.theta.tolist(), self.velocity.tolist(), []
-        data = self.X.tolist(), self.Y.tolist()
-        for number in range(epochs):
-            order = naive.permutation(len(self.X), KEY, SHUFFLE, number)
-            theta, velocity, steps = naive.epoch(
-                theta, velocity, self.naive_gradient, data, order, batch, learning_rate, momentum
-            )
-            losses.append(sum(steps) / len(order))
-        return theta, velocity, losses
+        """Return (theta, mean training loss of each epoch) of the naive twin."""
+        run = naive_run(self.spec, self.theta, self, Recipe(learning_rate, momentum, batch, epochs))
+        return run[-1].state.theta, [epoch.loss for epoch in run]
 
 
 # --- against the naive epochs --------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ class Run:
 @all_losses
 def test_epochs_equal_the_naive_ones(loss, batch, momentum):
     run = Run(loss)
-    theta, _, losses = run.naive_train(3, batch, 0.02, momentum)
+    theta, losses = run.naive_train(3, batch, 0.02, momentum)
     step, history = run.train(3, batch, 0.02, momentum)
     assert step == -1
     np.testing.assert_allclose(run.theta, theta, rtol=0, atol=1e-12)
@@ -101,7 +101,7 @@ def test_epochs_equal_the_naive_ones(loss, batch, momentum):
 @pytest.mark.parametrize("activation", TEXTBOOK)
 def test_epochs_of_every_activation_equal_the_naive_ones(activation):
     run = Run("cross_entropy", activation)
-    theta, _, losses = run.naive_train(2, 5, 0.05, 0.9)
+    theta, losses = run.naive_train(2, 5, 0.05, 0.9)
     _, history = run.train(2, 5, 0.05, 0.9)
     np.testing.assert_allclose(run.theta, theta, rtol=0, atol=1e-12)
     np.testing.assert_allclose(history[:, TRAIN_LOSS], losses, rtol=0, atol=1e-12)
@@ -110,7 +110,7 @@ def test_epochs_of_every_activation_equal_the_naive_ones(activation):
 @all_losses
 def test_float32_epochs_are_near_the_naive_ones(loss):
     run = Run(loss, kind=np.float32)
-    theta, _, losses = run.naive_train(3, 5, 0.1, 0.9)
+    theta, losses = run.naive_train(3, 5, 0.1, 0.9)
     _, history = run.train(3)
     np.testing.assert_allclose(run.theta, theta, rtol=0, atol=1e-5)
     np.testing.assert_allclose(history[:, TRAIN_LOSS], losses, rtol=1e-5)
@@ -118,9 +118,10 @@ def test_float32_epochs_are_near_the_naive_ones(loss):
 
 def test_velocity_is_the_naive_one():
     run = Run("mse")
-    _, velocity, _ = run.naive_train(3, 5, 0.1, 0.9)
+    optimizer = Optimizer("momentum", run.theta.size, 0.9)
+    naive_epochs(run.spec, run.theta, run, Recipe(0.1, 0.9, 5, 3), optimizer)
     run.train(3)
-    np.testing.assert_allclose(run.velocity, velocity, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(run.velocity, optimizer.first, rtol=0, atol=1e-12)
 
 
 def test_without_momentum_the_velocity_is_left_alone():
@@ -131,7 +132,7 @@ def test_without_momentum_the_velocity_is_left_alone():
 
 def test_without_a_hidden_layer_it_is_the_linear_model():
     run = Run("mse", widths=(4, 3))
-    theta, _, _ = run.naive_train(3, 5, 0.1, 0.9)
+    theta, _ = run.naive_train(3, 5, 0.1, 0.9)
     run.train(3)
     np.testing.assert_allclose(run.theta, theta, rtol=0, atol=1e-12)
 
@@ -151,7 +152,7 @@ def test_a_batch_larger_than_the_data_is_one_batch(loss):
 def test_the_first_step_of_one_batch_goes_down_the_gradient():
     run = Run("cross_entropy")
     gradient = np.empty_like(run.theta)
-    loss = loss_and_gradient(run.net, run.theta, run.X, run.Y, gradient)
+    loss = loss_and_gradient(run.net, run.theta, run.X, run.Y, gradient, np.uint64(KEY), 0)
     start = run.theta.copy()
     _, history = run.train(1, batch=ROWS, learning_rate=0.25)
     np.testing.assert_allclose(run.theta, start - 0.25 * gradient, rtol=0, atol=1e-15)
@@ -228,7 +229,7 @@ def test_history_holds_the_validation_loss_and_metric_after_each_epoch(loss):
     _, history = run.train(3)
     for epoch in range(3):
         again.train(1, first=epoch)
-        value, metric = evaluate(again.net, again.theta, again.X_validation, again.Y_validation, 5)
+        value, metric = again.evaluate(5)
         assert history[epoch, VALIDATION_LOSS] == value
         assert history[epoch, VALIDATION_METRIC] == metric
 
@@ -238,17 +239,17 @@ def test_history_holds_the_validation_loss_and_metric_after_each_epoch(loss):
 def test_evaluation_equals_the_naive_loss_and_metric(loss, batch):
     run = Run(loss)
     run.train(5)
-    value, metric = evaluate(run.net, run.theta, run.X_validation, run.Y_validation, batch)
+    value, metric = run.evaluate(batch)
     Z = run.naive_logits(run.theta.tolist(), run.X_validation)
     Y = run.Y_validation.tolist()
-    assert value == pytest.approx(naive.LOSSES[loss](Z, Y).value, rel=1e-12)
-    assert metric == pytest.approx(naive.METRICS[loss](Z, Y), rel=1e-12)
+    assert value == pytest.approx(twin(run.spec).loss(Z, Y).value, rel=1e-12)
+    assert metric == pytest.approx(naive_losses.METRICS[run.spec.loss](Z, Y), rel=1e-12)
 
 
 def linear(loss, outputs):
     """Return a network without hidden layer whose logits are its inputs."""
     theta = np.concatenate([np.eye(outputs).ravel(), np.zeros(outputs)])
-    return Architecture(np.array([outputs, outputs]), 0, 0.0, LOSSES[loss]), theta
+    return network(loss, widths=(outputs, outputs)), theta
 
 
 METRICS = [
@@ -259,21 +260,23 @@ METRICS = [
     ("mse", [[1, 2], [3, 5]], [[1, 2], [3, 5]], 1.0),
     ("mse", [[2, 2], [2, 2]], [[1, 0], [3, 4]], 0.0),
     ("mse", [[3, 4], [1, 0]], [[1, 0], [3, 4]], -3.0),
+    ("mae", [[3, 4], [1, 0]], [[1, 0], [3, 4]], -3.0),
+    ("huber", [[1, 2], [3, 5]], [[1, 2], [3, 5]], 1.0),
 ]
 
 
 @pytest.mark.parametrize(("loss", "Z", "Y", "expected"), METRICS)
 def test_metric(loss, Z, Y, expected):
     Z, Y = np.array(Z, float), np.array(Y, float)
-    net, theta = linear(loss, Z.shape[1])
-    assert evaluate(net, theta, Z, Y, 2)[1] == pytest.approx(expected, abs=1e-15)
+    spec, theta = linear(loss, Z.shape[1])
+    assert evaluate(spec.architecture, theta, theta[:0], Z, Y, 2, False)[1] == pytest.approx(expected, abs=1e-15)
 
 
 def test_logits_of_a_row_do_not_depend_on_the_batch():
     run = Run("mse", "silu", np.float32)
-    whole = logits(run.net, run.theta, run.X)
+    whole = logits(run.net, run.theta, run.statistics, run.X, ROWS)
     for i in range(ROWS):
-        np.testing.assert_array_equal(logits(run.net, run.theta, run.X[i : i + 1])[0], whole[i])
+        np.testing.assert_array_equal(logits(run.net, run.theta, run.statistics, run.X[i : i + 1], 1)[0], whole[i])
 
 
 # --- divergence ----------------------------------------------------------------------------------------------------

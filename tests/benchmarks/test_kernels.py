@@ -80,10 +80,12 @@ def test_network(benchmark, passes, dtype):
     products = [fan_in * fan_out for fan_in, fan_out in spec.fans]
     benchmark.group = "network 64-128-128-10, 64 rows"
     if passes == "forward":
-        logits(net, theta, X)
-        benchmark(logits, net, theta, X)
+        arguments = net, theta, spec.initial_statistics(), X, 64
+        logits(*arguments)
+        benchmark(logits, *arguments)
         report(benchmark, 2 * 64 * sum(products), dtype)
     else:
-        loss_and_gradient(net, theta, X, Y, gradient)
-        benchmark(loss_and_gradient, net, theta, X, Y, gradient)
+        arguments = net, theta, X, Y, gradient, KEY, 0
+        loss_and_gradient(*arguments)
+        benchmark(loss_and_gradient, *arguments)
         report(benchmark, 2 * 64 * (3 * sum(products) - products[0]), dtype)
