@@ -49,7 +49,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 class TestDeath:
     def test_every_kill_point_and_every_refusal_of_the_disk(self) -> None:
-        assert outcome("faults.py", "--chunks", "4")["points"] >= 300
+        assert outcome("faults.py", "--chunks", "2")["points"] >= 300
 
     def test_twenty_kills_at_random_moments(self) -> None:
         assert outcome("soak.py", "--kills", "20")["kills"] == 20
