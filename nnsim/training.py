@@ -134,16 +134,18 @@ def _new_state(spec: NetworkSpec, theta: np.ndarray, recipe: Recipe) -> State:
     )
 
 
+def _shapes(state: State) -> list[tuple[int, ...]]:
+    return [array.shape for array in (*state, *state.moments) if isinstance(array, np.ndarray)]
+
+
 def _going_on(run: Run, spec: NetworkSpec, recipe: Recipe) -> State:
     """Return a copy of a run's state, which holds all that the kernels will read and write."""
-    state, wanted = _copy(run.state), _new_state(spec, run.state.theta, recipe)
-    pairs = zip((*state, *state.moments), (*wanted, *wanted.moments), strict=True)
-    if any(have.shape != want.shape for have, want in pairs if isinstance(have, np.ndarray)):
+    if _shapes(run.state) != _shapes(_new_state(spec, run.state.theta, recipe)):
         raise UsageError(
             "a run goes on only with the network and the recipe it began with: "
             "the normalisation, the optimizer or early stopping are others"
         )
-    return state
+    return _copy(run.state)
 
 
 def _check_two_classes(spec: NetworkSpec) -> None:
@@ -155,8 +157,8 @@ def _check_two_classes(spec: NetworkSpec) -> None:
 
 
 def _copy(state: State) -> State:
-    moments = Moments(*(array.copy() for array in state.moments))
-    return State(*(moments if part is state.moments else part.copy() for part in state))
+    arrays = {name: part.copy() for name, part in state._asdict().items() if isinstance(part, np.ndarray)}
+    return state._replace(moments=Moments(*(array.copy() for array in state.moments)), **arrays)
 
 
 def _run(state: State, recipe: Recipe, history: np.ndarray, diverged_at: int) -> Run:
