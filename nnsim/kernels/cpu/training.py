@@ -10,7 +10,7 @@ from nnsim.kernels.cpu.draws import permute
 from nnsim.kernels.cpu.dropout import fill_masks
 from nnsim.kernels.cpu.losses import loss_and_delta
 from nnsim.kernels.cpu.metrics import area_under_curve, hits, spread, squares
-from nnsim.kernels.cpu.network import layer_matrix, new_workspace
+from nnsim.kernels.cpu.network import layer_matrix, layer_vector, new_workspace
 from nnsim.kernels.cpu.normalization import update_running
 from nnsim.kernels.cpu.optimizers import Moments, clip_gradient, update
 from nnsim.kernels.cpu.passes import backward, forward
@@ -147,7 +147,8 @@ def logits(net, theta, statistics, X, batch):
     for start in range(0, n, batch):
         x = X[start : start + batch]
         forward(net, theta, statistics, x, work, False)
-        Z[start : start + batch] = layer_matrix(work, work.z, net.widths.size - 2, x.shape[0], outputs)
+        answers = layer_vector(work, work.z, net.widths.size - 2, x.shape[0], outputs)
+        _copy(answers, Z[start : start + batch].reshape(answers.size))
     return Z
 
 
