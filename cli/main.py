@@ -14,7 +14,11 @@ import click
 
 from nnsim.errors import NnsimError
 
+from .gradcheck import gradcheck
+from .lr_find import lr_find
+from .predict import predict
 from .study import study
+from .train import train
 
 STOPPED_BY_SIGNAL = 75
 STOPPED_BY_CTRL_C = 130
@@ -34,7 +38,8 @@ def nnsim() -> None:
     """
 
 
-nnsim.add_command(study)
+for _command in (study, train, predict, lr_find, gradcheck):
+    nnsim.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 1 error while running, 2 wrong usage, 3 some trials failed, 4 a claim failed under ``--strict``,
+        0 done, 1 error while running, 2 wrong usage, 3 some trials failed, 4 a claim failed under ``--strict`` or a
+        gradient is wrong,
         75 stopped by SIGTERM or SIGUSR1, 130 stopped by Ctrl-C.
     """
     _listen_to_batch_systems()

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from nnsim.experiment.config import to_json
@@ -24,29 +20,29 @@ from nnsim.study_runner import StudyResult, default_output, plan_study
 
 from .options import as_text
 from .progress import duration
+from .tables import console, print_table
 
-PAGE_WIDTH = 120
 VERDICT_STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow", "untested": "dim"}
 
 
 def print_list(studies: Iterable[Study]) -> None:
     """Print one line a study."""
-    _print_table(("study", "question"), [(study.name, study.question) for study in studies])
+    print_table(("study", "question"), [(study.name, study.question) for study in studies])
 
 
 def print_study(study: Study) -> None:
     """Print everything that a study says about itself, and what each preset costs."""
-    console = _console()
-    console.print(Text(study.title, style="bold"))
+    terminal = console()
+    terminal.print(Text(study.title, style="bold"))
     for heading in ("question", "expect", "falsify", "misreading"):
-        console.print(Text(f"\n{heading}: ", style="bold").append(getattr(study, heading), style="not bold"))
-    _print_table(("axis", "meaning", "allowed", *PRESETS), [_axis_row(axis) for axis in study.axes])
+        terminal.print(Text(f"\n{heading}: ", style="bold").append(getattr(study, heading), style="not bold"))
+    print_table(("axis", "meaning", "allowed", *PRESETS), [_axis_row(axis) for axis in study.axes])
     _print_list("claims", study.statements)
     tables = {name: ", ".join(column.name for column in columns) for name, columns in measured_columns(study).items()}
-    _print_table(("table", "columns"), list(tables.items()))
+    print_table(("table", "columns"), list(tables.items()))
     plans = {preset: plan_study(study, preset) for preset in PRESETS}
     rows = [(preset, str(sum(plan.counts.values())), duration(plan.seconds)) for preset, plan in plans.items()]
-    _print_table(("preset", "trials", "on one core, about"), rows)
+    print_table(("preset", "trials", "on one core, about"), rows)
     _print_list("references", study.references)
 
 
@@ -83,7 +79,7 @@ def print_result(result: StudyResult, as_json: bool) -> None:
         click.echo(json.dumps(_outcome(result)))
         return
     rows = [_claim_row(claim) for claim in result.claims.to_dict("records")]
-    _print_table(("claim", "verdict", "measured", "predicted", "statement"), rows)
+    print_table(("claim", "verdict", "measured", "predicted", "statement"), rows)
     from nnsim.report.claims import verdict_sentence  # pandas is loaded by now
 
     click.echo(verdict_sentence(result.claims))
@@ -102,8 +98,8 @@ def print_failures(result: StudyResult, verbose: bool) -> None:
 
 
 def _print_plan(plan: Plan, outcome: dict[str, Any]) -> None:
-    _print_table(("axis", "values"), [(axis.option, as_text(plan.config[axis.name])) for axis in plan.study.axes])
-    _print_table(("kind", "trials"), [(kind, str(count)) for kind, count in plan.counts.items()])
+    print_table(("axis", "values"), [(axis.option, as_text(plan.config[axis.name])) for axis in plan.study.axes])
+    print_table(("kind", "trials"), [(kind, str(count)) for kind, count in plan.counts.items()])
     click.echo(f"{sum(plan.counts.values())} trials in {outcome['chunks']} chunks into {outcome['output']}")
     click.echo(
         f"about {duration(outcome['seconds'])} with {outcome['jobs']} jobs ({duration(plan.seconds)} on one core), "
@@ -146,19 +142,6 @@ def _outcome(result: StudyResult) -> dict[str, Any]:
     }
 
 
-def _console() -> Console:
-    width = None if sys.stdout.isatty() else PAGE_WIDTH
-    return Console(file=sys.stdout, width=width, highlight=False, markup=False)
-
-
 def _print_list(heading: str, lines: Sequence[str]) -> None:
     if lines:
-        _print_table((heading,), [(line,) for line in lines])
-
-
-def _print_table(header: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    table = Table(*header, box=SIMPLE_HEAD)
-    table.columns[0].no_wrap = len(header) > 1  # a name that is cut short cannot be looked up
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    _console().print(table)
+        print_table((heading,), [(line,) for line in lines])

@@ -37,7 +37,7 @@ def provenance(plan: Plan, command: str, jobs: int) -> dict[str, Any]:
         **plan.identity,
         "command": command,
         "jobs": jobs,
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "versions": {"python": platform.pythonversion_of(), **{name: version_of(name) for name in PACKAGES}},
         "platform": platform.platform(),
         "cpu": {"model": _cpu_model(), "compiled_for": _compiled_for(), "usable": usable_cpus()},
         "canonical_files": [f"{table.name}.csv" for table in plan.study.tables if table.canonical],
@@ -49,7 +49,13 @@ def file_hashes(folder: Path, paths: list[Path]) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in sorted(paths)}
 
 
-def _version(package: str) -> str | None:
+def versions() -> dict[str, str | None]:
+    """Return the versions of Python and of the packages that a result depends on."""
+    return {"python": platform.python_version(), **{name: version_of(name) for name in PACKAGES}}
+
+
+def version_of(package: str) -> str | None:
+    """Return the version of an installed package, None of one that is not there."""
     try:
         return version(package)
     except PackageNotFoundError:
