@@ -134,6 +134,7 @@ def _train(problem: Problem, run: Run, folder: Path, every: int | None, progress
     """Train to the end in short calls on a thread of its own, so that a signal is heard during a call, too."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="worker")
     epochs = problem.recipe.epochs
+    progress.phase("compiling kernels where this is the first run")
     progress.begin(epochs, len(run.history), epochs - len(run.history), "epochs")
     try:
         seconds = CALL_SECONDS  # of an epoch

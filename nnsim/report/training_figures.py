@@ -35,6 +35,7 @@ def training_figure(history: np.ndarray, metric: str, best_epoch: int | None) ->
         for axes, name in ((losses, "loss"), (metrics, metric), (rates, "learning rate")):
             axes.set(title=name, xlabel="epoch")
             axes.xaxis.get_major_locator().set_params(integer=True)
+        _scale(losses, column["train_loss"])
         if best_epoch is not None:
             losses.axvline(best_epoch, color=BLACK, linewidth=0.6, linestyle=":", label=f"best: {best_epoch}")
         if len(history):
@@ -43,12 +44,16 @@ def training_figure(history: np.ndarray, metric: str, best_epoch: int | None) ->
 
 
 def _curve(axes: Axes, x: np.ndarray, y: np.ndarray, index: int, label: str) -> None:
-    """Draw a series; a logarithmic axis where it spans two decades, markers where it is short."""
+    """Draw a series, with markers where it is short."""
     look = series_style(index)
     marker = look["marker"] if len(x) <= 10 else ""
     axes.plot(x, y, color=look["color"], linestyle=look["linestyle"], marker=marker, label=label)
-    values = y[np.isfinite(y)]
-    if values.size and values.min() > 0 and values.max() > 100 * values.min():
+
+
+def _scale(axes: Axes, values: np.ndarray) -> None:
+    """Take a logarithmic axis where positive values span two decades."""
+    values = values[np.isfinite(values)]
+    if values.size and 0 < 100 * values.min() < values.max():
         axes.set_yscale("log")
 
 
@@ -57,6 +62,7 @@ def range_test_figure(
 ) -> Figure:
     """Return the losses of a range test over the learning rate, with the suggestions on the smoothed curve."""
     finite = smoothed[np.isfinite(smoothed)]
+    lowest = losses[np.isfinite(losses)].min(initial=np.inf)
     with style():
         figure = Figure((1.5 * COLUMN_WIDTH, 3.0), layout="constrained")
         axes = figure.subplots()
@@ -69,6 +75,6 @@ def range_test_figure(
         axes.set(xscale="log", xlabel="learning rate", ylabel="training loss")
         if finite.size:
             margin = 0.1 * (finite.max() - finite.min()) or 1.0
-            axes.set_ylim(finite.min() - margin, finite.max() + margin)
+            axes.set_ylim(min(lowest, finite.min()) - margin, finite.max() + margin)
         axes.legend()
     return figure
