@@ -28,7 +28,6 @@ def train(
     The same command goes on where it was stopped. The task follows from the target: text and a few whole numbers are
     classes, other numbers measurements; --loss decides otherwise.
 
-    \b
     nnsim train --data my.csv --target label --hidden 256,128 --batch-norm --schedule cosine
     """
     settings = read_settings(config, given)

@@ -212,9 +212,7 @@ def _as_labels(dataset: Dataset) -> Dataset:
         raise UsageError(f"the target of '{dataset.name}' holds measurements, not class labels")
     classes, labels = np.unique(dataset.y[:, 0], return_inverse=True)
     names = tuple(str(int(label)) for label in classes)
-    return replace(
-        dataset, y=labels.astype(np.int64), task="classification", n_classes=len(names), class_names=names
-    )
+    return replace(dataset, y=labels.astype(np.int64), task="classification", n_classes=len(names), class_names=names)
 
 
 def fingerprint(name_or_path: str, target: str | None = None) -> str:

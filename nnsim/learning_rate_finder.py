@@ -1,4 +1,4 @@
-"""The learning-rate range test: raise the rate exponentially, batch by batch, and see where the loss falls and explodes.
+"""The learning-rate range test: raise the rate batch by batch, and see where the loss falls and where it explodes.
 
 References
 ----------
@@ -168,7 +168,10 @@ def write_range_test(test: RangeTest, folder: Path) -> list[Path]:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     rows = zip(test.rates.tolist(), test.losses.tolist(), test.smoothed.tolist(), strict=True)
-    lines = ["step,learning_rate,loss,smoothed_loss", *(f"{n},{a!r},{b!r},{c!r}" for n, (a, b, c) in enumerate(rows, 1))]
+    lines = [
+        "step,learning_rate,loss,smoothed_loss",
+        *(f"{n},{a!r},{b!r},{c!r}" for n, (a, b, c) in enumerate(rows, 1)),
+    ]
     publish(folder / "lr-find.csv", [("\n".join(lines) + "\n").encode()])
     figure = range_test_figure(test.rates, test.losses, test.smoothed, test.suggestions)
     return [folder / "lr-find.csv", *save(figure, folder / "lr-find")]

@@ -205,5 +205,3 @@ def test_every_parameter_has_one_place():
     spec = model(normalization="layer").spec
     starts = sorted((place.start, int(np.prod(place.shape))) for place in layout(spec))
     assert [start + size for start, size in starts][:-1] == [start for start, _ in starts][1:]
-
-
