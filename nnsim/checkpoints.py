@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,12 +63,15 @@ def load_checkpoint(path: Path, identity: str, fresh: Run) -> Run:
     record = file.record
     if record.get("configuration") != identity:
         raise StoreError(f"'{path}' belongs to another configuration: choose another folder, or remove it")
-    epoch, diverged_at = record.get("epoch"), record.get("diverged_at")
-    known = isinstance(epoch, int) and isinstance(diverged_at, int) and epoch >= 0
-    if not known or record.get("status") not in STATUSES or not isinstance(record.get("stopped_early"), bool):
+    epoch, diverged_at = _count(record.get("epoch")), _count(record.get("diverged_at"))
+    known = record.get("status") in STATUSES and isinstance(record.get("stopped_early"), bool)
+    if not known or epoch is None or epoch < 0 or diverged_at is None:
         raise DataError(f"the record in '{path}' is damaged: remove the file to start again")
-    wanted = {name: (array.shape, array.dtype) for name, array in _tensors(fresh).items()}
-    arrays = file.arrays(wanted | {"history": ((epoch, COLUMNS), np.float64)})
+    wanted: dict[str, tuple[tuple[int, ...], Any]] = {
+        name: (array.shape, array.dtype) for name, array in _tensors(fresh).items()
+    }
+    wanted["history"] = ((epoch, COLUMNS), np.float64)
+    arrays = file.arrays(wanted)
     return Run(
         arrays["theta"],
         arrays["statistics"],
@@ -77,6 +81,10 @@ def load_checkpoint(path: Path, identity: str, fresh: Run) -> Run:
         diverged_at,
         record["stopped_early"],
     )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _tensors(run: Run) -> dict[str, np.ndarray]:

@@ -140,7 +140,9 @@ def _differences(
     point: _Point, tensor: Tensor, loss: float, entries: int, bound: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Return places in the parameters, the derivatives there by differences, and how many were too near a kink."""
-    places, derivatives, kinks = [], [], 0
+    places: list[int] = []
+    derivatives: list[float] = []
+    kinks = 0
     for place in tensor.start + rng.permutation(tensor.stop - tensor.start):
         if len(places) == entries:
             break

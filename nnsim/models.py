@@ -232,7 +232,9 @@ def _known(record: dict[str, Any]) -> dict[str, Any]:
 def _spec(record: dict[str, Any]) -> NetworkSpec:
     if not isinstance(record, dict) or record.keys() != {entry.name for entry in fields(NetworkSpec)}:
         raise ValueError("spec")
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in record.items()
+    }
     for entry in fields(NetworkSpec):
         if isinstance(entry.default, bool) != isinstance(values[entry.name], bool):
             raise TypeError(entry.name)

@@ -123,7 +123,7 @@ def _loss(settings: Settings, dataset: Dataset) -> str:
 
 
 def network(settings: Settings, inputs: int, outputs: int, loss: str) -> NetworkSpec:
-    """Return the network that `settings` describe, between so many inputs and outputs; raises what `NetworkSpec` does."""
+    """Return the network of `settings` between so many inputs and outputs; raises what `NetworkSpec` does."""
     activation, parameter = parse_activation(settings.activation)
     parse_scheme(settings.init)
     normalization = _normalization(settings)

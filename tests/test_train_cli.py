@@ -221,7 +221,7 @@ class TestResume:
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
     def test_a_signal_stops_with_a_checkpoint_and_says_how_to_go_on(self, number, code):
         command = [sys.executable, "-c", "import sys; from nnsim_cli.main import main; sys.exit(main())", "train"]
-        options = ["--data", "iris", "--epochs", "100000000", "--checkpoint-every", "1", "-o", "out"]
+        options = ["--data", "iris", "--epochs", "300000", "--checkpoint-every", "1", "-o", "out"]
         running = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
         while not Path("out/checkpoint.safetensors").exists():
             assert running.poll() is None
@@ -241,7 +241,7 @@ class TestPredict:
     def test_it_writes_classes_and_probabilities_and_no_formula(self, trained):
         write_csv("new.csv")
         assert main(["predict", "out/model.safetensors", "new.csv", "-o", "p.csv", "-q"]) == 0
-        rows = list(csv.reader(open("p.csv")))
+        rows = list(csv.reader(Path("p.csv").read_text().splitlines()))
         assert rows[0] == ["prediction", "probability of =yes", "probability of maybe", "probability of no"]
         assert {row[0] for row in rows[1:]} <= {"'=yes", "maybe", "no"}
         assert [sum(map(float, row[1:])) for row in rows[1:]] == pytest.approx([1] * 60)
@@ -264,7 +264,7 @@ class TestPredict:
         write_csv(labels=(1000.5, 2000.5, 3000.25))
         train()
         main(["predict", "out/model.safetensors", "my.csv", "-o", "p.csv", "-q"])
-        values = [float(row[0]) for row in list(csv.reader(open("p.csv")))[1:]]
+        values = [float(row[0]) for row in list(csv.reader(Path("p.csv").read_text().splitlines()))[1:]]
         assert 1000 < np.mean(values) < 3000
 
 

@@ -37,7 +37,7 @@ def provenance(plan: Plan, command: str, jobs: int) -> dict[str, Any]:
         **plan.identity,
         "command": command,
         "jobs": jobs,
-        "versions": {"python": platform.pythonversion_of(), **{name: version_of(name) for name in PACKAGES}},
+        "versions": versions(),
         "platform": platform.platform(),
         "cpu": {"model": _cpu_model(), "compiled_for": _compiled_for(), "usable": usable_cpus()},
         "canonical_files": [f"{table.name}.csv" for table in plan.study.tables if table.canonical],
