@@ -127,7 +127,7 @@ class TestRefusals:
             (("x", "y"), ("--norm-after",), "add --batch-norm or --layer-norm"),
             (("x", "y"), ("--huber-delta", "2"), "belongs to the loss 'huber'"),
             (("x", "y"), ("--optimizer", "adamm"), "did you mean 'adam'"),
-            (("x", "y"), ("--loss", "bse"), "did you mean 'bce'"),
+            (("x", "y"), ("--loss", "hubr"), "did you mean 'huber'"),
             (("x", "y"), ("--batch-size", "500"), "choose at most 42"),
             (("x", "y"), ("--batch-norm", "--batch-size", "41"), "the last holds 1"),
             (("x", "y"), ("--epochs", "1.5"), "--epochs must be a whole number, got '1.5'"),
