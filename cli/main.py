@@ -16,12 +16,16 @@ from nnsim.errors import NnsimError
 
 from .cache import cache
 from .compare import compare
+from .gradcheck import gradcheck
 from .info import info
+from .lr_find import lr_find
 from .merge import merge
+from .predict import predict
 from .reproduce import reproduce
 from .signals import STOPPED_BY_CTRL_C, Stopped, listening
 from .status import status
 from .study import study
+from .train import train
 from .verify import verify
 
 
@@ -34,8 +38,10 @@ def nnsim() -> None:
     """
 
 
-for command in (study, merge, status, verify, compare, reproduce, cache, info):
-    nnsim.add_command(command)
+STUDIES = (study, merge, status, verify, compare, reproduce)
+NETWORKS = (train, predict, lr_find, gradcheck)
+for _command in (*STUDIES, *NETWORKS, cache, info):
+    nnsim.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 done, 1 error while running, 2 wrong usage, 3 some trials failed or a merge is incomplete, 4 a claim failed
-        under ``--strict`` or a verification failed, 75 stopped by SIGTERM or SIGUSR1, 130 stopped by Ctrl-C.
+        under ``--strict``, a verification failed or a gradient is wrong, 75 stopped by SIGTERM or SIGUSR1, 130 stopped
+        by Ctrl-C.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     say_stopped = partial(_complain, f"stopped; what is finished is kept, go on with: {shlex.join(['nnsim', *words])}")

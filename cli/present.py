@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 import math
 import shlex
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from nnsim.experiment.config import to_json
@@ -28,8 +24,8 @@ from nnsim.study_runner import ShardResult, default_output, plan_study
 
 from .options import as_text
 from .progress import duration
+from .tables import console, print_table
 
-PAGE_WIDTH = 120
 VERDICT_STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow", "untested": "dim"}
 
 
@@ -45,10 +41,10 @@ def print_list(studies: Iterable[Study]) -> None:
 
 def print_study(study: Study) -> None:
     """Print everything that a study says about itself, and what each preset costs."""
-    console = _console()
-    console.print(Text(study.title, style="bold"))
+    terminal = console()
+    terminal.print(Text(study.title, style="bold"))
     for heading in ("question", "expect", "falsify", "misreading"):
-        console.print(Text(f"\n{heading}: ", style="bold").append(getattr(study, heading), style="not bold"))
+        terminal.print(Text(f"\n{heading}: ", style="bold").append(getattr(study, heading), style="not bold"))
     print_table(("axis", "meaning", "allowed", *PRESETS), [_axis_row(axis) for axis in study.axes])
     _print_list("claims", study.statements)
     tables = {name: ", ".join(column.name for column in columns) for name, columns in measured_columns(study).items()}
@@ -157,15 +153,6 @@ def print_status(status: Status, as_json: bool) -> None:
     click.echo(f"last activity: {status.last_activity}")
 
 
-def print_table(header: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """Print a table; text is never markup."""
-    table = Table(*header, box=SIMPLE_HEAD)
-    table.columns[0].no_wrap = len(header) > 1  # a name that is cut short cannot be looked up
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    _console().print(table)
-
-
 def _print_plan(plan: Plan, outcome: dict[str, Any]) -> None:
     axes = [(axis.option, as_text(plan.config[axis.name])) for axis in plan.study.axes]
     print_table(("axis", "values"), [*axes, *rule_options(plan.config)])
@@ -210,11 +197,6 @@ def _outcome(result: StudyResult) -> dict[str, Any]:
         "failures": [failure.trial for failure in result.failures],
         "files": [str(path) for path in result.files],
     }
-
-
-def _console() -> Console:
-    width = None if sys.stdout.isatty() else PAGE_WIDTH
-    return Console(file=sys.stdout, width=width, highlight=False, markup=False)
 
 
 def _print_list(heading: str, lines: Sequence[str]) -> None:

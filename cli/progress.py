@@ -30,30 +30,33 @@ def duration(seconds: float) -> str:
 
 
 class Meter:
-    """Counts trials and their expected cost, from which rate and remaining time follow."""
+    """Counts trials (or what else `unit` says) and their expected cost, from which rate and remaining time follow."""
 
-    def __init__(self, trials: int, finished: int, seconds: float) -> None:
+    def __init__(self, trials: int, finished: int, seconds: float, unit: str = "trials") -> None:
         self.trials = trials
+        self.unit = unit
+        self.note = ""
         self.finished = finished
         self.measured = 0
         self.expected = seconds
         self.done = 0.0
         self.start = time.monotonic()
 
-    def add(self, seconds: float) -> None:
-        """Count one trial of this expected cost."""
-        self.finished += 1
-        self.measured += 1
+    def add(self, seconds: float, count: int = 1, note: str = "") -> None:
+        """Count trials of this expected cost."""
+        self.finished += count
+        self.measured += count
         self.done += seconds
+        self.note = note
 
     def __str__(self) -> str:
         elapsed = time.monotonic() - self.start
-        text = f"{self.finished}/{self.trials} trials"
+        text = f"{self.finished}/{self.trials} {self.unit}"
         if self.measured and elapsed > 0:
             text += f", {self.measured / elapsed:.3g}/s"
         if self.done > 0 and self.finished < self.trials:
             text += f", {duration(elapsed * max(self.expected / self.done - 1, 0))} left"
-        return text
+        return f"{text}, {self.note}" if self.note else text
 
 
 class LineProgress(Progress):
@@ -68,15 +71,15 @@ class LineProgress(Progress):
         """Write the phase."""
         click.echo(text, err=True)
 
-    def begin(self, trials: int, finished: int, seconds: float) -> None:
+    def begin(self, trials: int, finished: int, seconds: float, unit: str = "trials") -> None:
         """Start counting."""
-        self._meter = Meter(trials, finished, seconds)
+        self._meter = Meter(trials, finished, seconds, unit)
         self._last = time.monotonic()
 
-    def advance(self, seconds: float) -> None:
+    def advance(self, seconds: float, count: int = 1, note: str = "") -> None:
         """Count a trial, and say so if the last line is old."""
         with self._lock:
-            self._meter.add(seconds)
+            self._meter.add(seconds, count, note)
             if time.monotonic() - self._last >= LINE_SECONDS:
                 self._last = time.monotonic()
                 click.echo(str(self._meter), err=True)
@@ -104,16 +107,16 @@ class BarProgress(Progress):
         """Write the phase."""
         self._console.print(text, style="dim")
 
-    def begin(self, trials: int, finished: int, seconds: float) -> None:
+    def begin(self, trials: int, finished: int, seconds: float, unit: str = "trials") -> None:
         """Show the bar."""
-        self._meter = Meter(trials, finished, seconds)
+        self._meter = Meter(trials, finished, seconds, unit)
         self._task = self._bar.add_task(str(self._meter), total=trials, completed=finished)
         self._bar.start()
 
-    def advance(self, seconds: float) -> None:
+    def advance(self, seconds: float, count: int = 1, note: str = "") -> None:
         """Count a trial, and move the bar now and then."""
         with self._lock:
-            self._meter.add(seconds)
+            self._meter.add(seconds, count, note)
             if time.monotonic() - self._last >= BAR_SECONDS:
                 self._last = time.monotonic()
                 self._show()

@@ -1,6 +1,12 @@
 """A laboratory for how multi-layer perceptrons start, learn and fail.
 
-``nnsim.run_study("init")`` runs a study, ``nnsim.load(folder)`` reads its tables.
+Studies: ``nnsim.run_study("init")`` runs one, ``nnsim.load(folder)`` reads its tables.
+
+One network: `NetworkSpec` says what it is, `Recipe` how to train it; `initialize` draws its parameters, `train` trains,
+`evaluate` scores, `probe` looks inside. `load_data`, `split` and `batches` bring data into their form.
+
+In one call, ``nnsim.run_training(nnsim.Settings(data="my.csv", target="label"))`` is the command ``nnsim train``, and
+``nnsim.load_model(path).predict(X)`` answers with the model that it wrote.
 ``nnsim.MLPClassifier`` and ``nnsim.MLPRegressor`` are networks as scikit-learn's tools take them.
 """
 
@@ -10,21 +16,66 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nnsim.datasets import load as load_data
+    from nnsim.datasets import split as split
     from nnsim.estimators import MLPClassifier as MLPClassifier
     from nnsim.estimators import MLPRegressor as MLPRegressor
     from nnsim.experiment.results import load as load
+    from nnsim.initializers import initialize as initialize
+    from nnsim.models import Model as Model
+    from nnsim.models import load_model as load_model
+    from nnsim.network import NetworkSpec as NetworkSpec
+    from nnsim.probes import probe as probe
+    from nnsim.recipe import Recipe as Recipe
+    from nnsim.settings import Settings as Settings
     from nnsim.study_runner import run_study as run_study
+    from nnsim.training import batches as batches
+    from nnsim.training import evaluate as evaluate
+    from nnsim.training import train as train
+    from nnsim.training_runner import run_training as run_training
 
     __version__: str
 
-__all__ = ["MLPClassifier", "MLPRegressor", "__version__", "load", "run_study"]
-
 _HOMES = {
-    "MLPClassifier": "nnsim.estimators",
-    "MLPRegressor": "nnsim.estimators",
-    "load": "nnsim.experiment.results",
-    "run_study": "nnsim.study_runner",
+    "MLPClassifier": ("nnsim.estimators", "MLPClassifier"),
+    "MLPRegressor": ("nnsim.estimators", "MLPRegressor"),
+    "Model": ("nnsim.models", "Model"),
+    "NetworkSpec": ("nnsim.network", "NetworkSpec"),
+    "Recipe": ("nnsim.recipe", "Recipe"),
+    "Settings": ("nnsim.settings", "Settings"),
+    "batches": ("nnsim.training", "batches"),
+    "evaluate": ("nnsim.training", "evaluate"),
+    "initialize": ("nnsim.initializers", "initialize"),
+    "load": ("nnsim.experiment.results", "load"),
+    "load_data": ("nnsim.datasets", "load"),
+    "load_model": ("nnsim.models", "load_model"),
+    "probe": ("nnsim.probes", "probe"),
+    "run_study": ("nnsim.study_runner", "run_study"),
+    "run_training": ("nnsim.training_runner", "run_training"),
+    "split": ("nnsim.datasets", "split"),
+    "train": ("nnsim.training", "train"),
 }
+
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "Model",
+    "NetworkSpec",
+    "Recipe",
+    "Settings",
+    "__version__",
+    "batches",
+    "evaluate",
+    "initialize",
+    "load",
+    "load_data",
+    "load_model",
+    "probe",
+    "run_study",
+    "run_training",
+    "split",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -32,5 +83,6 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("importlib.metadata").version("nnsim")
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        module, attribute = _HOMES[name]
+        return getattr(import_module(module), attribute)
     raise AttributeError(f"module 'nnsim' has no attribute '{name}'")

@@ -10,7 +10,7 @@ import importlib
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -62,6 +62,23 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """How columns are standardised: (value - origin - mean) / deviation, each a float64 vector, one number a column."""
+
+    origin: np.ndarray
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """Return rows standardised; the rows that the constants were found on come out bit for bit as in the split."""
+        return np.ascontiguousarray((values - self.origin - self.mean) / self.deviation)
+
+    def undo(self, values: np.ndarray) -> np.ndarray:
+        """Return standardised rows in their own units."""
+        return values * self.deviation + self.mean + self.origin
+
+
+@dataclass(frozen=True)
 class Split:
     """A data set in three disjoint parts, standardised by the training part.
 
@@ -76,6 +93,10 @@ class Split:
         What the targets are.
     n_features, n_outputs : int
         Features, and classes or regression targets.
+    scaling : Scaling
+        Of the features.
+    target_scaling : Scaling or None
+        Of a regression's targets.
     class_names : tuple of str
         The classes' names; none for regression.
     """
@@ -89,6 +110,8 @@ class Split:
     task: str
     n_features: int
     n_outputs: int
+    scaling: Scaling
+    target_scaling: Scaling | None = None
     class_names: tuple[str, ...] = ()
 
 
@@ -160,6 +183,36 @@ def load(name_or_path: str, *, key: int, target: str | None = None, n_samples: i
         raise UnknownNameError("data set", name_or_path, DATASETS)
     _check_learnable(dataset)
     return dataset
+
+
+def with_task(dataset: Dataset, task: str) -> Dataset:
+    """Return `dataset` with its target read as the classes or the measurements that `task` needs.
+
+    Raises
+    ------
+    UsageError
+        Text cannot be measurements, and neither fractions nor several columns can be class labels.
+    """
+    if task == dataset.task:
+        return dataset
+    return _as_measurements(dataset) if task == "regression" else _as_labels(dataset)
+
+
+def _as_measurements(dataset: Dataset) -> Dataset:
+    try:
+        values = np.array([float(name) for name in dataset.class_names])
+    except ValueError:
+        named = ", ".join(dataset.class_names[:3])
+        raise UsageError(f"the target of '{dataset.name}' holds names ({named} ...), not measurements") from None
+    return replace(dataset, y=values[dataset.y][:, None], task="regression", n_classes=0, class_names=())
+
+
+def _as_labels(dataset: Dataset) -> Dataset:
+    if dataset.y.shape[1] > 1 or (dataset.y != np.floor(dataset.y)).any():
+        raise UsageError(f"the target of '{dataset.name}' holds measurements, not class labels")
+    classes, labels = np.unique(dataset.y[:, 0], return_inverse=True)
+    names = tuple(str(int(label)) for label in classes)
+    return replace(dataset, y=labels.astype(np.int64), task="classification", n_classes=len(names), class_names=names)
 
 
 def fingerprint(name_or_path: str, target: str | None = None) -> str:
@@ -274,16 +327,17 @@ def split(dataset: Dataset, *, key: int, fractions: tuple[float, float, float] =
     fill_permutation(order, np.uint64(key), SPLIT, 0)
     part = _parts(dataset, order, fractions)
     rows = [order[part == number] for number in range(len(PARTS))]
-    X_train, X_validation, X_test = _standardised(dataset.X, rows)
+    (X_train, X_validation, X_test), scaling = _standardised(dataset.X, rows)
+    target_scaling = None
     if dataset.task == "regression":
-        y_train, y_validation, y_test = _standardised(dataset.y, rows)
+        (y_train, y_validation, y_test), target_scaling = _standardised(dataset.y, rows)
         n_outputs = dataset.y.shape[1]
     else:
         y_train, y_validation, y_test = (dataset.y[chosen] for chosen in rows)
         n_outputs = dataset.n_classes
     return Split(
         X_train, y_train, X_validation, y_validation, X_test, y_test,
-        dataset.task, dataset.X.shape[1], n_outputs, dataset.class_names,
+        dataset.task, dataset.X.shape[1], n_outputs, scaling, target_scaling, dataset.class_names,
     )  # fmt: skip
 
 
@@ -316,21 +370,18 @@ def _cuts(n: int, fractions: tuple[float, float, float]) -> tuple[int, int]:
     return first, min(max(second, first + 1), n - 1)
 
 
-def _standardised(values: np.ndarray, rows: list[np.ndarray]) -> list[np.ndarray]:
-    """Return the parts of `values`, standardised by the first.
+def _standardised(values: np.ndarray, rows: list[np.ndarray]) -> tuple[list[np.ndarray], Scaling]:
+    """Return the parts of `values`, standardised by the first, and how.
 
     All is measured from the first training row, so that a constant column is exactly 0 and a large offset costs no
     digits.
     """
-    origin = values[rows[0][0]]
-    parts = [np.ascontiguousarray(values[chosen] - origin) for chosen in rows]
+    origin = values[rows[0][0]].copy()
     mean, deviation = np.empty(values.shape[1]), np.empty(values.shape[1])
-    _mean_and_deviation(parts[0], mean, deviation)
+    _mean_and_deviation(np.ascontiguousarray(values[rows[0]] - origin), mean, deviation)
     deviation[deviation == 0] = 1
-    for part in parts:
-        part -= mean
-        part /= deviation
-    return parts
+    scaling = Scaling(origin, mean, deviation)
+    return [scaling.apply(values[chosen]) for chosen in rows], scaling
 
 
 @kernel

@@ -88,7 +88,11 @@ def _read_by_name(path: Path, target: str | None) -> Table:
         return read_npz(path)
     if "idx" in path.name.lower():
         return read_idx(path, target)
-    raise DataError(
+    raise _unknown_format(path)
+
+
+def _unknown_format(path: Path) -> DataError:
+    return DataError(
         f"the format of '{path}' is unknown: its name must end in .csv or .npz, or contain idx (as MNIST's)"
     )
 
@@ -148,8 +152,7 @@ def read_csv(path: Path, target: str | None) -> Table:
     targets: list[str] = []
     values = array("d")
     for row, cells in records:
-        if len(cells) != len(header):
-            raise DataError(f"row {row} of '{path}' has {len(cells)} cells, but the header has {len(header)}")
+        _check_length(path, row, cells, header)
         rows.append(row)
         targets.append(cells.pop(column).strip())
         values.extend(_csv_features(path, row, names, cells))
@@ -157,6 +160,62 @@ def read_csv(path: Path, target: str | None) -> Table:
         raise DataError(f"'{path}' holds a header and no rows")
     X = np.array(values).reshape(len(rows), len(names))
     return Table(X, _csv_target(path, header[column], rows, targets), tuple(names))
+
+
+def read_features(path: Path, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Read the features called `names` of a CSV file, whose columns may stand in any order, or ``X`` of an NPZ file.
+
+    Returns
+    -------
+    X : ndarray, shape (n, len(names))
+        The features in the order of `names`, float64.
+    ignored : list of str
+        The other columns of the file.
+
+    Raises
+    ------
+    DataError
+        As `read` does, and where a feature is missing.
+    """
+    try:
+        _require_file(path)
+        if path.suffix.lower() != ".csv":
+            return _unnamed_features(path, len(names)), []
+        return _csv_columns(path, names)
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror}") from None
+
+
+def _unnamed_features(path: Path, count: int) -> np.ndarray:
+    if path.suffix.lower() == ".npz":
+        (X,) = _npz_arrays(path, ("X",))
+        _check_array(path, "X", X, kinds="biuf", ranks=range(2, 33))
+    elif "idx" in path.name.lower():
+        X = read_idx_array(path)
+    else:
+        raise _unknown_format(path)
+    if X.size != len(X) * count:
+        raise DataError(f"'{path}' holds {X.size // len(X)} features a row, expected {count}")
+    return X.reshape(len(X), count).astype(np.float64)
+
+
+def _csv_columns(path: Path, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    records = _csv_records(path)
+    header = [cell.strip() for cell in next(records, (1, []))[1]]
+    missing = [name for name in names if name not in header]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise DataError(f"'{path}' lacks the column '{missing[0]}'{more}: the model needs {', '.join(names)}")
+    _check_repeated(path, [name for name in header if name in names])
+    places = [header.index(name) for name in names]
+    values, count = array("d"), 0
+    for row, cells in records:
+        _check_length(path, row, cells, header)
+        values.extend(_csv_features(path, row, list(names), [cells[place] for place in places]))
+        count += 1
+    if not count:
+        raise DataError(f"'{path}' holds a header and no rows")
+    return np.array(values).reshape(count, len(names)), [name for name in header if name not in names]
 
 
 def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -188,11 +247,20 @@ def _check_header(path: Path, header: list[str], target: str | None) -> None:
         _raise_target(path, header, target)
     if "" in header:
         raise DataError(f"column {header.index('') + 1} of '{path}' has no name in the header: name it or remove it")
+    _check_repeated(path, header)
+    if len(header) == 1:
+        raise DataError(f"'{path}' has no feature: its only column is the target '{target}'")
+
+
+def _check_repeated(path: Path, header: list[str]) -> None:
     repeated = [name for name, count in Counter(header).items() if count > 1]
     if repeated:
         raise DataError(f"the header of '{path}' has the column '{repeated[0]}' more than once")
-    if len(header) == 1:
-        raise DataError(f"'{path}' has no feature: its only column is the target '{target}'")
+
+
+def _check_length(path: Path, row: int, cells: list[str], header: list[str]) -> None:
+    if len(cells) != len(header):
+        raise DataError(f"row {row} of '{path}' has {len(cells)} cells, but the header has {len(header)}")
 
 
 def _raise_target(path: Path, header: list[str], target: str | None) -> NoReturn:
@@ -275,21 +343,26 @@ def read_npz(path: Path) -> Table:
     DataError
         No archive, damaged, an array missing, of objects, of different lengths, or with nan or inf.
     """
-    try:
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-            missing = [name for name in ("X", "y") if name not in archive.files]
-            if missing:
-                held = ", ".join(archive.files) or "nothing"
-                raise DataError(f"'{path}' lacks the array '{missing[0]}': it holds {held}, expected X and y")
-            X, y = (_npz_array(path, archive, name) for name in ("X", "y"))
-    except _NPZ_ERRORS:
-        raise DataError(f"'{path}' is not a NumPy archive, or is damaged: expected np.savez's X and y") from None
+    X, y = _npz_arrays(path, ("X", "y"))
     _check_array(path, "X", X, kinds="biuf", ranks=range(2, 33))
     _check_array(path, "y", y, kinds="biufU", ranks=range(1, 3))
     X = X.reshape(len(X), -1)
     if len(X) != len(y):
         raise DataError(f"'{path}' holds {len(X)} rows in X, but {len(y)} in y")
     return Table(X, y, tuple(f"x{column}" for column in range(X.shape[1])))
+
+
+def _npz_arrays(path: Path, names: Sequence[str]) -> list[np.ndarray]:
+    expected = " and ".join(names)
+    try:
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+            missing = [name for name in names if name not in archive.files]
+            if missing:
+                held = ", ".join(archive.files) or "nothing"
+                raise DataError(f"'{path}' lacks the array '{missing[0]}': it holds {held}, expected {expected}")
+            return [_npz_array(path, archive, name) for name in names]
+    except _NPZ_ERRORS:
+        raise DataError(f"'{path}' is not a NumPy archive, or is damaged: expected np.savez's {expected}") from None
 
 
 def _npz_array(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:

@@ -245,10 +245,12 @@ def _train(
             return _run(state, recipe, history, len(history) * steps + stopped)
         if epochs < len(more):
             break
+    run = _run(state, recipe, history, -1)
+    over = run.stopped_early or len(history) == recipe.epochs  # one that goes on may recover: stops must not show
     validated = data.X_validation.shape[0] > 0 and len(history) > 0
-    if validated and not math.isfinite(history[-1, kernels.VALIDATION_LOSS]):  # the last step was the one too far
+    if over and validated and not math.isfinite(history[-1, kernels.VALIDATION_LOSS]):  # a step too far, the last
         return _run(state, recipe, history, len(history) * steps)
-    return _run(state, recipe, history, -1)
+    return run
 
 
 def evaluate(

@@ -47,7 +47,7 @@ def describe() -> dict[str, Any]:
 
 def versions() -> dict[str, str | None]:
     """Return the version of Python and of each package in `PACKAGES`, None where it is not installed."""
-    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+    return {"python": platform.python_version(), **{name: version_of(name) for name in PACKAGES}}
 
 
 def cpu_model() -> str:
@@ -89,7 +89,7 @@ def extras() -> dict[str, dict[str, Any]]:
         if match is not None:
             name, package = match["extra"], match["package"]
             entry = found.setdefault(name, {"missing": [], "install": f"pip install 'nnsim[{name}]'"})
-            entry["missing"] += [] if _version(package) else [package]
+            entry["missing"] += [] if version_of(package) else [package]
     return found
 
 
@@ -100,7 +100,8 @@ def _requirements() -> list[str]:
         return []
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """Return the version of an installed package, None of one that is not there."""
     try:
         return version(package)
     except PackageNotFoundError:

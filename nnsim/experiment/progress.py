@@ -12,11 +12,11 @@ class Progress:
     def phase(self, text: str) -> None:
         """Say what is done now, in a few words."""
 
-    def begin(self, trials: int, finished: int, seconds: float) -> None:
+    def begin(self, trials: int, finished: int, seconds: float, unit: str = "trials") -> None:
         """Start counting: `finished` of `trials` are kept from before, the rest is expected to take `seconds`."""
 
-    def advance(self, seconds: float) -> None:
-        """Count one more trial, whose expected cost was `seconds`."""
+    def advance(self, seconds: float, count: int = 1, note: str = "") -> None:
+        """Count `count` more trials, whose expected cost was `seconds`; `note` says how things stand."""
 
     def end(self) -> None:
         """Stop counting; called exactly once after `begin`, also where the run is stopped."""

@@ -1,0 +1,44 @@
+"""``nnsim lr-find``: the learning-rate range test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .network_options import json_option, output_option, read_settings, settings_options
+
+
+@click.command("lr-find")
+@settings_options("data", "network", "loss", "training", without=("lr",))
+@click.option("--start", type=float, default=1e-7, show_default=True, help="First learning rate.")
+@click.option("--end", type=float, default=10.0, show_default=True, help="Last learning rate.")
+@click.option("--steps", type=int, default=100, show_default=True, help="Steps between them.")
+@output_option
+@json_option
+def lr_find(
+    config: Path | None, start: float, end: float, steps: int, output: Path | None, as_json: bool, **given: Any
+) -> None:
+    """Raise the learning rate step by step, and suggest one from where the loss falls and explodes.
+
+    Takes the options of nnsim train for data, network and optimizer.
+    """
+    settings = read_settings(config, given)
+    from nnsim.learning_rate_finder import find_learning_rate, write_range_test
+    from nnsim.problem import prepare
+
+    test = find_learning_rate(prepare(settings), start, end, steps)
+    folder = output or Path("nnsim-results") / f"lr-find-{Path(str(settings.data)).stem}"
+    files = list(map(str, write_range_test(test, folder)))
+    if as_json:
+        click.echo(json.dumps({"suggestions": test.suggestions, "steps": len(test.rates), "files": files}))
+        return
+    from .tables import print_table
+
+    if test.suggestions:
+        print_table(("rule", "learning rate"), [(name, f"{rate:.3g}") for name, rate in test.suggestions.items()])
+    else:
+        click.echo(f"no suggestion: the loss exploded after {len(test.rates)} steps, so begin lower than {start:g}")
+    click.echo("\n".join(files))

@@ -1,0 +1,32 @@
+"""``nnsim predict``: a trained model's answers to the rows of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .network_options import quiet_option
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="CSV file; by default standard output.")
+@quiet_option
+def predict(model: Path, data: Path, output: Path | None, quiet: bool) -> None:
+    """Answer every row of DATA, a file with the features that MODEL was trained on.
+
+    MODEL is a model.safetensors of nnsim train. Columns of a CSV file are found by their names.
+    """
+    from nnsim.experiment.files import publish
+    from nnsim.models import load_model
+    from nnsim.prediction import predict_file
+
+    answers, ignored = predict_file(load_model(model), data)
+    if ignored and not quiet:
+        click.echo(f"nnsim: ignored what the model does not know: {', '.join(ignored)}", err=True)
+    if output is None:
+        click.echo(answers.decode(), nl=False)
+    else:
+        publish(output, [answers])

@@ -1,0 +1,73 @@
+"""``nnsim train``: train a network on a data set or a file of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .network_options import json_option, output_option, quiet_option, read_settings, settings_options
+
+if TYPE_CHECKING:
+    from nnsim.training_runner import TrainingResult
+
+
+@click.command()
+@settings_options("data", "network", "loss", "training", "course")
+@click.option("--checkpoint-every", type=int, metavar="N", help="Keep a checkpoint every N epochs, too.")
+@output_option
+@json_option
+@quiet_option
+def train(
+    config: Path | None, checkpoint_every: int | None, output: Path | None, as_json: bool, quiet: bool, **given: Any
+) -> int:
+    """Train a network, and write history, metrics, figure and model.
+
+    The same command goes on where it was stopped. The task follows from the target: text and a few whole numbers are
+    classes, other numbers measurements; --loss decides otherwise.
+
+    nnsim train --data my.csv --target label --hidden 256,128 --batch-norm --schedule cosine
+    """
+    settings = read_settings(config, given)
+    from nnsim.training_runner import run_training
+
+    from .progress import make_progress
+
+    result = run_training(settings, output, checkpoint_every=checkpoint_every, progress=make_progress(quiet))
+    _print(result, as_json)
+    if result.run.status == "diverged":
+        click.echo(f"nnsim: error: {_divergence(result)}", err=True)
+        return 1
+    return 0
+
+
+def _divergence(result: TrainingResult) -> str:
+    step, epochs = result.metrics["diverged_at_step"], result.metrics["epochs"]
+    return (
+        f"training diverged at step {step}, after {epochs} whole epochs: "
+        "try a lower learning rate (nnsim lr-find) or --clip-norm 1"
+    )
+
+
+def _print(result: TrainingResult, as_json: bool) -> None:
+    metrics = result.metrics
+    if as_json:
+        click.echo(json.dumps({"output": str(result.folder), **metrics, "files": list(map(str, result.files))}))
+        return
+    from .tables import print_table
+
+    parts = {part: metrics[part] for part in ("validation", "test") if metrics[part]}
+    if parts:
+        names = list(metrics["test"])
+        rows = [(part, str(metrics["rows"][part]), *map(_digits, scores.values())) for part, scores in parts.items()]
+        print_table(("part", "rows", *names), rows)
+        restored = ", whose parameters are kept" if metrics["best_restored"] else ""
+        click.echo(f"{metrics['task']}, {metrics['epochs']} epochs; the best was {metrics['best_epoch']}{restored}")
+    for path in result.files:
+        click.echo(path)
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

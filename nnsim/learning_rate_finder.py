@@ -1,0 +1,177 @@
+"""The learning-rate range test: raise the rate batch by batch, and see where the loss falls and where it explodes.
+
+References
+----------
+L. N. Smith, "Cyclical learning rates for training neural networks", WACV 2017. Smoothing, stopping and the four
+suggestions are those of fastai 2 (J. Howard and S. Gugger, "fastai: a layered API for deep learning", Information 11
+(2020) 108).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nnsim.errors import UsageError
+from nnsim.experiment.files import publish, writing
+from nnsim.kernels.cpu import training as kernels
+from nnsim.problem import Problem
+from nnsim.training import train
+
+SMOOTHING = 0.98
+"""Weight of the past in the moving average of the losses."""
+EXPLODED = 4.0
+"""The test ends where the smoothed loss is so many times its smallest value."""
+SKIPPED_LAST = 5
+"""Steps at the end that no suggestion looks at: there the loss explodes. Nor does one look at the first tenth."""
+FEWEST_STEPS = 20
+SLIDE_WIDTH, SLIDE_SLOPE = 15, 0.005
+CALL_STEPS = 10  # between two looks at the loss
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """What a range test saw.
+
+    Attributes
+    ----------
+    rates, losses, smoothed : float64 vectors, one number a step
+        Learning rate, loss of the batch, bias-corrected moving average of the losses.
+    suggestions : dict of str to float
+        Learning rates by `SUGGESTIONS`; empty where the loss exploded too early to suggest any.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    smoothed: np.ndarray
+    suggestions: dict[str, float]
+
+
+def find_learning_rate(problem: Problem, start: float = 1e-7, end: float = 10.0, steps: int = 100) -> RangeTest:
+    """Run the test on a problem's network, training rows and optimizer; its learning rate and schedule are not used.
+
+    Every step takes a batch from a shuffle of its own.
+
+    Parameters
+    ----------
+    problem : Problem
+    start, end : float
+        First and last learning rate.
+    steps : int
+
+    Raises
+    ------
+    UsageError
+        If the rates do not rise from a positive number, or there are fewer than `FEWEST_STEPS` steps.
+    """
+    if not 0 < start < end < np.inf:
+        raise UsageError(f"the learning rates must rise from a positive number, got from {start:g} to {end:g}")
+    if steps < FEWEST_STEPS:
+        raise UsageError(f"a range test needs at least {FEWEST_STEPS} steps, got {steps}")
+    rates = start * (end / start) ** (np.arange(steps) / (steps - 1))
+    losses = _losses(problem, rates)
+    smoothed = smooth(losses)
+    count = _explosion(smoothed)
+    rates, losses, smoothed = rates[:count], losses[:count], smoothed[:count]
+    return RangeTest(rates, losses, smoothed, suggest(rates, smoothed, skip=steps // 10))
+
+
+def _losses(problem: Problem, rates: np.ndarray) -> np.ndarray:
+    """Return the loss of every step, up to some steps behind the explosion: an epoch of the kernel is one step here."""
+    run = train(problem.spec, problem.theta, problem.batches, problem.recipe, problem.key, until=0)
+    rule, course = problem.recipe.rule(problem.spec), problem.recipe.course()._replace(patience=0)
+    rows = problem.batches
+    data = kernels.Data(rows.X, rows.Y, rows.X_validation[:0], rows.Y_validation[:0])
+    losses = np.empty(0)
+    for first in range(0, len(rates), CALL_STEPS):
+        its_rates = rates[first : first + CALL_STEPS]
+        history = np.empty((len(its_rates), kernels.COLUMNS))
+        done, stopped = kernels.train_epochs(
+            problem.spec.architecture, run.state, rule, course, data, its_rates, np.uint64(problem.key), first, history
+        )
+        losses = np.concatenate([losses, history[:done, kernels.TRAIN_LOSS]])
+        if stopped >= 0 or _explosion(smooth(losses)) < len(losses):
+            break
+    return losses
+
+
+def smooth(losses: np.ndarray) -> np.ndarray:
+    """Return the moving average s_t = b s_{t-1} + (1 - b) loss_t, over 1 - b^t."""
+    smoothed, average = np.empty(len(losses)), 0.0
+    for step, loss in enumerate(losses):
+        average = SMOOTHING * average + (1 - SMOOTHING) * loss
+        smoothed[step] = average / (1 - SMOOTHING ** (step + 1))
+    return smoothed
+
+
+def _explosion(smoothed: np.ndarray) -> int:
+    """Return the number of steps up to and with the first whose smoothed loss is too large."""
+    best = np.minimum.accumulate(smoothed) if len(smoothed) else smoothed
+    exploded = np.flatnonzero(~(smoothed <= EXPLODED * best))
+    return int(exploded[0]) + 1 if exploded.size else len(smoothed)
+
+
+# Suggestions ---------------------------------------------------------------------------------------------------------
+
+
+def suggest(rates: np.ndarray, smoothed: np.ndarray, skip: int) -> dict[str, float]:
+    """Return the learning rate of every rule, without the first `skip` and the last five steps; none from too few."""
+    rates, smoothed = rates[skip:-SKIPPED_LAST], smoothed[skip:-SKIPPED_LAST]
+    if len(rates) < 2:
+        return {}
+    return {name: float(rule(rates, smoothed)) for name, rule in SUGGESTIONS.items()}
+
+
+def steep(rates: np.ndarray, losses: np.ndarray) -> float:
+    """Return the rate at which the loss falls fastest, over log rate."""
+    return rates[np.argmin(np.diff(losses) / np.diff(np.log(rates)))]
+
+
+def minimum(rates: np.ndarray, losses: np.ndarray) -> float:
+    """Return a tenth of the rate with the smallest loss."""
+    return rates[np.argmin(losses)] / 10
+
+
+def valley(rates: np.ndarray, losses: np.ndarray) -> float:
+    """Return the rate halfway down the longest valley: its longest falling subsequence ends at `end`."""
+    lengths = np.ones(len(losses), np.int64)
+    for i in range(1, len(losses)):
+        before = lengths[:i][losses[:i] > losses[i]]
+        lengths[i] = 1 + before.max(initial=0)
+    end = int(np.argmax(lengths))
+    length = int(lengths[end])
+    third = length / 3
+    return rates[end - length + int(third) + int(third / 2)]
+
+
+def slide(rates: np.ndarray, losses: np.ndarray) -> float:
+    """Return the rate at the left of a window that slides from the right until the slopes at its ends are alike."""
+    slopes = np.gradient(losses)
+    right, left = len(losses) - 1, len(losses) - 1 - SLIDE_WIDTH
+    found = rates[max(left, 0)]
+    while left >= 0 and abs(slopes[right] - slopes[left]) > SLIDE_SLOPE:
+        found = rates[left]
+        right, left = right - 1, left - 1
+    return found
+
+
+SUGGESTIONS = {"steep": steep, "minimum": minimum, "valley": valley, "slide": slide}
+
+
+def write_range_test(test: RangeTest, folder: Path) -> list[Path]:
+    """Write ``lr-find.csv`` and ``lr-find.png``; returns the files, raises StoreError where the disk refuses."""
+    from nnsim.report.figures import save
+    from nnsim.report.training_figures import range_test_figure
+
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    rows = zip(test.rates.tolist(), test.losses.tolist(), test.smoothed.tolist(), strict=True)
+    lines = [
+        "step,learning_rate,loss,smoothed_loss",
+        *(f"{n},{a!r},{b!r},{c!r}" for n, (a, b, c) in enumerate(rows, 1)),
+    ]
+    publish(folder / "lr-find.csv", [("\n".join(lines) + "\n").encode()])
+    figure = range_test_figure(test.rates, test.losses, test.smoothed, test.suggestions)
+    return [folder / "lr-find.csv", *save(figure, folder / "lr-find")]

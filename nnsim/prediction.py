@@ -1,0 +1,40 @@
+"""A model's answers to the rows of a file, as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from nnsim.experiment.rows import text_line
+from nnsim.models import Model
+from nnsim.readers import read_features
+
+
+def predict_file(model: Model, path: Path) -> tuple[bytes, list[str]]:
+    """Return the predictions for a file's rows as CSV, and the columns of the file that the model does not know.
+
+    Classification writes the class and each class's probability, regression the target in its own units.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or lacks a feature.
+    """
+    X, ignored = read_features(path, model.feature_names)
+    answers, shares = model.answers(X)
+    header, rows = _measurements(answers) if shares is None else _classes(model, answers, shares)
+    return b"".join([text_line(header), *map(text_line, rows)]), ignored
+
+
+def _classes(model: Model, numbers: np.ndarray, shares: np.ndarray) -> tuple[list[str], Iterator[list[str]]]:
+    header = ["prediction", *(f"probability of {name}" for name in model.class_names)]
+    rows = ([model.class_names[number], *map(repr, row)] for number, row in zip(numbers, shares.tolist(), strict=True))
+    return header, rows
+
+
+def _measurements(values: np.ndarray) -> tuple[list[str], Iterator[list[str]]]:
+    count = values.shape[1]
+    header = ["prediction"] if count == 1 else [f"prediction {number}" for number in range(1, count + 1)]
+    return header, ([*map(repr, row)] for row in values.tolist())

@@ -1,0 +1,177 @@
+"""From settings to a training that is ready to start: data, network, recipe, first parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nnsim.activations import parse as parse_activation
+from nnsim.datasets import Dataset, Split, fingerprint, load, split, with_task
+from nnsim.errors import UsageError
+from nnsim.initializers import initialize
+from nnsim.initializers import parse as parse_scheme
+from nnsim.kernels.losses import LOSSES
+from nnsim.network import NetworkSpec
+from nnsim.recipe import Recipe
+from nnsim.registry import look_up
+from nnsim.seeding import key
+from nnsim.settings import SETTINGS, Settings
+from nnsim.training import Batches, batches
+
+CLASS_LOSSES = frozenset({"cross_entropy", "bce"})
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A training that is ready to start.
+
+    Attributes
+    ----------
+    settings : Settings
+        With what was left open decided: loss, batch size, SHA-256 of the data.
+    dataset : Dataset
+    split : Split
+    spec : NetworkSpec
+    recipe : Recipe
+    theta : vector
+        Initial parameters.
+    batches : Batches
+    key : int
+        Key of the shuffles and of dropout.
+    auc : bool
+        Whether there are two classes, so that the area under the ROC curve is defined.
+    """
+
+    settings: Settings
+    dataset: Dataset
+    split: Split
+    spec: NetworkSpec
+    recipe: Recipe
+    theta: np.ndarray
+    batches: Batches
+    key: int
+    auc: bool
+
+
+def prepare(settings: Settings) -> Problem:
+    """Load and split the data, choose the loss, and initialise the network.
+
+    Raises
+    ------
+    UsageError, DataError
+        If the data cannot be read or settings do not go together.
+    """
+    settings = replace(settings, data_sha256=_checked_fingerprint(settings))
+    dataset = _dataset(settings)
+    loss = _loss(settings, dataset)
+    parts = _split(settings, dataset)
+    spec = network(settings, parts.n_features, 1 if loss == "bce" else parts.n_outputs, loss)
+    recipe = _recipe(settings, len(parts.X_train))
+    rows = batches(parts, spec.numpy_dtype)
+    return Problem(
+        settings=replace(settings, loss=loss, batch_size=recipe.batch_size),
+        dataset=dataset,
+        split=parts,
+        spec=spec,
+        recipe=recipe,
+        theta=initialize(spec, settings.init, key(settings.seed, "train", "init"), rows.X[: recipe.batch_size]),
+        batches=rows,
+        key=key(settings.seed, "train", "run"),
+        auc=loss in CLASS_LOSSES and dataset.n_classes == 2,
+    )
+
+
+def _checked_fingerprint(settings: Settings) -> str | None:
+    if settings.data is None:
+        raise UsageError("--data is missing: give a CSV, NPZ or IDX file, or a data set's name, as in --data digits")
+    found, wanted = fingerprint(settings.data, settings.target), settings.data_sha256
+    if wanted is not None and found and found != wanted:
+        raise UsageError(f"'{settings.data}' has changed: its SHA-256 is {found}, expected {wanted}")
+    return found or None
+
+
+def _dataset(settings: Settings) -> Dataset:
+    draws = key(settings.seed, "train", "data")
+    dataset = load(str(settings.data), key=draws, target=settings.target, n_samples=settings.samples)
+    if settings.loss is None:
+        return dataset
+    look_up(LOSSES, "loss", settings.loss)
+    return with_task(dataset, "classification" if settings.loss in CLASS_LOSSES else "regression")
+
+
+def _split(settings: Settings, dataset: Dataset) -> Split:
+    fractions = (1 - settings.validation - settings.test, settings.validation, settings.test)
+    if min(fractions) <= 0:
+        raise UsageError(
+            "the shares for validation and test must be positive and leave some rows for training, "
+            f"got {settings.validation:g} and {settings.test:g}"
+        )
+    return split(dataset, key=key(settings.seed, "train", "split"), fractions=fractions)
+
+
+def _loss(settings: Settings, dataset: Dataset) -> str:
+    if settings.loss == "bce" and dataset.n_classes > 2:
+        raise UsageError(
+            f"the loss 'bce' is for two classes, but '{dataset.name}' has {dataset.n_classes}: use 'cross_entropy'"
+        )
+    if settings.loss is not None:
+        return settings.loss
+    if dataset.task == "regression":
+        return "mse"
+    return "bce" if dataset.n_classes == 2 and not settings.label_smoothing else "cross_entropy"
+
+
+def network(settings: Settings, inputs: int, outputs: int, loss: str) -> NetworkSpec:
+    """Return the network of `settings` between so many inputs and outputs; raises what `NetworkSpec` does."""
+    activation, parameter = parse_activation(settings.activation)
+    parse_scheme(settings.init)
+    normalization = _normalization(settings)
+    if settings.norm_after and normalization == "none":
+        raise UsageError("--norm-after says where to normalise: add --batch-norm or --layer-norm")
+    if settings.huber_delta != SETTINGS["huber_delta"].default and loss != "huber":
+        raise UsageError(f"--huber-delta belongs to the loss 'huber', not to '{loss}'")
+    return NetworkSpec(
+        widths=(inputs, *settings.hidden, outputs),
+        activation=activation,
+        parameter=parameter,
+        loss=loss,
+        dtype=settings.dtype,
+        normalization=normalization,
+        norm_after=settings.norm_after,
+        norm_epsilon=settings.norm_epsilon,
+        norm_momentum=settings.norm_momentum,
+        dropout=settings.dropout,
+        residual=settings.residual,
+        label_smoothing=settings.label_smoothing,
+        huber_delta=settings.huber_delta,
+        loss_weights=settings.loss_weights,
+    )
+
+
+def _normalization(settings: Settings) -> str:
+    if settings.batch_norm and settings.layer_norm:
+        raise UsageError("a network has batch norm or layer norm, not both: choose one")
+    return "batch" if settings.batch_norm else "layer" if settings.layer_norm else "none"
+
+
+def _recipe(settings: Settings, rows: int) -> Recipe:
+    return Recipe(
+        learning_rate=settings.lr,
+        momentum=settings.momentum,
+        batch_size=min(32, rows) if settings.batch_size is None else settings.batch_size,
+        epochs=settings.epochs,
+        optimizer=settings.optimizer,
+        beta2=settings.beta2,
+        epsilon=settings.epsilon,
+        weight_decay=settings.weight_decay,
+        decayed="weights" if settings.spare_biases else "all",
+        schedule=settings.schedule,
+        clip_norm=settings.clip_norm,
+        clip_value=settings.clip_value,
+        drop_last=settings.drop_last,
+        patience=settings.patience,
+        min_delta=settings.min_delta,
+        watch=settings.watch,
+        layer_rates=settings.layer_rates,
+    )
