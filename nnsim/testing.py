@@ -214,7 +214,7 @@ class _Interruption(Progress):
     def __init__(self, trials: int) -> None:
         self._left = math.ceil(trials / 2)
 
-    def advance(self, seconds: float) -> None:
+    def advance(self, seconds: float, count: int = 1, note: str = "") -> None:
         self._left -= 1
         if self._left <= 0:
             raise KeyboardInterrupt

@@ -155,8 +155,10 @@ def test_without_clipping_by_norm_no_norm_is_known():
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_single_precision_is_near(optimizer, norm):
+    """An epsilon of 0.1 is far above the rounding error of a zero gradient here, as EPSILON is in double precision."""
     spec = network("cross_entropy", norm, dtype="float32", **EVERYTHING)
-    expect_naive(spec, recipe_for(optimizer, weight_decay=0.01), rel=2e-4)
+    coarse = {"epsilon": 0.1} if optimizer in ADAPTIVE else {}
+    expect_naive(spec, recipe_for(optimizer, weight_decay=0.01, **coarse), rel=2e-4)
 
 
 # --- running statistics and evaluation -----------------------------------------------------------------------------

@@ -42,7 +42,7 @@ SMALL = {
     "learning_rate": "0.001,0.003,0.01,0.03,0.1",
     "seeds": 6,
     "probe_seeds": 40,
-    "epochs": 4,
+    "epochs": 8,
     "batch_size": 64,
     "momentum": 0.9,
     "fluctuation_nets": 4000,

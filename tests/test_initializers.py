@@ -234,7 +234,7 @@ class TestOrthogonal:
     @pytest.mark.parametrize("shape", [(40, 40), (60, 25), (25, 60), (1, 1), (1, 7), (7, 1)], ids=str)
     @pytest.mark.parametrize(("scheme", "gain"), [("orthogonal:1", 1.0), ("orthogonal:1.3", 1.3)])
     def test_the_shorter_side_is_orthonormal_times_the_gain(self, shape, scheme, gain):
-        W, _ = weights(scheme, NetworkSpec(shape, dtype="float64"))
+        W, _ = weights(scheme, NetworkSpec(shape, loss="mse", dtype="float64"))
         shorter = W if shape[0] >= shape[1] else W.T
         np.testing.assert_allclose(shorter.T @ shorter, np.eye(min(shape)) * gain**2, atol=1e-12)
 

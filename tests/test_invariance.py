@@ -34,7 +34,7 @@ class Interrupter(Progress):
         self.trials = trials
         self.stopped = False
 
-    def advance(self, seconds: float) -> None:
+    def advance(self, seconds: float, count: int = 1, note: str = "") -> None:
         self.trials -= 1
         if self.trials < 0 and not self.stopped:
             self.stopped = True

@@ -339,7 +339,7 @@ class TestResume:
 
     def test_ctrl_c_keeps_what_is_finished(self, tmp_path: Path, measured: list[str]) -> None:
         class Impatient(Progress):
-            def advance(self, seconds: float) -> None:
+            def advance(self, seconds: float, count: int = 1, note: str = "") -> None:
                 if len(measured) == 3:
                     signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]
 
@@ -371,7 +371,7 @@ class TestProgress:
             def begin(self, trials: int, finished: int, seconds: float) -> None:
                 told.append((trials, finished, seconds))
 
-            def advance(self, seconds: float) -> None:
+            def advance(self, seconds: float, count: int = 1, note: str = "") -> None:
                 told.append(seconds)
 
             def end(self) -> None:
