@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+SHOWN_NAMES = 60
+"""Names that a sentence lists; a table may have thousands of columns."""
+
 
 class NnsimError(Exception):
     """Root of all errors raised on purpose; the command line prints its sentence and exits with `exit_code`."""
@@ -30,7 +33,10 @@ class UnknownNameError(UsageError):
         self.known = sorted(known)
         nearest = get_close_matches(self.name.lower(), self.known, n=1, cutoff=0.5)
         hint = f"did you mean '{nearest[0]}'? " if nearest else ""
-        super().__init__(f"unknown {kind} '{self.name}': {hint}known are {', '.join(self.known)}")
+        more = len(self.known) - SHOWN_NAMES
+        rest = f" and {more} more" if more > 0 else ""
+        names = ", ".join(self.known[:SHOWN_NAMES])
+        super().__init__(f"unknown {kind} '{self.name}': {hint}known are {names}{rest}")
 
 
 class ParameterError(UsageError, ValueError):

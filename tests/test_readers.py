@@ -181,6 +181,13 @@ def test_csv_unknown_target_offers_the_nearest_column(tmp_path):
         read(write(tmp_path / "a.csv", CSV), "kinds")
 
 
+def test_of_a_wide_table_only_some_columns_are_listed(tmp_path):
+    names = [f"x{i}" for i in range(300)]
+    path = write(tmp_path / "wide.csv", ",".join(names) + "\n" + ",".join(["1"] * 300) + "\n")
+    with pytest.raises(UnknownNameError, match=r"did you mean 'x299'\? known are x0, .* and 240 more$"):
+        read(path, "x2999")
+
+
 # NPZ
 
 
