@@ -22,6 +22,7 @@ from .reproduce import reproduce
 from .signals import STOPPED_BY_CTRL_C, Stopped, listening
 from .status import status
 from .study import study
+from .submit import submit
 from .verify import verify
 
 
@@ -34,7 +35,7 @@ def nnsim() -> None:
     """
 
 
-for command in (study, merge, status, verify, compare, reproduce, cache, info):
+for command in (study, submit, merge, status, verify, compare, reproduce, cache, info):
     nnsim.add_command(command)
 
 
