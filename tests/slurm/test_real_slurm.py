@@ -88,6 +88,10 @@ def workers(shard: int) -> list[int]:
     return found
 
 
+def parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def tables(folder: Path) -> dict[str, str]:
     return {path.name: sha256_of(path) for path in sorted(folder.glob("*.csv"))}
 
@@ -103,7 +107,7 @@ def test_a_disturbed_array_and_its_merge_give_the_bytes_of_a_serial_run(queue: Q
     wait_for(lambda: workers(1), "the second shard")
     queue.run("scontrol", "requeue", f"{array}_1")
     wait_for(lambda: workers(2), "the third shard")
-    queue.run("scancel", "--batch", "--signal=USR1", f"{array}_2")  # as before the time limit
+    os.kill(parent(workers(2)[0]), signal.SIGUSR1)  # to the script alone, as Slurm does before the time limit
     wait_for(lambda: queue.field(f"{array}_2", "Restarts") == "1", "the third shard to requeue itself")
     wait_for(lambda: any(map(workers, range(3, 8))), "a shard to preempt")
     queue.run("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
@@ -121,7 +125,7 @@ def test_a_disturbed_array_and_its_merge_give_the_bytes_of_a_serial_run(queue: Q
     assert queue.field(re.findall(r"job (\d+)", again)[1], "JobState") == "COMPLETED"
     assert queue.nnsim("submit", "--missing", str(folder)) == f"nothing is missing in {folder}\n"
 
-    queue.nnsim("study", "run", toy.__file__, *OPTIONS, "--pause", "0", "-o", str(tmp_path / "serial"))
+    queue.nnsim("study", "run", toy.__file__, *OPTIONS, "--jobs", "16", "-o", str(tmp_path / "serial"))
     assert tables(folder) == tables(tmp_path / "serial")
 
 
