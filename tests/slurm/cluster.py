@@ -44,7 +44,7 @@ KillWait=5
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 {node} NodeAddr=127.0.0.1 State=UNKNOWN
-PartitionName=work Nodes=ALL Default=YES MaxTime=60 PriorityTier=1 GraceTime=2 State=UP
+PartitionName=work Nodes=ALL Default=YES MaxTime=60 PriorityTier=1 GraceTime=0 State=UP
 PartitionName=urgent Nodes=ALL MaxTime=60 PriorityTier=10 State=UP
 """
 
