@@ -25,6 +25,7 @@ from .reproduce import reproduce
 from .signals import STOPPED_BY_CTRL_C, Stopped, listening
 from .status import status
 from .study import study
+from .submit import submit
 from .train import train
 from .verify import verify
 
@@ -38,7 +39,7 @@ def nnsim() -> None:
     """
 
 
-STUDIES = (study, merge, status, verify, compare, reproduce)
+STUDIES = (study, submit, merge, status, verify, compare, reproduce)
 NETWORKS = (train, predict, lr_find, gradcheck)
 for _command in (*STUDIES, *NETWORKS, cache, info):
     nnsim.add_command(_command)

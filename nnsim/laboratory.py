@@ -180,11 +180,10 @@ def _recipe(trial: dict[str, Any]) -> Recipe:
 def _train_in_stretches(trial: dict[str, Any], spec: NetworkSpec) -> tuple[training.Run, Rows]:
     """Train to each epoch at which layers are looked at, and on from there."""
     data, root, repeat, recipe = _batches(*data_names(trial)), trial["root_seed"], trial["repeat"], _recipe(trial)
-    theta = initialize(spec, trial["scheme"], key(root, "init", repeat), data.X[:256])
-    run = training.train(spec, theta, data, recipe, key(root, "shuffle", repeat), until=0)
+    start: np.ndarray | training.Run = initialize(spec, trial["scheme"], key(root, "init", repeat), data.X[:256])
     layers: Rows = []
     for epoch in [*trial["probe_epoch"], trial["epochs"]]:
-        run = training.train(spec, run, data, recipe, key(root, "shuffle", repeat), until=epoch)
+        start = run = training.train(spec, start, data, recipe, key(root, "shuffle", repeat), until=epoch)
         if run.status == "diverged":
             break
         facts = probe(spec, run.theta, data.X_validation[:TRAINED_ROWS], data.Y_validation[:TRAINED_ROWS])

@@ -171,6 +171,13 @@ def run_shard(
     return ShardResult(job.folder, share, sum(chunk.size for chunk in chunks), len(chunks), tuple(failures))
 
 
+def prepare_shards(
+    study: str | Study, preset: str = "quick", *, shards: int, output: Path, seed: int = 0, **axes: Any
+) -> None:
+    """Make `output` the folder of a study that `shards` shards will fill; arguments and errors as in `run_shard`."""
+    _open(study, preset, output, None, seed, None, axes, shards)
+
+
 def default_output(study: Study, preset: str) -> Path:
     """Return the folder that is used where none is named."""
     return RESULTS / f"{study.name}-{preset}"

@@ -35,6 +35,7 @@ FLOORS = {
     "nnsim.study_runner": 6,
     "nnsim.reproduce": 6,
     "nnsim.testing": 6,
+    "nnsim.submit": 6,
     "nnsim_studies": 7,
     "nnsim_cli": 8,
 }

@@ -12,6 +12,7 @@ from cases import LOSSES as CASES
 from cases import naive_loss
 
 from nnsim.kernels.cpu.losses import loss_and_delta
+from nnsim.kernels.lanes import LANES
 from nnsim.kernels.losses import LOSSES
 from nnsim.network import NetworkSpec
 
@@ -23,8 +24,8 @@ all_losses = pytest.mark.parametrize("loss", LOSSES)
 
 
 @numba.njit(error_model="numpy")
-def run(net, Z, targets, delta, scratch):
-    return loss_and_delta(net, Z, targets, delta, scratch)
+def run(net, Z, targets, delta, scratch, lanes):
+    return loss_and_delta(net, Z, targets, delta, scratch, lanes)
 
 
 def evaluate(loss, Z, targets, **options):
@@ -32,7 +33,7 @@ def evaluate(loss, Z, targets, **options):
     delta = np.full_like(Z, np.nan)
     rows, outputs = Z.shape
     net = architecture(loss, outputs, Z.dtype.name, **options)
-    value, _ = run(net, Z, targets, delta, np.empty((outputs + 2) * rows, Z.dtype))
+    value, _ = run(net, Z, targets, delta, np.empty((outputs + 2) * rows, Z.dtype), np.empty(LANES))
     return value, delta
 
 
@@ -197,7 +198,7 @@ def test_a_batch_weighs_its_rows_or_their_classes_weights(name, kind):
     options = {"loss": "cross_entropy", **CASES[name]}
     Z, Y = case(options["loss"], kind, 7, 3)
     net = architecture(outputs=3, dtype=np.dtype(kind).name, **options)
-    _, weight = run(net, Z, Y, np.empty_like(Z), np.empty(5 * 7, kind))
+    _, weight = run(net, Z, Y, np.empty_like(Z), np.empty(5 * 7, kind), np.empty(LANES))
     weights = options.get("loss_weights") if options["loss"] == "cross_entropy" else None
     assert weight == (sum(weights[int(y)] for (y,) in Y) if weights else 7)
 
