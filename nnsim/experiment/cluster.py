@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from nnsim.errors import NnsimError, UsageError
@@ -20,10 +22,11 @@ from nnsim.experiment.progress import Progress
 from nnsim.experiment.store import ChunkStore
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
+    from distributed import Future as Promise
 
 ADDRESS = re.compile(r"(tcp|tls)://([^\s/:\[\]]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
-CONNECT_SECONDS = 8
+CONNECT_SECONDS = 6
 CLOSE_SECONDS = 2
 
 
@@ -69,16 +72,29 @@ def connected(address: str) -> Iterator[Client]:
     ClusterError
         Nobody answers there within `CONNECT_SECONDS`.
     """
-    from distributed import Client
-
+    answer: Future[Client] = Future()
+    # The client's own limit does not cover a stranger that takes the connection and says nothing.
+    Thread(target=_connect, args=(address, answer), daemon=True).start()
     try:
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        client = answer.result(CONNECT_SECONDS)
     except (OSError, ValueError) as error:
         raise ClusterError(f"no Dask scheduler answers at '{address}': start one there, or name another") from error
+    log = logging.getLogger("distributed.client")
+    log.disabled, before = True, log.disabled  # it writes tracebacks where one sentence of ours follows
     try:
         yield client
     finally:
         client.close(timeout=CLOSE_SECONDS)  # the scheduler drops what only this client waits for
+        log.disabled = before
+
+
+def _connect(address: str, answer: Future[Client]) -> None:
+    from distributed import Client
+
+    try:
+        answer.set_result(Client(address, timeout=CONNECT_SECONDS, set_as_default=False))
+    except Exception as error:  # whoever waits for the answer handles it
+        answer.set_exception(error)
 
 
 def run_on_cluster(
@@ -137,7 +153,7 @@ def run_on_cluster(
     return [failure for number in sorted(failures) for failure in failures[number]]
 
 
-def _outcome(future: Future) -> dict[str, Any]:
+def _outcome(future: Promise) -> dict[str, Any]:
     from distributed import KilledWorker
 
     try:
