@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -94,8 +95,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[Cluster]:
-    """Two workers that may be killed."""
+def mortal(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """Two workers that may be killed; the parameter is how many deaths Dask lets a chunk cause."""
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", str(getattr(request, "param", 3)))
     (tmp_path / "mortal").mkdir()
     found = Cluster.start(tmp_path / "mortal", workers=2)
     yield found
@@ -181,6 +183,19 @@ class TestStop:
             "nnsim: error: the Dask scheduler went away: the same command goes on where it stopped"
         )
         assert "Traceback" not in err
+
+    @pytest.mark.parametrize("mortal", [0], indirect=True)
+    def test_a_chunk_whose_workers_die_is_one_sentence(self, tmp_path: Path, mortal: Cluster) -> None:
+        run = nnsim(mortal, tmp_path / "out", "--size", "1,2,3,4,5,6", "--pause", "0.2", "-q")
+        wait_for("the first chunk", lambda: finished(tmp_path / "out") >= 1)
+        mortal.workers[0].kill()
+        _, err = run.communicate(timeout=PATIENCE)
+        assert run.returncode == 1
+        assert re.fullmatch(
+            r"nnsim: error: workers of the Dask cluster keep dying over one chunk, the last was tcp://\S+: "
+            r"see its log; the same command goes on where it stopped\n",
+            err,
+        )
 
 
 class TestRefusal:

@@ -160,8 +160,8 @@ def _outcome(future: Promise) -> dict[str, Any]:
         return future.result()
     except KilledWorker as error:
         raise ClusterError(
-            f"{error.allowed_failures + 1} workers of the Dask cluster died while they had the same chunk, "
-            f"the last was {error.last_worker.address}: see their logs; the same command goes on"
+            f"workers of the Dask cluster keep dying over one chunk, the last was {error.last_worker.address}: "
+            "see its log; the same command goes on where it stopped"
         ) from error
     except CancelledError as error:
         raise ClusterError("the Dask scheduler went away: the same command goes on where it stopped") from error
