@@ -35,6 +35,7 @@ def common_options(study: Study) -> list[click.Parameter]:
         click.Option(
             ["--shard"], metavar="I/N", help="Measure share I of N, from 0, and write no tables: see nnsim merge."
         ),
+        click.Option(["--dask"], metavar="tcp://HOST:PORT", help="Measure on the workers of this Dask scheduler."),
         click.Option(["--fail-fast"], is_flag=True, help="Stop at the first trial that fails."),
         FIGURE_FORMAT,
         click.Option(["--dry-run"], is_flag=True, help="Show the trials and an estimate of the time, and stop."),

@@ -110,7 +110,15 @@ def _study_command(name: str) -> click.Command:
 
 
 def _run(
-    name: str, dry_run: bool, shard: str | None, strict: bool, as_json: bool, quiet: bool, verbose: bool, **options: Any
+    name: str,
+    dry_run: bool,
+    shard: str | None,
+    dask: str | None,
+    strict: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **options: Any,
 ) -> int:
     from nnsim.experiment.executor import FailedTrialError
     from nnsim.experiment.shard import Shard
@@ -121,13 +129,15 @@ def _run(
     from .progress import make_progress
 
     share = None if shard is None else Shard.parse(shard)
+    if share is not None and dask is not None:
+        raise UsageError("--shard and --dask are two ways to share the work: give one of them")
     if dry_run:
         print_plan(name, as_json, **options)
         return 0
     try:
         if share is not None:
             return _run_shard(name, share, strict, as_json, quiet, verbose, **options)
-        result = run_study(name, progress=make_progress(quiet), **options)
+        result = run_study(name, dask=dask, progress=make_progress(quiet), **options)
     except FailedTrialError as error:
         print_tracebacks([error.failure])
         raise

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from nnsim.errors import UsageError
 from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.chunks import Chunk
+from nnsim.experiment.cluster import check_address, connected, make_order, run_on_cluster
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executor import Failure, check_jobs, run_chunks
 from nnsim.experiment.grid import rule_options
@@ -53,12 +57,13 @@ class ShardResult:
 
 @dataclass(frozen=True)
 class Job:
-    """One run in one folder: what is measured, where, and by how many threads."""
+    """One run in one folder: what is measured, where, and by how many threads or which Dask scheduler."""
 
     plan: Plan
     folder: Path
     record: Record
     workers: int
+    dask: str | None
     progress: Progress
     cold: bool
 
@@ -82,6 +87,7 @@ def run_study(
     output: str | PathLike[str] | None = None,
     jobs: int | None = None,
     seed: int = 0,
+    dask: str | None = None,
     fail_fast: bool = False,
     progress: Progress | None = None,
     figure_formats: Sequence[str] | None = None,
@@ -101,6 +107,9 @@ def run_study(
         Number of threads; by default one for each usable CPU. Results do not depend on it.
     seed : int
         Root of all random draws.
+    dask : str, optional
+        Address of a Dask scheduler, ``"tcp://host:port"``, whose workers measure in place of threads here. The study
+        must be given by its name or file, for only data travel.
     fail_fast : bool
         Whether the first trial that raises ends the run.
     progress : Progress, optional
@@ -120,6 +129,8 @@ def run_study(
     ------
     UsageError
         A name or value that cannot be used.
+    ClusterError
+        A Dask cluster that does not answer, went away, or would measure something else; finished chunks are kept.
     StoreError
         An output folder that cannot be used, or a disk that refuses; finished chunks are kept.
     FailedTrialError
@@ -127,9 +138,13 @@ def run_study(
     """
     started = now()
     formats = check_formats(figure_formats, preset)
-    job = _open(study, preset, output, jobs, seed, progress, axes)
+    job = _open(study, preset, output, jobs, seed, progress, axes, dask=dask)
     failures = _measure(job, job.plan.chunks, fail_fast, report_follows=True)
-    manifest = provenance(job.plan, job.record.command, job.workers) | {"preset": preset, "started": started}
+    threads = job.workers if dask is None else None
+    manifest = provenance(job.plan, job.record.command, threads) | {
+        "preset": preset,
+        "started": started,
+    }
     return write_results(job.folder, job.plan, job.record, manifest, formats, job.progress, failures)
 
 
@@ -204,10 +219,13 @@ def _open(
     progress: Progress | None,
     axes: dict[str, Any],
     shards: int = 1,
+    dask: str | None = None,
 ) -> Job:
     """Check everything that was asked for, and make the folder this configuration's."""
     from nnsim.kernels.compile_cache import is_empty  # numba, half a second
 
+    if dask is not None:
+        _check_dask(study, dask, jobs)
     cold = is_empty()  # asked before the data are read, which compiles the first kernels
     plan = plan_study(study, preset, seed=seed, **axes)
     workers = check_jobs(jobs)
@@ -215,7 +233,15 @@ def _open(
     command = command_line(study, preset, plan, [name for name, value in axes.items() if value is not None])
     record = Record(_findable(study), preset, command, now(), plan.size, len(plan.chunks), shards)
     open_folder(folder, plan.identity, record)
-    return Job(plan, folder, record, workers, progress or Progress(), cold)
+    return Job(plan, folder, record, workers, dask, progress or Progress(), cold)
+
+
+def _check_dask(study: str | Study, address: str, jobs: int | None) -> None:
+    check_address(address)
+    if jobs is not None:
+        raise UsageError("--dask measures on the threads of its workers: leave --jobs out")
+    if not isinstance(study, str):
+        raise UsageError(f"only data travel to a Dask cluster: give the name or the file of the study '{study.name}'")
 
 
 def _findable(study: str | Study) -> str:
@@ -230,19 +256,31 @@ def _measure(job: Job, chunks: Sequence[Chunk], fail_fast: bool, report_follows:
     pending = [chunk for chunk in chunks if store.find_complete(chunk) is None]
     if not pending:
         return []
-    forget_results(job.folder)  # from here on the tables are not what it says
+    with _executor(job) as execute:
+        forget_results(job.folder)  # from here on the tables are not what it says
+        trials, waiting = (sum(chunk.size for chunk in group) for group in (chunks, pending))
+        job.progress.begin(trials, trials - waiting, sum(chunk.seconds for chunk in pending))
+        if report_follows:
+            # It needs pandas and matplotlib, a second of imports: kernels leave the interpreter free for it.
+            Thread(target=import_module, args=("nnsim.report.render",), daemon=True).start()
+        try:
+            return execute(shuffled(pending), store, progress=job.progress, fail_fast=fail_fast)
+        finally:
+            job.progress.end()
+
+
+@contextmanager
+def _executor(job: Job) -> Iterator[Callable[..., list[Failure]]]:
+    """Make ready what measures chunks, before anything in the folder is changed: a cluster, or kernels here."""
+    if job.dask is not None:
+        job.progress.phase(f"connecting to {job.dask}")
+        with connected(job.dask) as client:
+            yield partial(run_on_cluster, client, make_order(job.record.study, job.record.preset, job.plan))
+        return
     if job.plan.study.warm_up is not None:
         job.progress.phase("compiling kernels (first run only)" if job.cold else "loading kernels")
         job.plan.study.warm_up()
-    trials, waiting = (sum(chunk.size for chunk in group) for group in (chunks, pending))
-    job.progress.begin(trials, trials - waiting, sum(chunk.seconds for chunk in pending))
-    if report_follows:
-        # It needs pandas and matplotlib, a second of imports: kernels leave the interpreter free for it.
-        Thread(target=import_module, args=("nnsim.report.render",), daemon=True).start()
-    try:
-        return run_chunks(job.plan, shuffled(pending), store, job.workers, job.progress, fail_fast)
-    finally:
-        job.progress.end()
+    yield partial(run_chunks, job.plan, jobs=job.workers)
 
 
 def shuffled(chunks: Sequence[Chunk]) -> list[Chunk]:

@@ -301,7 +301,7 @@ class TestResume:
         run(tmp_path)
         before = hashes(tmp_path)
         min((tmp_path / "chunks").iterdir()).unlink()
-        monkeypatch.setattr("nnsim.study_runner.run_chunks", lambda *arguments: [])  # nothing brings it back
+        monkeypatch.setattr("nnsim.study_runner.run_chunks", lambda *arguments, **options: [])  # nothing brings it back
         with pytest.raises(IncompleteError, match=r"1 of 4 chunks \(2 of 8 trials\) of .* are damaged or gone"):
             run(tmp_path)
         assert hashes(tmp_path) == before

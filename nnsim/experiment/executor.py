@@ -73,12 +73,50 @@ class Task:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
-@dataclass
 class Work:
-    """The rows of one chunk while they are measured."""
+    """The rows of one chunk while they are measured.
 
-    lines: dict[str, list[bytes]]
-    failures: list[Failure] = field(default_factory=list)
+    Attributes
+    ----------
+    failures : list of Failure
+        The trials that raised so far.
+    """
+
+    def __init__(self, plan: Plan, fail_fast: bool = False) -> None:
+        self.failures: list[Failure] = []
+        self._plan = plan
+        self._fail_fast = fail_fast
+        self._lines: dict[str, list[bytes]] = {table.name: [] for table in (*plan.study.tables, TIMINGS)}
+
+    @property
+    def tables(self) -> dict[str, bytes]:
+        """The final CSV lines of each table by its name."""
+        return {name: b"".join(lines) for name, lines in self._lines.items()}
+
+    def run(self, trial: Trial) -> None:
+        """Measure `trial`; one that raises is a row, or a FailedTrialError where the run is to stop at the first."""
+        study = self._plan.study
+        start = time.perf_counter()
+        rows = self._measure(trial)
+        seconds = time.perf_counter() - start
+        _check_rows(study, rows)
+        for name, table_rows in rows.items():
+            self._lines[name].append(encode(study.table(name), trial.id, table_rows))
+        worker = f"{socket.gethostname()}/{os.getpid()}/{threading.current_thread().name}"
+        timing = {"kind": trial.settings["kind"], "seconds": seconds, "worker": worker}
+        self._lines[TIMINGS.name].append(encode(TIMINGS, trial.id, [timing]))
+
+    def _measure(self, trial: Trial) -> dict[str, list[dict[str, Any]]]:
+        try:
+            return self._plan.study.measure({**trial.settings, "id": trial.id, "root_seed": self._plan.seed})
+        except NnsimError:  # the user's input: it would be the same sentence for every trial
+            raise
+        except Exception as error:  # the one place that may catch all: thousands of other trials go on
+            failure = Failure(trial.id, trial.settings, traceback.format_exc())
+            if self._fail_fast:
+                raise FailedTrialError(failure) from error
+            self.failures.append(failure)
+            return {"trials": [_error_row(self._plan.study, trial, error)]}
 
 
 def usable_cpus() -> int:
@@ -152,53 +190,25 @@ def _run_chunk(task: Task, chunk: Chunk) -> list[Failure]:
     if task.stop.is_set():
         return []
     trials = chunk.trials
-    if _is_kept(task.store, chunk):
+    if is_kept(task.store, chunk):
         for trial in trials:
             task.progress.advance(trial.seconds)
         return []
-    work = Work({table.name: [] for table in (*task.plan.study.tables, TIMINGS)})
+    work = Work(task.plan, task.fail_fast)
     for trial in trials:
         if task.stop.is_set():
             return []
-        _run_trial(task, trial, work)
+        work.run(trial)
         task.progress.advance(trial.seconds)
     if not task.stop.is_set():
-        tables = {name: b"".join(lines) for name, lines in work.lines.items()}
-        task.store.add(chunk, tables, errors=len(work.failures))
+        task.store.add(chunk, work.tables, errors=len(work.failures))
     return work.failures
 
 
-def _is_kept(store: ChunkStore, chunk: Chunk) -> bool:
+def is_kept(store: ChunkStore, chunk: Chunk) -> bool:
     """Return whether another process finished `chunk` in the meantime."""
     store.refresh()
     return store.find_complete(chunk) is not None
-
-
-def _run_trial(task: Task, trial: Trial, work: Work) -> None:
-    study = task.plan.study
-    start = time.perf_counter()
-    rows = _measure(task, trial, work.failures)
-    seconds = time.perf_counter() - start
-    _check_rows(study, rows)
-    for name, table_rows in rows.items():
-        work.lines[name].append(encode(study.table(name), trial.id, table_rows))
-    worker = f"{socket.gethostname()}/{os.getpid()}/{threading.current_thread().name}"
-    timing = {"kind": trial.settings["kind"], "seconds": seconds, "worker": worker}
-    work.lines[TIMINGS.name].append(encode(TIMINGS, trial.id, [timing]))
-
-
-def _measure(task: Task, trial: Trial, failures: list[Failure]) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of `trial`; one that raises is a row itself, and is reported when the run is over."""
-    try:
-        return task.plan.study.measure({**trial.settings, "id": trial.id, "root_seed": task.plan.seed})
-    except NnsimError:  # the user's input: it would be the same sentence for every trial
-        raise
-    except Exception as error:  # the one place that may catch all: thousands of other trials go on
-        failure = Failure(trial.id, trial.settings, traceback.format_exc())
-        if task.fail_fast:
-            raise FailedTrialError(failure) from error
-        failures.append(failure)
-        return {"trials": [_error_row(task.plan.study, trial, error)]}
 
 
 def _error_row(study: Study, trial: Trial, error: Exception) -> dict[str, Any]:
