@@ -20,6 +20,7 @@ from nnsim_cli.main import main
 from toy import hashes
 
 from nnsim.errors import UsageError
+from nnsim.experiment import cluster as cluster_module
 from nnsim.experiment import cluster_worker, executor
 from nnsim.experiment.cluster import ClusterError, connected, make_order, run_on_cluster
 from nnsim.experiment.progress import Progress
@@ -183,6 +184,19 @@ class TestStop:
             "nnsim: error: the Dask scheduler went away: the same command goes on where it stopped"
         )
         assert "Traceback" not in err
+
+    @pytest.mark.parametrize("kind", ["CancelledError", "CommClosedError"])
+    def test_a_scheduler_that_dies_at_any_moment_is_one_sentence(self, kind: str) -> None:
+        from concurrent.futures import CancelledError
+
+        from distributed.comm import CommClosedError
+
+        class Lost:
+            def result(self) -> None:
+                raise {"CancelledError": CancelledError, "CommClosedError": CommClosedError}[kind]()
+
+        with pytest.raises(ClusterError, match=r"^the Dask scheduler went away: "):
+            cluster_module._outcome(Lost())
 
     @pytest.mark.parametrize("mortal", [0], indirect=True)
     def test_a_chunk_whose_workers_die_is_one_sentence(self, tmp_path: Path, mortal: Cluster) -> None:

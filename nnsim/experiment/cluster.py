@@ -155,6 +155,7 @@ def run_on_cluster(
 
 def _outcome(future: Promise) -> dict[str, Any]:
     from distributed import KilledWorker
+    from distributed.comm import CommClosedError
 
     try:
         return future.result()
@@ -163,7 +164,7 @@ def _outcome(future: Promise) -> dict[str, Any]:
             f"workers of the Dask cluster keep dying over one chunk, the last was {error.last_worker.address}: "
             "see its log; the same command goes on where it stopped"
         ) from error
-    except CancelledError as error:
+    except (CancelledError, CommClosedError) as error:  # it died between two results, or while it sent one
         raise ClusterError("the Dask scheduler went away: the same command goes on where it stopped") from error
     except ImportError as error:
         raise ClusterError(f"the Dask cluster cannot import nnsim ({error}): install it there as it is here") from error
