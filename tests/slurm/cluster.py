@@ -66,8 +66,14 @@ def running(root: Path) -> Iterator[dict[str, str]]:
         subprocess.run(["scancel", f"--user={user}"], env=environment, check=False, capture_output=True)
         time.sleep(1)
         for name in reversed(DAEMONS):
-            with suppress(OSError, ValueError):
-                os.kill(int((root / "run" / f"{name}.pid").read_text()), signal.SIGTERM)
+            with suppress(OSError, ValueError, TimeoutError):
+                _end(int((root / "run" / f"{name}.pid").read_text()), name)
+
+
+def _end(pid: int, name: str) -> None:
+    """Ask a daemon to end and wait until it has: it writes its state into a folder that is removed after that."""
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), f"the end of {name}", 10)
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 90) -> None:
