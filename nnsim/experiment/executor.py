@@ -198,7 +198,11 @@ def _run_chunk(task: Task, chunk: Chunk) -> list[Failure]:
     for trial in trials:
         if task.stop.is_set():
             return []
-        work.run(trial)
+        try:
+            work.run(trial)
+        except BaseException:
+            task.stop.set()  # here, and not by the calling thread, which may come too late to spare the next chunk
+            raise
         task.progress.advance(trial.seconds)
     if not task.stop.is_set():
         task.store.add(chunk, work.tables, errors=len(work.failures))
