@@ -49,7 +49,7 @@ def warm_up() -> None:
 
 def _laws(rows: pd.DataFrame) -> Iterator[tuple[int, int, Any, Any]]:
     """Yield depth, width, exact law and measured values of each arm."""
-    from nnsim.theory import relu_log_forward_law
+    from nnsim.theory.relu_laws import relu_log_forward_law
 
     for (depth, width), arm in rows.groupby(["depth", "width"]):
         law = relu_log_forward_law([int(width)] * (int(depth) + 1))
@@ -85,12 +85,12 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return one histogram a depth."""
-    from nnsim.report import gallery
     from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import signals
 
     return {
         f"spread-{depth}": FigureSpec(
-            gallery.spread(values, law.mean, law.variance),
+            signals.spread(values, law.mean, law.variance),
             f"What {depth} layers of {width} make of a signal: single networks, and the exact law.",
             "Histogram of the logarithm of the gain with the predicted normal curve.",
         )

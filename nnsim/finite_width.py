@@ -30,7 +30,7 @@ import numpy as np
 
 from nnsim.activations import evaluate
 from nnsim.kernels.activations import ACTIVATIONS
-from nnsim.theory import gaussian_expectation
+from nnsim.theory.gaussian import gaussian_expectation
 
 STEP = 0.05  # of the central differences in ln q
 WIDEST = 340.0  # of |ln q|: beyond it fourth moments leave the range of floats

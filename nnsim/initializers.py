@@ -106,7 +106,7 @@ def _scaling(scale: float, mode: str, distribution: str) -> Callable[..., Filled
 @cache
 def preserving_gain(activation: str, parameter: float | None) -> float:
     """Return 1 / sqrt(E f(z)^2), z ~ N(0, 1), on a grid of 2^-20 so that no library's last digit enters a result."""
-    from nnsim.theory import gain
+    from nnsim.theory.gaussian import gain
 
     return round(gain(activation, parameter) * 2**20) / 2**20
 

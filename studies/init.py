@@ -27,7 +27,8 @@ from nnsim.laboratory import (
     train_network,
 )
 from nnsim.network import NetworkSpec
-from nnsim.theory import mean_singular_value, relu_log_forward_law
+from nnsim.theory.relu_laws import relu_log_forward_law
+from nnsim.theory.spectra import mean_singular_value
 from nnsim.training import Recipe
 
 if TYPE_CHECKING:
@@ -488,16 +489,16 @@ def _factor_frame(layers: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
-    from nnsim.report import gallery
     from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
     from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import signals, training
 
     layers, trials = tables["layers"], tables["trials"]
     found: dict[str, FigureSpec] = {}
     for depth in config["probe_depth"]:
         frame = rows_of(layers, kind="propagation", depth=depth)
         found[f"propagation-{depth}"] = FigureSpec(
-            gallery.propagation(frame, depth, config["activation"], _lines(frame, depth)),
+            signals.propagation(frame, depth, config["activation"], _lines(frame, depth)),
             f"What {depth} layers make of a signal. Above: mean square of the activations on the way forward. Below: "
             "mean square of the errors on the way back. Points: geometric means over networks with 95 % intervals; "
             "dashed: the variance recursion with its finite-width correction.",
@@ -505,13 +506,13 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
         )
     linear = rows_of(layers, kind="linear", scheme="standard_uniform")
     found["gradient-trap"] = FigureSpec(
-        gallery.gradient_trap(linear, LINEAR_DEPTH, _trap_lines()),
+        signals.gradient_trap(linear, LINEAR_DEPTH, _trap_lines()),
         "The trap: with U(-1, 1) / sqrt(fan_in) activations shrink forward and errors shrink backward, each by 1/3 a "
         "layer, but their products, the weight gradients, are equal in all layers.",
         "Squares of activations, errors and weight gradients against the layer; the last are level.",
     )
     found["gains"] = FigureSpec(
-        gallery.factors(_factor_frame(layers, config)),
+        signals.factors(_factor_frame(layers, config)),
         f"Mean change of the mean square per layer over {GAIN_DEPTH} layers of {GAIN_WIDTH}, each activation with its "
         "computed variance-preserving gain. Bars: theory; points: measured, with 95 % intervals.",
         "Predicted and measured factor per layer for each activation, forward and backward.",
@@ -519,7 +520,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     fluctuation = rows_of(trials, kind="fluctuation", status="done")
     law = relu_log_forward_law([FLUCTUATION_WIDTH] * (FLUCTUATION_DEPTH + 1))
     found["spread"] = FigureSpec(
-        gallery.spread(
+        signals.spread(
             fluctuation.loc[fluctuation["alive"].astype(bool), "log_gain"].to_numpy(dtype=float), law.mean, law.variance
         ),
         f"He's variance keeps the mean square on average, yet single networks ({FLUCTUATION_DEPTH} layers of "
@@ -529,13 +530,13 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     runs = rows_of(trials, kind="training")
     chance = float(runs["chance"].max())
     found["learning-rates"] = FigureSpec(
-        gallery.rates(runs, chance, "validation accuracy" if chance > 0 else "validation R²"),
+        training.rates(runs, chance, "validation accuracy" if chance > 0 else "validation R²"),
         f"Validation result after {config['epochs']} epochs over the grid of learning rates: medians over seeds with "
         "95 % intervals, diverged runs counted as chance.",
         "Validation result against the learning rate, one panel an activation and depth, one line a scheme.",
     )
     found["learning-curves"] = FigureSpec(
-        gallery.curves(at_chosen_rate(tables["history"], chosen_rates(runs))),
+        training.curves(at_chosen_rate(tables["history"], chosen_rates(runs))),
         "Validation loss after each epoch, every arm at its chosen learning rate: medians over seeds, 95 % intervals.",
         "Validation loss against epochs, one panel an activation and depth, one line a scheme.",
     )

@@ -13,7 +13,8 @@ from nnsim.initializers import initialize
 from nnsim.network import NetworkSpec
 from nnsim.propagation import propagate, unit_rows
 from nnsim.seeding import key
-from nnsim.theory import gradient_trajectory, relu_log_backward_law, relu_log_forward_law, variance_trajectory
+from nnsim.theory.mean_field import gradient_trajectory, variance_trajectory
+from nnsim.theory.relu_laws import relu_log_backward_law, relu_log_forward_law
 
 DEPTH, WIDTH, NETS = 10, 128, 400
 SIGMAS = 4.5  # of the sample's standard error; ten layers of two directions of ten cases exceed it once in 700 keys

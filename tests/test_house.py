@@ -145,7 +145,7 @@ class TestTheRulesBite:
         ("module", "source"),
         [
             ("nnsim.kernels.losses", "from nnsim.network import NetworkSpec"),
-            ("nnsim.kernels.cpu.passes", "from nnsim import theory"),
+            ("nnsim.kernels.cpu.passes", "from nnsim.theory import gaussian"),
             ("nnsim.experiment.store", "def f():\n    import nnsim.report.render"),
             ("nnsim.report.render", "from nnsim.study_runner import run_study"),
             ("nnsim.theory", "from nnsim_studies.init import study"),

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from naive_activations import TEXTBOOK
 
-from nnsim import theory
 from nnsim.initializers import initialize, preserving_gain
 from nnsim.network import NetworkSpec
 from nnsim.probes import COLUMNS, largest_slope, probe
 from nnsim.seeding import key
+from nnsim.theory import mean_field
 
 WIDTHS = (5, 7, 4, 6, 3)
 ROWS = 9
@@ -188,9 +188,9 @@ def weight_variance(activation):
 def predicted(activation):
     """Mean-field moments of every layer, output included, for inputs and a signal of mean square 1."""
     sw2, sb2 = weight_variance(activation)
-    q = [sw2 + sb2, *theory.variance_trajectory(activation, sw2, sb2, sw2 + sb2, HIDDEN)]
+    q = [sw2 + sb2, *mean_field.variance_trajectory(activation, sw2, sb2, sw2 + sb2, HIDDEN)]
     a = [*((following - sb2) / sw2 for following in q[1:]), q[-1]]
-    delta = [*theory.gradient_trajectory(activation, sw2, sb2, sw2 + sb2, HIDDEN), 1.0]
+    delta = [*mean_field.gradient_trajectory(activation, sw2, sb2, sw2 + sb2, HIDDEN), 1.0]
     return dict(zip(MOMENTS, map(np.array, (q, a, delta)), strict=True))
 
 

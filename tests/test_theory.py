@@ -11,9 +11,9 @@ from naive_activations import TEXTBOOK
 from scipy.integrate import quad
 from scipy.stats import binom
 
-from nnsim import theory
 from nnsim.errors import UnknownNameError, UsageError
 from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.theory import gaussian, mean_field, relu_laws, spectra
 
 
 def textbook_moment(function, kinks, variance=1.0):
@@ -63,38 +63,38 @@ class TestGaussianExpectation:
     @pytest.mark.parametrize("variance", [1e-12, 0.3, 1.0, 100.0, 1e12])
     @pytest.mark.parametrize(("power", "moment"), [(0, 1), (2, 1), (4, 3), (6, 15)])
     def test_even_powers_have_their_closed_form(self, power, moment, variance):
-        found = theory.gaussian_expectation(lambda x: x**power, variance=variance)
+        found = gaussian.gaussian_expectation(lambda x: x**power, variance=variance)
         assert found == pytest.approx(moment * variance ** (power / 2), rel=1e-12)
 
     @pytest.mark.parametrize("variance", [0.01, 1.0, 1000.0])
     def test_oscillation_is_resolved(self, variance):
-        found = theory.gaussian_expectation(lambda x: np.sin(x) ** 2, variance=variance)
+        found = gaussian.gaussian_expectation(lambda x: np.sin(x) ** 2, variance=variance)
         assert found == pytest.approx((1 - math.exp(-2 * variance)) / 2, abs=1e-10)
 
     @pytest.mark.parametrize("kink", [0.0, 0.7123, -1.9])
     def test_a_jump_at_a_declared_kink_is_integrated_exactly(self, kink):
-        found = theory.gaussian_expectation(lambda x: (x > kink).astype(float), (kink,), variance=4.0)
+        found = gaussian.gaussian_expectation(lambda x: (x > kink).astype(float), (kink,), variance=4.0)
         assert found == pytest.approx(0.5 * math.erfc(kink / 2 / math.sqrt(2)), abs=1e-13)
 
     def test_a_kink_beyond_the_tails_changes_nothing(self):
-        assert theory.gaussian_expectation(np.cos, (1e9,)) == theory.gaussian_expectation(np.cos)
+        assert gaussian.gaussian_expectation(np.cos, (1e9,)) == gaussian.gaussian_expectation(np.cos)
 
     @pytest.mark.parametrize("variance", [16.0, 1e4, 1e10])
     def test_saturating_functions_are_resolved_at_large_variance(self, variance):
-        found = theory.gaussian_expectation(lambda x: (1 - np.tanh(x) ** 2) ** 2, variance=variance)
+        found = gaussian.gaussian_expectation(lambda x: (1 - np.tanh(x) ** 2) ** 2, variance=variance)
         expected = textbook_moment(lambda x: (1 - math.tanh(x) ** 2) ** 2, (), variance)
         assert found == pytest.approx(expected, rel=1e-8)
 
     def test_variance_zero_is_the_value_at_zero(self):
-        assert theory.gaussian_expectation(np.cos, variance=0.0) == 1.0
+        assert gaussian.gaussian_expectation(np.cos, variance=0.0) == 1.0
 
     def test_a_function_that_is_nan_somewhere_has_no_expectation(self):
-        assert math.isnan(theory.gaussian_expectation(lambda x: np.where(x > 2.0, np.nan, x)))
+        assert math.isnan(gaussian.gaussian_expectation(lambda x: np.where(x > 2.0, np.nan, x)))
 
     @pytest.mark.parametrize("variance", [-1.0, math.inf, math.nan])
     def test_impossible_variance_is_refused(self, variance):
         with pytest.raises(UsageError, match="variance is"):
-            theory.gaussian_expectation(np.cos, variance=variance)
+            gaussian.gaussian_expectation(np.cos, variance=variance)
 
 
 class TestActivationMoments:
@@ -105,7 +105,7 @@ class TestActivationMoments:
     @pytest.mark.parametrize("name", sorted(TEXTBOOK))
     def test_moments_match_adaptive_quadrature_of_the_textbook_formula(self, name, variance):
         f, df, kinks = TEXTBOOK[name]
-        found = theory.activation_moments(name, variance)
+        found = gaussian.activation_moments(name, variance)
         expected = (
             textbook_moment(f, kinks, variance),
             textbook_moment(lambda x: f(x) ** 2, kinks, variance),
@@ -127,30 +127,30 @@ class TestActivationMoments:
         ],
     )
     def test_published_and_closed_form_values(self, name, second, slope):
-        moments = theory.activation_moments(name)
+        moments = gaussian.activation_moments(name)
         assert (moments.second, moments.slope) == pytest.approx((second, slope), abs=5.1e-7)
 
     def test_mean_of_relu_is_half_the_mean_absolute_value(self):
-        assert theory.activation_moments("relu", 4.0).mean == pytest.approx(2 / math.sqrt(2 * math.pi), rel=1e-12)
+        assert gaussian.activation_moments("relu", 4.0).mean == pytest.approx(2 / math.sqrt(2 * math.pi), rel=1e-12)
 
     def test_selu_has_its_fixed_point_at_zero_mean_and_unit_variance(self):
-        moments = theory.activation_moments("selu")
+        moments = gaussian.activation_moments("selu")
         assert (moments.mean, moments.second) == pytest.approx((0.0, 1.0), abs=1e-7)
 
     @pytest.mark.parametrize("slope", [0.2, 0.5])
     def test_parameter_reaches_the_function(self, slope):
-        moments = theory.activation_moments("leaky_relu", 1.0, slope)
+        moments = gaussian.activation_moments("leaky_relu", 1.0, slope)
         assert moments.slope == pytest.approx((1 + slope**2) / 2, abs=1e-9)
 
     def test_moments_agree_with_monte_carlo(self):
         z = np.random.default_rng(1).standard_normal(400_000)
         sample = np.tanh(1.5 * z) ** 2
         error = sample.std() / math.sqrt(z.size)
-        assert theory.activation_moments("tanh", 2.25).second == pytest.approx(sample.mean(), abs=4 * error)
+        assert gaussian.activation_moments("tanh", 2.25).second == pytest.approx(sample.mean(), abs=4 * error)
 
     def test_unknown_activation_offers_the_nearest(self):
         with pytest.raises(UnknownNameError, match="did you mean 'relu'"):
-            theory.activation_moments("rellu")
+            gaussian.activation_moments("rellu")
 
 
 class TestMeanFieldMaps:
@@ -159,48 +159,48 @@ class TestMeanFieldMaps:
         [("relu", None, math.sqrt(2)), ("leaky_relu", 0.3, math.sqrt(2 / 1.09)), ("identity", None, 1.0)],
     )
     def test_gain_is_that_of_he(self, name, parameter, expected):
-        assert theory.gain(name, parameter) == pytest.approx(expected, rel=1e-9)
+        assert gaussian.gain(name, parameter) == pytest.approx(expected, rel=1e-9)
 
     @pytest.mark.parametrize("name", sorted(TEXTBOOK))
     def test_gain_keeps_unit_variance(self, name):
-        assert theory.variance_map(name, theory.gain(name) ** 2, 0.0, 1.0) == pytest.approx(1.0, rel=1e-12)
+        assert mean_field.variance_map(name, gaussian.gain(name) ** 2, 0.0, 1.0) == pytest.approx(1.0, rel=1e-12)
 
     def test_bias_variance_is_added(self):
-        assert theory.variance_map("relu", 1.0, 0.25, 3.0) == pytest.approx(1.75, rel=1e-9)
+        assert mean_field.variance_map("relu", 1.0, 0.25, 3.0) == pytest.approx(1.75, rel=1e-9)
 
     def test_xavier_relu_halves_the_variance_per_layer(self):
-        trajectory = theory.variance_trajectory("relu", 1.0, 0.0, 1.0, 30)
+        trajectory = mean_field.variance_trajectory("relu", 1.0, 0.0, 1.0, 30)
         np.testing.assert_allclose(trajectory, 0.5 ** np.arange(1, 31), rtol=1e-9)
 
     def test_xavier_relu_loses_two_to_the_thirty_of_the_gradient(self):
-        trajectory = theory.gradient_trajectory("relu", 1.0, 0.0, 1.0, 30)
+        trajectory = mean_field.gradient_trajectory("relu", 1.0, 0.0, 1.0, 30)
         np.testing.assert_allclose(trajectory, 0.5 ** np.arange(30, 0, -1), rtol=1e-9)
 
     def test_torch_default_relu_divides_the_gradient_by_six_per_layer(self):
-        assert theory.gradient_factor("relu", 1 / 3, 1.0) == pytest.approx(1 / 6, rel=1e-9)
+        assert mean_field.gradient_factor("relu", 1 / 3, 1.0) == pytest.approx(1 / 6, rel=1e-9)
 
     def test_gradient_trajectory_multiplies_the_factors_of_the_layers_above(self):
-        q = [0.8, *theory.variance_trajectory("tanh", 1.5, 0.1, 0.8, 3)]
-        chi = [theory.gradient_factor("tanh", 1.5, variance) for variance in q[:3]]
+        q = [0.8, *mean_field.variance_trajectory("tanh", 1.5, 0.1, 0.8, 3)]
+        chi = [mean_field.gradient_factor("tanh", 1.5, variance) for variance in q[:3]]
         expected = [chi[0] * chi[1] * chi[2], chi[1] * chi[2], chi[2]]
-        np.testing.assert_allclose(theory.gradient_trajectory("tanh", 1.5, 0.1, 0.8, 3), expected, rtol=1e-14)
+        np.testing.assert_allclose(mean_field.gradient_trajectory("tanh", 1.5, 0.1, 0.8, 3), expected, rtol=1e-14)
 
     def test_trajectory_stays_infinite_after_overflow(self):
-        trajectory = theory.variance_trajectory("relu", 1e200, 0.0, 1.0, 4)
+        trajectory = mean_field.variance_trajectory("relu", 1e200, 0.0, 1.0, 4)
         np.testing.assert_array_equal(trajectory[1:], [np.inf] * 3)
 
     def test_no_layer_has_no_trajectory(self):
-        assert theory.variance_trajectory("tanh", 1.0, 0.0, 1.0, 0).shape == (0,)
-        assert theory.gradient_trajectory("tanh", 1.0, 0.0, 1.0, 0).shape == (0,)
+        assert mean_field.variance_trajectory("tanh", 1.0, 0.0, 1.0, 0).shape == (0,)
+        assert mean_field.gradient_trajectory("tanh", 1.0, 0.0, 1.0, 0).shape == (0,)
 
     def test_chi_of_tanh_in_the_chaotic_phase(self):
-        q = theory.fixed_point("tanh", 16.0, 0.09).variance
-        assert theory.gradient_factor("tanh", 16.0, q) == pytest.approx(2.3673, abs=5e-5)
+        q = mean_field.fixed_point("tanh", 16.0, 0.09).variance
+        assert mean_field.gradient_factor("tanh", 16.0, q) == pytest.approx(2.3673, abs=5e-5)
 
     def test_critical_tanh_with_bias(self):
-        q = theory.fixed_point("tanh", 1.760955, 0.05).variance
+        q = mean_field.fixed_point("tanh", 1.760955, 0.05).variance
         assert q == pytest.approx(0.570048, abs=1e-6)
-        assert theory.gradient_factor("tanh", 1.760955, q) == pytest.approx(1.0, abs=1e-6)
+        assert mean_field.gradient_factor("tanh", 1.760955, q) == pytest.approx(1.0, abs=1e-6)
 
     def test_wide_tanh_net_follows_the_map(self):
         rng, width = np.random.default_rng(5), 1500
@@ -210,29 +210,29 @@ class TestMeanFieldMaps:
             z = np.tanh(z) @ (rng.standard_normal((width, width)) * math.sqrt(1.5 / width))
             z += math.sqrt(0.1) * rng.standard_normal(width)
             measured.append(np.mean(z**2))
-        np.testing.assert_allclose(measured, theory.variance_trajectory("tanh", 1.5, 0.1, 1.0, 3), rtol=0.15)
+        np.testing.assert_allclose(measured, mean_field.variance_trajectory("tanh", 1.5, 0.1, 1.0, 3), rtol=0.15)
 
 
 class TestFixedPoint:
     def test_fixed_point_is_fixed(self):
-        found = theory.fixed_point("tanh", 2.0, 0.05)
+        found = mean_field.fixed_point("tanh", 2.0, 0.05)
         assert found.status == "converged"
-        assert theory.variance_map("tanh", 2.0, 0.05, found.variance) == pytest.approx(found.variance, rel=1e-11)
+        assert mean_field.variance_map("tanh", 2.0, 0.05, found.variance) == pytest.approx(found.variance, rel=1e-11)
 
     def test_every_variance_is_fixed_for_he_relu(self):
-        assert theory.fixed_point("relu", 2.0, 0.0, start=3.0).variance == pytest.approx(3.0, rel=1e-9)
+        assert mean_field.fixed_point("relu", 2.0, 0.0, start=3.0).variance == pytest.approx(3.0, rel=1e-9)
 
     @pytest.mark.parametrize(
         ("name", "sw2", "status", "variance"),
         [("relu", 1.0, "vanishes", 0.0), ("relu", 3.0, "explodes", math.inf), ("tanh", 0.5, "vanishes", 0.0)],
     )
     def test_variance_without_a_fixed_point_says_where_it_goes(self, name, sw2, status, variance):
-        found = theory.fixed_point(name, sw2, 0.0)
+        found = mean_field.fixed_point(name, sw2, 0.0)
         assert (found.status, found.variance) == (status, variance)
         assert status in str(found)
 
     def test_critical_tanh_is_undecided_and_follows_its_power_law(self):
-        found = theory.fixed_point("tanh", 1.0, 0.0, max_steps=300)
+        found = mean_field.fixed_point("tanh", 1.0, 0.0, max_steps=300)
         assert found.status == "undecided"
         assert found.variance == pytest.approx(1 / (2 * 300), rel=0.05)
         assert "still moves after 300 layers" in str(found)
@@ -240,18 +240,18 @@ class TestFixedPoint:
 
 class TestSigmoid:
     def test_bound_of_ten_layers(self):
-        assert theory.sigmoid_norm_bound(10) == 9.5367431640625e-07
+        assert mean_field.sigmoid_norm_bound(10) == 9.5367431640625e-07
 
     def test_factor_is_the_root_of_the_squared_norm_factor(self):
         q = 0.25
         for _ in range(50):
             q = textbook_moment(lambda x: TEXTBOOK["sigmoid"].f(x) ** 2, (), q)
         chi = textbook_moment(lambda x: TEXTBOOK["sigmoid"].df(x) ** 2, (), q)
-        assert theory.sigmoid_norm_factor(10) == pytest.approx(chi**5, rel=1e-7)
+        assert mean_field.sigmoid_norm_factor(10) == pytest.approx(chi**5, rel=1e-7)
 
     @pytest.mark.parametrize("depth", [1, 10, 50])
     def test_factor_lies_below_the_bound(self, depth):
-        assert theory.sigmoid_norm_factor(depth) < theory.sigmoid_norm_bound(depth)
+        assert mean_field.sigmoid_norm_factor(depth) < mean_field.sigmoid_norm_bound(depth)
 
 
 class TestMeanSingularValue:
@@ -260,7 +260,7 @@ class TestMeanSingularValue:
         n = 300
         matrix = np.random.default_rng(3).standard_normal((n, n)) * math.sqrt(n_var / n)
         measured = np.linalg.svd(matrix, compute_uv=False).mean()
-        assert measured == pytest.approx(theory.mean_singular_value(n_var), rel=0.01)
+        assert measured == pytest.approx(spectra.mean_singular_value(n_var), rel=0.01)
 
 
 class TestReluLaw:
@@ -278,13 +278,13 @@ class TestReluLaw:
         assert np.mean(factors**2) / 4 == pytest.approx(1 + 5 / 16, rel=0.03)
 
     def test_one_unit_has_the_law_of_one_squared_normal(self):
-        law = theory.relu_log_forward_law((1, 1))
+        law = relu_laws.relu_log_forward_law((1, 1))
         assert law.mean == pytest.approx(-0.5772156649015329, rel=1e-12)
         assert law.variance == pytest.approx(math.pi**2 / 2, rel=1e-12)
         assert law.survival == 0.5
 
     def test_layers_add_and_survival_multiplies(self):
-        whole, first, second = (theory.relu_log_forward_law(widths) for widths in ((5, 4, 3), (5, 4), (4, 3)))
+        whole, first, second = (relu_laws.relu_log_forward_law(widths) for widths in ((5, 4, 3), (5, 4), (4, 3)))
         assert whole.mean == pytest.approx(first.mean + second.mean, rel=1e-12)
         assert whole.variance == pytest.approx(first.variance + second.variance, rel=1e-12)
         assert whole.survival == pytest.approx((1 - 2**-4) * (1 - 2**-3), rel=1e-15)
@@ -293,46 +293,46 @@ class TestReluLaw:
     @pytest.mark.parametrize("widths", [(6, 12, 8, 10, 16), (20, 20, 20)], ids=str)
     def test_simulated_forward_gain_has_mean_and_variance(self, widths, sw2):
         gains = logs_of_alive(forward_gains(np.random.default_rng(7), widths, 6000, sw2))
-        law = theory.relu_log_forward_law(widths, sw2)
+        law = relu_laws.relu_log_forward_law(widths, sw2)
         assert gains.mean() == pytest.approx(law.mean, abs=4 * math.sqrt(law.variance / gains.size))
         assert gains.var() == pytest.approx(law.variance, rel=0.1)
 
     @pytest.mark.parametrize("widths", [(6, 12, 8, 10, 16), (20, 20, 20)], ids=str)
     def test_simulated_backward_gain_has_mean_and_variance(self, widths):
         gains = logs_of_alive(backward_gains(np.random.default_rng(8), widths, 6000))
-        law = theory.relu_log_backward_law(widths[1:])
+        law = relu_laws.relu_log_backward_law(widths[1:])
         assert gains.mean() == pytest.approx(law.mean, abs=4 * math.sqrt(law.variance / gains.size))
         assert gains.var() == pytest.approx(law.variance, rel=0.1)
 
     def test_simulated_nets_survive_as_often_as_stated(self):
         gains = forward_gains(np.random.default_rng(9), (3, 3, 2, 3), 6000)
-        survival = theory.relu_log_forward_law((3, 3, 2, 3)).survival
+        survival = relu_laws.relu_log_forward_law((3, 3, 2, 3)).survival
         assert np.mean(gains > 0) == pytest.approx(survival, abs=4 * math.sqrt(0.25 / 6000))
 
     def test_another_weight_variance_shifts_every_layer_by_half_its_logarithm(self):
-        he, other = (theory.relu_log_forward_law((64,) * 31, sw2) for sw2 in (2.0, 1.8))
+        he, other = (relu_laws.relu_log_forward_law((64,) * 31, sw2) for sw2 in (2.0, 1.8))
         assert other.mean - he.mean == pytest.approx(30 * math.log(0.9), rel=1e-12)
         assert other.variance == he.variance
 
     @pytest.mark.parametrize("depth", [5, 30])
     def test_wide_nets_approach_the_gaussian_approximation(self, depth):
-        law = theory.relu_log_forward_law((1000,) * (depth + 1))
-        mean, variance = theory.relu_log_approximation((1000,) * depth)
+        law = relu_laws.relu_log_forward_law((1000,) * (depth + 1))
+        mean, variance = relu_laws.relu_log_approximation((1000,) * depth)
         assert (mean, variance) == pytest.approx((-2.5 * depth / 1000, 5 * depth / 1000), rel=1e-12)
         assert (law.mean, law.variance) == pytest.approx((mean, variance), rel=0.01)
 
     def test_equal_widths_have_the_same_law_both_ways(self):
-        forward, backward = theory.relu_log_forward_law((9,) * 4), theory.relu_log_backward_law((9,) * 4)
+        forward, backward = relu_laws.relu_log_forward_law((9,) * 4), relu_laws.relu_log_backward_law((9,) * 4)
         assert backward == pytest.approx(forward, rel=1e-14)
 
     def test_nothing_to_cross_has_gain_one(self):
-        assert theory.relu_log_backward_law((8,)) == (0.0, 0.0, 1.0)
+        assert relu_laws.relu_log_backward_law((8,)) == (0.0, 0.0, 1.0)
 
     @pytest.mark.parametrize("widths", [(4, 0), (0, 4), (4, 2.5), (4, -1)], ids=str)
     def test_impossible_width_is_refused(self, widths):
         with pytest.raises(UsageError, match="width is"):
-            theory.relu_log_forward_law(widths)
+            relu_laws.relu_log_forward_law(widths)
 
     def test_impossible_weight_variance_is_refused(self):
         with pytest.raises(UsageError, match="sw2 is 0"):
-            theory.relu_log_forward_law((4, 4), 0.0)
+            relu_laws.relu_log_forward_law((4, 4), 0.0)

@@ -1,37 +1,18 @@
-"""Figures that studies share: signals through depth, learning rates, learning curves, spreads."""
+"""Signals through depth: what layers make of activations and errors, and how far single networks stray."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
 from nnsim.report.arms import rows_of
-from nnsim.report.figures import COLUMN_WIDTH, PAGE_WIDTH, literal, measured, panel_grid, style, theory_line
-from nnsim.report.statistics import mean_interval, median_interval
-
-LEVEL = 0.95  # of the intervals drawn
-
-Line = tuple[np.ndarray, np.ndarray]  # x and y of a prediction
-
-
-def _summary(frame: pd.DataFrame, x: str, y: str, interval: Callable) -> tuple[np.ndarray, ...]:
-    """Return x, estimate, low and high of y at each x."""
-    rows = []
-    for at, group in frame.groupby(x):
-        found = interval(group[y].to_numpy(dtype=float), LEVEL)
-        rows.append((at, found.estimate, found.low, found.high))
-    return tuple(np.array(column, dtype=float) for column in zip(*rows, strict=True)) if rows else (np.empty(0),) * 4
-
-
-def _legend_below(figure: Figure, axes: Axes, columns: int) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+from nnsim.report.figures import COLUMN_WIDTH, literal, measured, panel_grid, style, theory_line
+from nnsim.report.gallery.intervals import Line, legend_below, summarise
+from nnsim.report.statistics import mean_interval
 
 
 def propagation(
@@ -62,7 +43,7 @@ def propagation(
                     if row == 1 and not frame.empty:
                         last = frame[frame["layer"] == depth].set_index("repeat")[quantity]
                         frame = frame.assign(**{quantity: frame[quantity] - frame["repeat"].map(last)})
-                    x, y, low, high = _summary(frame, "layer", quantity, mean_interval)
+                    x, y, low, high = summarise(frame, "layer", quantity, mean_interval)
                     to_log10 = np.log(10)
                     measured(axes, x, y / to_log10, (low / to_log10, high / to_log10), label=scheme, index=index)
                     line = predictions.get((scheme, activation, direction))
@@ -73,7 +54,7 @@ def propagation(
             panels[1, column].set_xlabel("hidden layer")
         panels[0, 0].set_ylabel("log$_{10}$ mean square of a")
         panels[1, 0].set_ylabel("log$_{10}$ mean square of δ,\nrelative to the last layer")
-        _legend_below(figure, panels[0, 0], len(schemes) + 1)
+        legend_below(figure, panels[0, 0], len(schemes) + 1)
     return figure
 
 
@@ -90,14 +71,14 @@ def gradient_trap(layers: pd.DataFrame, depth: int, predictions: Mapping[str, Li
         for index, quantity in enumerate(("activation squares", "errors δ", "weight gradients")):
             last = frame[frame["layer"] == depth].set_index("repeat")[quantity]
             relative = frame.assign(value=(frame[quantity] - frame["repeat"].map(last)) / np.log(10))
-            x, y, low, high = _summary(relative, "layer", "value", mean_interval)
+            x, y, low, high = summarise(relative, "layer", "value", mean_interval)
             measured(axes, x, y, (low, high), label=quantity, index=index)
             if quantity in predictions:
                 at, value = predictions[quantity]
                 theory_line(axes, at, value / np.log(10), label="theory" if index == 2 else None)
         axes.set_xlabel("hidden layer")
         axes.set_ylabel("log$_{10}$ mean square,\nrelative to the last layer")
-        _legend_below(figure, axes, 2)
+        legend_below(figure, axes, 2)
     return figure
 
 
@@ -125,7 +106,7 @@ def factors(frame: pd.DataFrame) -> Figure:
             axes.set_title(title)
         panels[0, 0].set_yticks(np.arange(len(names)), [literal(name) for name in names])
         panels[0, 0].invert_yaxis()
-        _legend_below(figure, panels[0, 0], 2)
+        legend_below(figure, panels[0, 0], 2)
     return figure
 
 
@@ -144,61 +125,5 @@ def spread(values: np.ndarray, mean: float, variance: float) -> Figure:
         axes.axvline(0.0, color="0.6", linewidth=0.8)
         axes.set_xlabel("ln of the gain of mean squares")
         axes.set_ylabel("density")
-        _legend_below(figure, axes, 1)
-    return figure
-
-
-def _arm_panels(frame: pd.DataFrame, **options: Any) -> tuple[Figure, Iterator[tuple[Axes, pd.DataFrame, bool, bool]]]:
-    """Return a grid of panels, a row a depth and a column an activation, with each panel's rows of the frame."""
-    activations, depths = list(dict.fromkeys(frame["activation"])), sorted(set(frame["depth"]))
-    height = 0.9 + 1.45 * len(depths)
-    shape = max(len(depths), 1), max(len(activations), 1)  # one empty panel where every run diverged at once
-    figure, panels = panel_grid(*shape, width=PAGE_WIDTH, height=height, **options)
-
-    def cells() -> Iterator[tuple[Axes, pd.DataFrame, bool, bool]]:
-        for row, depth in enumerate(depths):
-            for column, activation in enumerate(activations):
-                axes = panels[row, column]
-                axes.set_title(literal(f"{activation}, {depth} hidden layers"))
-                yield axes, rows_of(frame, depth=depth, activation=activation), row == len(depths) - 1, column == 0
-
-    return figure, cells()
-
-
-def rates(runs: pd.DataFrame, chance: float, metric: str) -> Figure:
-    """Draw the validation metric over the grid of learning rates; a diverged run counts as chance."""
-    schemes = list(dict.fromkeys(runs["scheme"]))
-    runs = runs.assign(value=runs["validation_metric"].where(runs["status"] == "done", chance))
-    with style():
-        figure, cells = _arm_panels(runs, sharex=True, sharey=True)
-        for axes, frame, bottom, left in cells:
-            for index, scheme in enumerate(schemes):
-                x, y, low, high = _summary(rows_of(frame, scheme=scheme), "learning_rate", "value", median_interval)
-                measured(axes, x, y, (low, high), label=scheme, index=index, line=True)
-            theory_line(axes, [runs["learning_rate"].min(), runs["learning_rate"].max()], [chance] * 2, "chance")
-            axes.set_xscale("log")
-            if bottom:
-                axes.set_xlabel("learning rate")
-            if left:
-                axes.set_ylabel(metric)
-        _legend_below(figure, figure.axes[0], len(schemes) + 1)
-    return figure
-
-
-def curves(history: pd.DataFrame) -> Figure:
-    """Draw the median validation loss after each epoch, every arm at its chosen learning rate."""
-    schemes = list(dict.fromkeys(history["scheme"]))
-    with style():
-        figure, cells = _arm_panels(history, sharex=True, sharey=True)
-        for axes, frame, bottom, left in cells:
-            for index, scheme in enumerate(schemes):
-                part = rows_of(frame, scheme=scheme)
-                x, y, low, high = _summary(part, "epoch", "validation_loss", median_interval)
-                measured(axes, x, y, (low, high), label=scheme, index=index, line=True)
-            axes.set_yscale("log")
-            if bottom:
-                axes.set_xlabel("epochs")
-            if left:
-                axes.set_ylabel("validation loss")
-        _legend_below(figure, figure.axes[0], len(schemes))
+        legend_below(figure, axes, 1)
     return figure

@@ -1,0 +1,29 @@
+"""What the figures of a gallery share: measurements with their intervals, and the place of a legend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+LEVEL = 0.95  # of the intervals drawn
+
+Line = tuple[np.ndarray, np.ndarray]  # x and y of a prediction
+
+
+def summarise(frame: pd.DataFrame, x: str, y: str, interval: Callable) -> tuple[np.ndarray, ...]:
+    """Return x, estimate, low and high of y at each x."""
+    rows = []
+    for at, group in frame.groupby(x):
+        found = interval(group[y].to_numpy(dtype=float), LEVEL)
+        rows.append((at, found.estimate, found.low, found.high))
+    return tuple(np.array(column, dtype=float) for column in zip(*rows, strict=True)) if rows else (np.empty(0),) * 4
+
+
+def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
+    """Name the series of `axes` below all panels of the figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
