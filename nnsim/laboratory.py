@@ -2,13 +2,16 @@
 
 Studies share these measurements and their columns. A trial's settings name the data (``data``, ``target``,
 ``samples``), the network (``scheme``, ``activation``, ``depth``, ``width``), the independent seed (``repeat``) and, for
-training, the recipe (``learning_rate``, ``momentum``, ``batch_size``, ``epochs``, ``probe_epoch``). All arms of one
-repeat share their draws, so that they are paired.
+training, the recipe (``learning_rate``, ``batch_size``, ``epochs``, ``probe_epoch``). It may name any other setting of
+`NetworkSpec` (``normalization``, ``dropout``, ``loss`` ...) and of `Recipe` (``optimizer``, ``schedule``, ``clip_norm``
+...); what it leaves out, or leaves empty, is the default. All arms of one repeat share their draws, so that they are
+paired.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +34,11 @@ TRAINED_ROWS = 64
 """Validation rows on which a trained network is looked at."""
 
 Rows = list[dict[str, Any]]
+
+NETWORK_SETTINGS = tuple(
+    field.name for field in fields(NetworkSpec) if field.name not in {"widths", "activation", "parameter", "dtype"}
+)
+RECIPE_SETTINGS = tuple(field.name for field in fields(Recipe))
 
 ARM_COLUMNS = (
     Column(
@@ -121,21 +129,31 @@ def network_of(trial: dict[str, Any], dtype: str) -> NetworkSpec:
     data = data_of(trial)
     activation, parameter = parse_activation(trial["activation"])
     widths = (data.n_features, *[trial["width"]] * trial["depth"], data.n_outputs)
-    return NetworkSpec(widths, activation, parameter, training.loss_of(data.task), dtype)
+    settings = {"loss": training.loss_of(data.task), **_given(trial, NETWORK_SETTINGS)}
+    return NetworkSpec(widths, activation, parameter, dtype=dtype, **settings)
 
 
-def _arm(trial: dict[str, Any]) -> dict[str, Any]:
-    return {column.name: trial.get(column.name) for column in ARM_COLUMNS}
+def _given(trial: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: trial[name] for name in names if trial.get(name) is not None}
 
 
-def _trial_row(trial: dict[str, Any], spec: NetworkSpec, **measured: Any) -> dict[str, Any]:
-    row = {column.name: trial.get(column.name) for column in TRIAL_COLUMNS}
+def columns_with(shared: tuple[Column, ...], *more: Column) -> tuple[Column, ...]:
+    """Return one of the three sets of columns above with those of a study's own settings after the arm's."""
+    return (*ARM_COLUMNS, *more, *shared[len(ARM_COLUMNS) :])
+
+
+def _arm(trial: dict[str, Any], more: tuple[Column, ...]) -> dict[str, Any]:
+    return {column.name: trial.get(column.name) for column in (*ARM_COLUMNS, *more)}
+
+
+def _trial_row(trial: dict[str, Any], spec: NetworkSpec, more: tuple[Column, ...], **measured: Any) -> dict[str, Any]:
+    row = {column.name: trial.get(column.name) for column in (*TRIAL_COLUMNS, *more)}
     return row | {"parameters": spec.n_parameters, "status": "done", "reason": "", **measured}
 
 
-def _layer_rows(trial: dict[str, Any], facts: list[dict[str, float]], epoch: int) -> Rows:
+def _layer_rows(trial: dict[str, Any], facts: list[dict[str, float]], epoch: int, more: tuple[Column, ...]) -> Rows:
     kept = [*shown_layers(trial["depth"]), trial["depth"] + 1]
-    return [{**_arm(trial), "epoch": epoch, "layer": layer, **facts[layer - 1]} for layer in kept]
+    return [{**_arm(trial, more), "epoch": epoch, "layer": layer, **facts[layer - 1]} for layer in kept]
 
 
 def drawn_network(trial: dict[str, Any]) -> tuple[NetworkSpec, np.ndarray]:
@@ -145,7 +163,7 @@ def drawn_network(trial: dict[str, Any]) -> tuple[NetworkSpec, np.ndarray]:
     return spec, initialize(spec, trial["scheme"], key(trial["root_seed"], "init", trial["repeat"]), X)
 
 
-def look_at_network(trial: dict[str, Any], rows: int = PROBE_ROWS) -> dict[str, Rows]:
+def look_at_network(trial: dict[str, Any], rows: int = PROBE_ROWS, more: tuple[Column, ...] = ()) -> dict[str, Rows]:
     """Look at one random network, in float64 because signals vanish far below what float32 can hold.
 
     The first `rows` training inputs, each scaled to mean square one, go forward; a Gaussian error signal comes back.
@@ -155,8 +173,8 @@ def look_at_network(trial: dict[str, Any], rows: int = PROBE_ROWS) -> dict[str, 
         spec, theta, _inputs(*data_names(trial))[:rows], key(trial["root_seed"], "signal", trial["repeat"])
     )
     gain = facts[trial["depth"] - 1]["a_log"]
-    row = _trial_row(trial, spec, log_gain=gain, alive=gain > -np.inf)
-    return {"trials": [row], "layers": _layer_rows(trial, facts, 0)}
+    row = _trial_row(trial, spec, more, log_gain=gain, alive=gain > -np.inf)
+    return {"trials": [row], "layers": _layer_rows(trial, facts, 0, more)}
 
 
 def asymmetry(spec: NetworkSpec, theta: np.ndarray) -> float:
@@ -174,10 +192,12 @@ def _chance(data: datasets.Split) -> float:
 
 
 def _recipe(trial: dict[str, Any]) -> Recipe:
-    return Recipe(trial["learning_rate"], trial["momentum"], trial["batch_size"], trial["epochs"])
+    return Recipe(**_given(trial, RECIPE_SETTINGS))
 
 
-def _train_in_stretches(trial: dict[str, Any], spec: NetworkSpec) -> tuple[training.Run, Rows]:
+def _train_in_stretches(
+    trial: dict[str, Any], spec: NetworkSpec, more: tuple[Column, ...]
+) -> tuple[training.Run, Rows]:
     """Train to each epoch at which layers are looked at, and on from there."""
     data, root, repeat, recipe = _batches(*data_names(trial)), trial["root_seed"], trial["repeat"], _recipe(trial)
     start: np.ndarray | training.Run = initialize(spec, trial["scheme"], key(root, "init", repeat), data.X[:256])
@@ -187,16 +207,19 @@ def _train_in_stretches(trial: dict[str, Any], spec: NetworkSpec) -> tuple[train
         if run.status == "diverged":
             break
         facts = probe(spec, run.theta, data.X_validation[:TRAINED_ROWS], data.Y_validation[:TRAINED_ROWS])
-        layers += _layer_rows(trial, facts, epoch)
+        layers += _layer_rows(trial, facts, epoch, more)
     return run, layers
 
 
-def train_network(trial: dict[str, Any]) -> dict[str, Rows]:
-    """Train one network in float32; a run that diverges is a row that says so."""
+def train_network(trial: dict[str, Any], more: tuple[Column, ...] = ()) -> dict[str, Rows]:
+    """Train one network in float32; a run that diverges is a row that says so.
+
+    Rows hold the settings of the columns in `more`, too, see `columns_with`.
+    """
     spec, data = network_of(trial, "float32"), data_of(trial)
-    run, layers = _train_in_stretches(trial, spec)
+    run, layers = _train_in_stretches(trial, spec, more)
     row = _trial_row(
-        trial, spec, epochs_done=len(run.history), chance=_chance(data), asymmetry=asymmetry(spec, run.theta)
+        trial, spec, more, epochs_done=len(run.history), chance=_chance(data), asymmetry=asymmetry(spec, run.theta)
     )
     names = ("train_loss", "validation_loss", "validation_metric")
     if run.status == "diverged":
@@ -206,7 +229,7 @@ def train_network(trial: dict[str, Any]) -> dict[str, Rows]:
         row["test_loss"], row["test_metric"], _ = training.evaluate(spec, run.theta, X, Y)
         row |= dict(zip(names, run.history[-1].tolist(), strict=False))
     history = [
-        {**_arm(trial), "epoch": epoch, **dict(zip(names, values, strict=False))}
+        {**_arm(trial, more), "epoch": epoch, **dict(zip(names, values, strict=False))}
         for epoch, values in enumerate(run.history.tolist(), start=1)
     ]
     return {"trials": [row], "layers": layers, "history": history}

@@ -14,24 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import init
+from study_bench import Bench, Tables
 
 from nnsim import initializers, laboratory, training
 from nnsim.errors import StoreError
 from nnsim.experiment.config import resolve
-from nnsim.experiment.executor import run_chunks
-from nnsim.experiment.plan import make_plan
-from nnsim.experiment.results import measured_columns, read_table, write_tables
-from nnsim.experiment.store import ChunkStore, open_folder
 from nnsim.initializers import Filled, Layer, variance_scaling
 from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
 from nnsim.study_runner import run_study
-
-Tables = dict[str, pd.DataFrame]
 
 SMALL = {
     "scheme": "he_normal,xavier_normal,torch_default",
@@ -79,32 +73,9 @@ CLAIMS = [
 # --- measuring and judging -----------------------------------------------------------------------------------------
 
 
-class Bench:
-    """Measures parts of the study into folders of their own."""
-
-    def __init__(self, factory: pytest.TempPathFactory) -> None:
-        self.factory = factory
-
-    def __call__(self, *kinds: str, measure: Callable = init.measure, **axes: Any) -> Tables:
-        """Return the tables of the trials of some kinds (of all, without a name) with `axes` in place of SMALL's."""
-
-        def chosen(config: dict[str, Any]) -> list[dict[str, Any]]:
-            return [trial for trial in init.trials(config) if trial["kind"] in kinds or not kinds]
-
-        study = replace(init.study, trials=chosen, measure=measure)
-        plan = make_plan(study, resolve(study, "quick", SMALL | axes))
-        folder = self.factory.mktemp("tables")
-        open_folder(folder, plan.identity)
-        store = ChunkStore(folder)
-        run_chunks(plan, plan.chunks, store)
-        found = [store.find(chunk) for chunk in plan.chunks]
-        write_tables(folder, study, store, [path for path in found if path is not None])
-        return {name: read_table(folder / f"{name}.csv", columns) for name, columns in measured_columns(study).items()}
-
-
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(tmp_path_factory)
+    return Bench(tmp_path_factory, init.study, SMALL)
 
 
 @pytest.fixture(scope="module")

@@ -152,3 +152,20 @@ class TestIntervals:
 
     def test_the_method_names_interval_and_rule(self) -> None:
         assert judge([question(rule="at_most")])[0].method == "t interval of the mean, at most"
+
+
+class TestEstimates:
+    """Each name of `Question.interval` estimates what it says."""
+
+    @pytest.mark.parametrize(
+        ("name", "values", "estimate"),
+        [
+            ("mean", [1.0, 2.0, 6.0], 3.0),
+            ("geometric_mean", [1.0, 2.0, 4.0], 2.0),
+            ("median", [1.0, 2.0, 6.0], 2.0),
+            ("proportion", [0.0, 1.0, 1.0, 1.0], 0.75),
+            ("superiority", [-1.0, 0.0, 2.0, 3.0], 0.625),
+        ],
+    )
+    def test_the_estimate(self, name: str, values: list[float], estimate: float) -> None:
+        assert judge([question(values, interval=name)])[0].estimate == pytest.approx(estimate)

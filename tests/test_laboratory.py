@@ -13,11 +13,13 @@ from nnsim_studies import init
 from nnsim import laboratory
 from nnsim.experiment.config import resolve
 from nnsim.experiment.plan import Plan, make_plan
+from nnsim.experiment.study import Column
 from nnsim.laboratory import (
     HISTORY_COLUMNS,
     LAYER_COLUMNS,
     TRIAL_COLUMNS,
     asymmetry,
+    columns_with,
     data_of,
     drawn_network,
     look_at_network,
@@ -63,6 +65,34 @@ class TestStretches:
 
     def test_history_counts_epochs_from_one(self) -> None:
         assert [row["epoch"] for row in train_network(trial(probe_epoch=[1, 2]))["history"]] == [1, 2, 3, 4]
+
+
+class TestSettings:
+    """A trial may name any setting of a network or of a recipe; a study's own columns carry them."""
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("normalization", "batch"),
+            ("dropout", 0.5),
+            ("optimizer", "adamw"),
+            ("schedule", "cosine"),
+            ("clip_norm", 1e-3),
+        ],
+    )
+    def test_each_reaches_the_run(self, name: str, value: Any) -> None:
+        plain, changed = (train_network(trial(momentum=None, **more))["history"] for more in ({}, {name: value}))
+        assert plain != changed
+
+    def test_an_empty_one_is_the_default(self) -> None:
+        assert train_network(trial(optimizer=None, clip_norm=None)) == train_network(trial())
+
+    def test_columns_of_a_study_are_filled_in_every_table(self) -> None:
+        more = (Column("optimizer", "text", "", "how to descend"),)
+        tables = train_network(trial(optimizer="adam"), more)
+        for name, shared in (("trials", TRIAL_COLUMNS), ("layers", LAYER_COLUMNS), ("history", HISTORY_COLUMNS)):
+            assert {row["optimizer"] for row in tables[name]} == {"adam"}
+            assert set(tables[name][0]) == {column.name for column in columns_with(shared, *more)}
 
 
 class TestTrainedRow:

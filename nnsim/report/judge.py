@@ -19,6 +19,9 @@ CONFIDENCE = 0.95
 INTERVALS: dict[str, Callable[[np.ndarray, float], Interval]] = {
     "mean": statistics.mean_interval,
     "variance": statistics.variance_interval,
+    "geometric_mean": statistics.geometric_mean_interval,
+    "median": statistics.median_interval,
+    "superiority": lambda leads, level: statistics.superiority_interval(leads, np.zeros_like(leads), level),
     "proportion": lambda hits, level: statistics.proportion_interval(int(np.sum(hits)), hits.size, level),
 }
 
@@ -39,8 +42,8 @@ class Question:
         How the interval is judged; "exact" compares every value with the prediction, bit for bit.
     margin : float
         Half width of the equivalence band, fixed beforehand.
-    interval : {"mean", "variance", "proportion"}
-        What is estimated.
+    interval : {"mean", "geometric_mean", "median", "variance", "proportion", "superiority"}
+        What is estimated; "proportion" takes zeros and ones, "superiority" differences between two arms at equal seeds.
     at_edge : bool
         Whether the values rest on an optimum at the edge of its grid, which makes the verdict inconclusive.
     """

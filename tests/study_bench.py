@@ -1,0 +1,49 @@
+"""Measuring parts of a study by its own engine, for tests of its claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from nnsim.experiment.config import resolve
+from nnsim.experiment.executor import run_chunks
+from nnsim.experiment.plan import make_plan
+from nnsim.experiment.results import measured_columns, read_table, write_tables
+from nnsim.experiment.store import ChunkStore, open_folder
+from nnsim.experiment.study import Study
+
+Tables = dict[str, pd.DataFrame]
+
+
+class Bench:
+    """Measures parts of a study into folders of their own.
+
+    `small` holds the axes that are not the quick preset's, as the command line or a call would give them.
+    """
+
+    def __init__(self, factory: pytest.TempPathFactory, study: Study, small: dict[str, Any]) -> None:
+        self.factory, self.study, self.small = factory, study, small
+
+    def config(self, **axes: Any) -> dict[str, Any]:
+        """Return the resolved configuration with `axes` in place of the small ones."""
+        return resolve(self.study, "quick", self.small | axes)
+
+    def __call__(self, *kinds: str, measure: Callable[..., Any] | None = None, **axes: Any) -> Tables:
+        """Return the tables of the trials of some kinds (of all, without a name)."""
+
+        def chosen(config: dict[str, Any]) -> list[dict[str, Any]]:
+            return [trial for trial in self.study.trials(config) if trial["kind"] in kinds or not kinds]
+
+        study = replace(self.study, trials=chosen, measure=measure or self.study.measure)
+        plan = make_plan(study, resolve(study, "quick", self.small | axes))
+        folder = self.factory.mktemp("tables")
+        open_folder(folder, plan.identity)
+        store = ChunkStore(folder)
+        run_chunks(plan, plan.chunks, store)
+        found = [store.find(chunk) for chunk in plan.chunks]
+        write_tables(folder, study, store, [path for path in found if path is not None])
+        return {name: read_table(folder / f"{name}.csv", columns) for name, columns in measured_columns(study).items()}
