@@ -21,6 +21,7 @@ from nnsim.experiment.status import Status, missing_shards
 from nnsim.experiment.study import PRESETS, Axis, Study
 from nnsim.study_merge import StudyResult
 from nnsim.study_runner import ShardResult, default_output, plan_study
+from nnsim.study_suite import SuiteResult, chosen_studies
 
 from .options import as_text
 from .progress import duration
@@ -96,6 +97,45 @@ def print_result(result: StudyResult, as_json: bool) -> None:
     click.echo(f"trials: {trials}")
     for path in result.files:
         click.echo(path)
+
+
+def print_suite(result: SuiteResult, as_json: bool) -> None:
+    """Print how many claims of each study got which verdict, those that fail, and the files that were written."""
+    from nnsim.report.claims import VERDICTS, verdict_counts, verdict_sentence  # pandas is loaded by now
+
+    if as_json:
+        outcome = {
+            "output": str(result.folder),
+            "claims": json.loads(result.claims.to_json(orient="records", double_precision=15)),
+            "errors": result.errors,
+            "failed_trials": result.failed_trials,
+            "files": [str(path) for path in result.files],
+        }
+        click.echo(json.dumps(outcome))
+        return
+    counts = [(name, verdict_counts(claims)) for name, claims in result.claims.groupby("study", sort=False)]
+    print_table(("study", *VERDICTS), [(str(name), *map(str, found.values())) for name, found in counts])
+    failed = result.claims[result.claims["verdict"] == "fails"].to_dict("records")
+    if failed:
+        rows = [(claim["study"], *_claim_row(claim)) for claim in failed]
+        print_table(("study", "claim", "verdict", "measured", "predicted", "statement"), rows)
+    click.echo(verdict_sentence(result.claims))
+    for path in result.files:
+        click.echo(path)
+
+
+def print_suite_plan(only: list[str] | None, preset: str, jobs: int | None, seed: int, as_json: bool) -> None:
+    """Print the trials of each study and an estimate of the time."""
+    workers = check_jobs(jobs)
+    plans = {name: plan_study(name, preset, seed=seed) for name in chosen_studies(only)}
+    seconds = {name: plan.seconds / min(workers, len(plan.chunks)) for name, plan in plans.items()}
+    if as_json:
+        studies = {name: {"trials": plan.size, "seconds": seconds[name]} for name, plan in plans.items()}
+        click.echo(json.dumps({"preset": preset, "jobs": workers, "studies": studies}))
+        return
+    rows = [(name, str(plan.size), duration(seconds[name])) for name, plan in plans.items()]
+    print_table(("study", "trials", f"with {workers} jobs, about"), rows)
+    click.echo(f"about {duration(sum(seconds.values()))} in all, and up to two minutes more for the first compilation")
 
 
 def print_failures(failures: Sequence[Failure], count: int, verbose: bool) -> None:

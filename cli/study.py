@@ -20,6 +20,7 @@ from .settings import (
     with_assignments,
     with_environment,
 )
+from .suite import suite
 
 if TYPE_CHECKING:
     from nnsim.experiment.shard import Shard
@@ -48,6 +49,7 @@ def study() -> None:
 
 study.add_command(check)
 study.add_command(new)
+study.add_command(suite)
 
 
 @study.group(cls=StudyGroup, subcommand_metavar="FILE|NAME [OPTIONS]")

@@ -1,6 +1,6 @@
 """A laboratory for how multi-layer perceptrons start, learn and fail.
 
-Studies: ``nnsim.run_study("init")`` runs one, ``nnsim.load(folder)`` reads its tables.
+Studies: ``nnsim.run_study("init")`` runs one, ``nnsim.run_all()`` all; ``nnsim.load(folder)`` reads the tables of one.
 
 One network: `NetworkSpec` says what it is, `Recipe` how to train it; `initialize` draws its parameters, `train` trains,
 `evaluate` scores, `probe` looks inside. `load_data`, `split` and `batches` bring data into their form.
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nnsim.recipe import Recipe as Recipe
     from nnsim.settings import Settings as Settings
     from nnsim.study_runner import run_study as run_study
+    from nnsim.study_suite import run_all as run_all
     from nnsim.training import batches as batches
     from nnsim.training import evaluate as evaluate
     from nnsim.training import train as train
@@ -50,6 +51,7 @@ _HOMES = {
     "load_data": ("nnsim.datasets", "load"),
     "load_model": ("nnsim.models", "load_model"),
     "probe": ("nnsim.probes", "probe"),
+    "run_all": ("nnsim.study_suite", "run_all"),
     "run_study": ("nnsim.study_runner", "run_study"),
     "run_training": ("nnsim.training_runner", "run_training"),
     "split": ("nnsim.datasets", "split"),
@@ -71,6 +73,7 @@ __all__ = [
     "load_data",
     "load_model",
     "probe",
+    "run_all",
     "run_study",
     "run_training",
     "split",

@@ -269,11 +269,19 @@ def _report(case: Case) -> Problem:
 def _empty(case: Case) -> Problem:
     place = case.folder / "empty"
     place.mkdir()
+    return _decided(case, place, empty_tables(case.study, place))
+
+
+def empty_tables(study: Study, place: Path) -> dict[str, pd.DataFrame]:
+    """Return the tables of a run without trials, after writing them into the folder `place`.
+
+    Judged on them, a study says which claims it can make: each is ``untested``.
+    """
     tables = {}
-    for name, columns in measured_columns(case.study).items():
+    for name, columns in measured_columns(study).items():
         (place / f"{name}.csv").write_bytes(header_line(columns))
         tables[name] = read_table(place / f"{name}.csv", columns)
-    return _decided(case, place, tables)
+    return tables
 
 
 def _not_a_number(case: Case) -> Problem:

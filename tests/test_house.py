@@ -33,6 +33,7 @@ FLOORS = {
     "nnsim.report": 5,
     "nnsim.study_merge": 6,
     "nnsim.study_runner": 6,
+    "nnsim.study_suite": 6,
     "nnsim.reproduce": 6,
     "nnsim.testing": 6,
     "nnsim.submit": 6,

@@ -1,7 +1,7 @@
 """A small model of documents: what a report says, without how any format says it.
 
 A document is a title and a sequence of blocks. All text is plain: a format escapes it. Inside a paragraph there is
-`Text`, `Code` and `Emphasis`, nothing else. A formula is a tree of presentation mathematics.
+`Text`, `Code`, `Emphasis` and `Link`, nothing else. A formula is a tree of presentation mathematics.
 """
 
 from __future__ import annotations
@@ -37,7 +37,15 @@ class Emphasis:
     text: str
 
 
-Inline = Text | Code | Emphasis
+@dataclass(frozen=True)
+class Link:
+    """Text that leads to another file beside the document, named by a relative path with ``/``."""
+
+    text: str
+    target: str
+
+
+Inline = Text | Code | Emphasis | Link
 Spans = tuple[Inline, ...]
 
 _MARKUP = re.compile(r"`(?P<code>[^`]+)`|\*(?P<emphasis>[^*]+)\*")
@@ -182,6 +190,14 @@ class ClaimTable:
 
 
 @dataclass(frozen=True)
+class LedgerTable:
+    """Sentences of a teaching text with what was found; `frame` as `nnsim.report.ledger.ledger_frame` makes it."""
+
+    frame: pd.DataFrame
+    caption: str
+
+
+@dataclass(frozen=True)
 class KeyValues:
     """Names with their values, in order."""
 
@@ -198,6 +214,7 @@ Block = (
     | FigureBlock
     | VerdictCounts
     | ClaimTable
+    | LedgerTable
     | KeyValues
 )
 

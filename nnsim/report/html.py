@@ -21,6 +21,15 @@ MATHML_TAGS = {
     "subscript": "msub",
 }
 
+FINDING_CLASSES = {
+    "right": "holds",
+    "right with a condition": "holds",
+    "wrong": "fails",
+    "undecided": "inconclusive",
+    "not tested": "untested",
+}
+"""How a ledger's finding looks: as the verdict that it resembles."""
+
 
 def to_html(document: Document, images: Mapping[str, bytes]) -> str:
     """Return `document` as an HTML page.
@@ -66,7 +75,7 @@ def _environment() -> Environment:
         "cells": _cells,
         "said_of": verdict_word,
     }
-    environment.globals |= {"mathml_tags": MATHML_TAGS, "symbols": VERDICT_SYMBOLS}
+    environment.globals |= {"mathml_tags": MATHML_TAGS, "symbols": VERDICT_SYMBOLS, "finding_classes": FINDING_CLASSES}
     return environment
 
 
