@@ -64,7 +64,7 @@ class TestAnswer:
         (row,) = ledger_frame([Ledger("T", (SENTENCE,))], claims("holds", "fails")).to_dict("records")
         assert row["finding"] == "wrong"
         assert row["tested_by"] == "init A1, other B2-exact"
-        assert row["verdicts"] == "1 holds, 1 fails"
+        assert row["verdicts"] == "1 holds, 1 fails (failed: A1-1)"
 
 
 class TestOurs:

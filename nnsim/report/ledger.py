@@ -119,7 +119,9 @@ def _row(ledger: Ledger, sentence: Sentence, claims: pd.DataFrame) -> tuple[str,
     tests = about(sentence, claims)
     said = answer(sentence, tests)
     named = ", ".join(f"{study} {prefix}" for study, prefix in sentence.claims)
-    return ledger.title, sentence.says, said.finding, said.text, named, verdict_sentence(tests)
+    failed = ", ".join(tests.loc[tests["verdict"] == "fails", "id"])
+    verdicts = verdict_sentence(tests) + (f" (failed: {failed})" if failed else "")
+    return ledger.title, sentence.says, said.finding, said.text, named, verdicts
 
 
 def unmatched(ledger: Ledger, study: str, ids: Sequence[str]) -> list[str]:
