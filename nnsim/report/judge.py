@@ -105,9 +105,14 @@ def _exact(question: Question) -> Claim:
     verdict = statistics.exact_check(values, question.prediction)
     if not values.size:
         return _claim(question, verdict=verdict, method="exact comparison")
-    ends = {"estimate": float(np.median(values)), "low": float(values.min()), "high": float(values.max())}
     return _claim(
-        question, **ends, n=values.size, method="exact comparison; low and high are the range", verdict=verdict
+        question,
+        estimate=float(np.median(values)),
+        low=float(values.min()),
+        high=float(values.max()),
+        n=values.size,
+        method="exact comparison; low and high are the range",
+        verdict=verdict,
     )
 
 

@@ -85,7 +85,7 @@ CASES = {
     "mean_interval": Case(statistics.mean_interval, "mean", WHOLE),
     "t_interval": Case(statistics.t_interval, "mean", WHOLE),
     "sign_flip_interval": Case(statistics.sign_flip_interval, "mean", WHOLE, samples=2000),
-    "bca_interval": Case(statistics.bca_interval, "mean", WHOLE, samples=1500),
+    "bca_interval": Case(statistics.bca_interval, "mean", WHOLE, samples=1000),
     "geometric_mean_interval": Case(statistics.geometric_mean_interval, "geometric", ("exponential", "log-normal")),
     "median_interval": Case(statistics.median_interval, "median", SMOOTH),
     "variance_interval": Case(statistics.variance_interval, "variance", SMOOTH, (100, 400), 4000),
@@ -125,11 +125,10 @@ def rows_of(case: Case) -> Iterator[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("interval", nargs="*", choices=[*CASES, []], help="intervals to measure; all without a name")
-    chosen = parser.parse_args().interval or list(CASES)
-    for name in chosen:
+    for name in parser.parse_args().interval or list(CASES):
         fresh = pd.DataFrame(rows_of(CASES[name]))
-        kept = pd.DataFrame() if chosen == list(CASES) and name == chosen[0] else others(fresh["method"].iloc[0])
-        pd.concat([kept, fresh]).to_csv(coverage.PATH, index=False)
+        table = pd.concat([others(fresh["method"].iloc[0]), fresh])
+        table.sort_values("method", kind="stable").to_csv(coverage.PATH, index=False)
         print(fresh.to_string(index=False), flush=True)
 
 

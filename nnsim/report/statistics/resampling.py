@@ -123,7 +123,7 @@ def _resampled_means(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _blocks(n: int) -> list[tuple[int, int]]:
     """Return shapes (draws, n) that make up all draws: a few at a time, so that many values need little memory."""
-    return [(DRAWS // 99, n)] * 99
+    return [(DRAWS // 9, n)] * 9
 
 
 def _generator() -> np.random.Generator:
