@@ -40,7 +40,7 @@ class TestLevel:
         assert judge([question(), question()], confidence=0.9)[0].confidence == pytest.approx(0.95)
 
     def test_more_questions_never_make_a_claim_hold(self) -> None:
-        values = 1.0 + 0.05 * np.array([-3.0, -1.0, 0.0, 1.0, 3.0])
+        values = 1.0 + 0.05 * np.array([-3.0, -1.0, 0.0, 0.0, 1.0, 3.0])
         alone, *_ = judge([question(values, margin=0.15)])
         among, *_ = judge([question(values, margin=0.15)] * 50)
         assert (alone.verdict, among.verdict) == ("holds", "inconclusive")
@@ -151,7 +151,7 @@ class TestIntervals:
         assert (claim.low, claim.estimate, claim.high) == (expected.low, expected.estimate, expected.high)
 
     def test_the_method_names_interval_and_rule(self) -> None:
-        assert judge([question(rule="at_most")])[0].method == "t interval of the mean, at most"
+        assert judge([question(rule="at_most")])[0].method == "skew-adjusted t interval of the mean, at most"
 
 
 class TestEstimates:
@@ -165,7 +165,65 @@ class TestEstimates:
             ("median", [1.0, 2.0, 6.0], 2.0),
             ("proportion", [0.0, 1.0, 1.0, 1.0], 0.75),
             ("superiority", [-1.0, 0.0, 2.0, 3.0], 0.625),
+            ("cliffs_delta", [-1.0, 0.0, 2.0, 3.0], 0.25),
+            ("sign_flip", [1.0, 2.0, 6.0], 3.0),
+            ("bca", [1.0, 2.0, 6.0], 3.0),
         ],
     )
     def test_the_estimate(self, name: str, values: list[float], estimate: float) -> None:
         assert judge([question(values, interval=name)])[0].estimate == pytest.approx(estimate)
+
+
+class TestRemarks:
+    """What a verdict cannot show stands in the note."""
+
+    @staticmethod
+    def note(values: Any, asked: int = 1, **options: Any) -> str:
+        return judge([question(values, **options)] * asked)[0].note
+
+    def test_five_seeds_decide_nothing(self) -> None:
+        claim = judge([question(TIGHT[8:13])])[0]
+        assert claim.verdict == "inconclusive"
+        assert claim.note == "5 seeds decide nothing: no sign-flip or rank test of fewer than 6 reaches 0.05"
+
+    def test_six_seeds_decide(self) -> None:
+        claim = judge([question(TIGHT[8:14])])[0]
+        assert (claim.verdict, claim.note) == ("holds", "")
+
+    def test_two_equal_seeds_decide_nothing(self) -> None:
+        assert verdict([1.0, 1.0]) == "inconclusive"
+
+    def test_equal_values_say_how_many_seeds_may_differ(self) -> None:
+        claim = judge([question([1.0] * 6)])[0]
+        assert claim.verdict == "holds"
+        assert "all 6 values are equal" in claim.note
+        assert "up to 46%" in claim.note  # 1 - 0.025^(1/6)
+
+    def test_few_pairs_show_no_superiority_among_many_claims(self) -> None:
+        leads = np.arange(1.0, 11.0)
+        options = {"prediction": 0.5, "rule": "above", "interval": "superiority"}
+        assert self.note(leads, **options) == ""
+        note = self.note(leads, asked=50, **options)
+        assert note == "10 seeds show nothing at this level even if all agree: 11 are needed"
+        assert judge([question(leads, **options)] * 50)[0].verdict == "inconclusive"
+        assert judge([question(np.arange(1.0, 12.0), **options)] * 50)[0].verdict == "holds"
+
+    def test_a_proportion_needs_no_remark(self) -> None:
+        assert self.note([1.0, 1.0, 1.0], interval="proportion") == ""
+
+    def test_few_values_have_no_variance(self) -> None:
+        assert self.note(TIGHT, interval="variance") == "a variance needs 100 seeds"
+
+    def test_skewed_values_are_told(self) -> None:
+        assert "skewness 2.5" in self.note([*TIGHT[:8], 2.0])
+
+    def test_skewed_values_with_symmetric_logarithms_are_not(self) -> None:
+        values = np.exp(np.linspace(-3.0, 3.0, 9))
+        assert "skewness" in self.note(values)
+        assert self.note(values, interval="geometric_mean") == ""
+
+    def test_the_question_speaks_first(self) -> None:
+        assert self.note([1.0, 1.0], note="beside it").startswith("beside it; 2 seeds decide")
+
+    def test_no_value_needs_no_remark(self) -> None:
+        assert self.note([]) == self.note([*TIGHT, math.nan]) == ""

@@ -388,6 +388,27 @@ def test_long_summary_is_cut_and_says_so():
     assert f"The first {SUMMARY_ROWS} of {SUMMARY_ROWS + 1} rows of summary.csv." in captions
 
 
+def coverage_of(*methods: str) -> list[doc.TableBlock]:
+    claims = [a_claim(f"A{i}", confidence=0.975, method=method) for i, method in enumerate(methods)]
+    blocks = report_document(find_results(a_study(claims), the_trials(), CONFIG, MANIFEST)).blocks
+    return [block for block in blocks if isinstance(block, doc.TableBlock) and "covers the truth" in block.caption]
+
+
+def test_methods_say_how_often_the_intervals_that_were_used_cover():
+    (table,) = coverage_of(
+        "skew-adjusted t interval of the mean, equivalence", "order statistics 2 and 9 of the median"
+    )
+    assert set(table.frame["interval"]) == {"skew-adjusted t interval of the mean", "order statistics of the median"}
+    assert list(table.frame.columns[2:]) == ["stated 0.95", "stated 0.999"]
+    median = table.frame[table.frame["interval"].str.contains("median")]
+    assert median["stated 0.95"].str.fullmatch(r"n = 6: 9[67]\.\d+%; n = 10: 9\d\.\d+%; n = 20: 9\d\.\d+%").all()
+    assert median["stated 0.999"].str.startswith("n = 6: too few; n = 10: too few; n = 20: ").all()
+
+
+def test_methods_have_no_coverage_of_what_was_not_used():
+    assert coverage_of("made up, equivalence") == []
+
+
 # files
 
 

@@ -1,4 +1,7 @@
-"""From measured values to claims: every question of a study is judged by one rule, at one simultaneous confidence."""
+"""From measured values to claims: every question of a study is judged by one rule, at one simultaneous confidence.
+
+What a verdict cannot show is said in the claim's note: too few seeds, seeds that are all equal, skewed values.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy as np
 
 from nnsim.report import statistics
 from nnsim.report.claims import Claim
-from nnsim.report.statistics import Interval, simultaneous_confidence
+from nnsim.report.statistics import FEWEST, MANY, Interval, fewest_values, simultaneous_confidence
 
 CONFIDENCE = 0.95
 """Probability with which all intervals of a study cover at once."""
@@ -22,8 +25,16 @@ INTERVALS: dict[str, Callable[[np.ndarray, float], Interval]] = {
     "geometric_mean": statistics.geometric_mean_interval,
     "median": statistics.median_interval,
     "superiority": lambda leads, level: statistics.superiority_interval(leads, np.zeros_like(leads), level),
+    "cliffs_delta": lambda leads, level: statistics.cliffs_delta_interval(leads, np.zeros_like(leads), level),
     "proportion": lambda hits, level: statistics.proportion_interval(int(np.sum(hits)), hits.size, level),
+    "sign_flip": statistics.sign_flip_interval,
+    "bca": statistics.bca_interval,
 }
+SIGNS = {"median", "superiority", "cliffs_delta", "sign_flip"}
+"""Intervals that rest on signs or ranks: few values show nothing at a high level, even if all agree."""
+
+SKEWED, MODERATE = 1.5, 40
+"""Skewness from which on a mean of fewer values than this may be covered more rarely than stated."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +53,10 @@ class Question:
         How the interval is judged; "exact" compares every value with the prediction, bit for bit.
     margin : float
         Half width of the equivalence band, fixed beforehand.
-    interval : {"mean", "geometric_mean", "median", "variance", "proportion", "superiority"}
-        What is estimated; "proportion" takes zeros and ones, "superiority" differences between two arms at equal seeds.
+    interval : str
+        What is estimated, a key of `INTERVALS`: "mean", "geometric_mean", "median", "variance", "proportion" (of zeros
+        and ones), "superiority" and "cliffs_delta" (of differences between two arms at equal seeds); or how a mean is:
+        "sign_flip" (exact for symmetric values) and "bca" (bootstrap, for many values).
     at_edge : bool
         Whether the values rest on an optimum at the edge of its grid, which makes the verdict inconclusive.
     """
@@ -65,6 +78,10 @@ class Question:
 def judge(questions: Sequence[Question], confidence: float = CONFIDENCE) -> list[Claim]:
     """Return a claim for each question; their intervals cover simultaneously (Bonferroni).
 
+    Fewer than six values of a mean, or fewer than two signs need at the simultaneous level, decide nothing; the note
+    says so. Six or more values that are all equal do decide, with a note on how many seeds may yet differ: outcomes
+    such as an accuracy of exactly 1 are no accident, and by the binomial law their median is what it seems at 97 %.
+
     Parameters
     ----------
     questions : sequence of Question
@@ -77,9 +94,10 @@ def judge(questions: Sequence[Question], confidence: float = CONFIDENCE) -> list
     return [_exact(question) if question.rule == "exact" else _judged(question, level) for question in questions]
 
 
-def _claim(question: Question, **found: Any) -> Claim:
+def _claim(question: Question, remark: str = "", **found: Any) -> Claim:
     fields = (question.id, question.kind, question.statement, question.source, question.arm)
-    return Claim(*fields, prediction=question.prediction, note=question.note, **found)
+    note = "; ".join(part for part in (question.note, remark) if part)
+    return Claim(*fields, prediction=question.prediction, note=note, **found)
 
 
 def _exact(question: Question) -> Claim:
@@ -87,14 +105,20 @@ def _exact(question: Question) -> Claim:
     verdict = statistics.exact_check(values, question.prediction)
     if not values.size:
         return _claim(question, verdict=verdict, method="exact comparison")
-    ends = {"estimate": float(np.median(values)), "low": float(values.min()), "high": float(values.max())}
     return _claim(
-        question, **ends, n=values.size, method="exact comparison; low and high are the range", verdict=verdict
+        question,
+        estimate=float(np.median(values)),
+        low=float(values.min()),
+        high=float(values.max()),
+        n=values.size,
+        method="exact comparison; low and high are the range",
+        verdict=verdict,
     )
 
 
 def _judged(question: Question, level: float) -> Claim:
-    interval = INTERVALS[question.interval](np.asarray(question.values, dtype=np.float64), level)
+    values = np.asarray(question.values, dtype=np.float64)
+    interval = INTERVALS[question.interval](values, level)
     rules: dict[str, Callable[[], str]] = {
         "equivalence": lambda: statistics.equivalence(interval, question.prediction, question.margin),
         "at_most": lambda: statistics.at_most(interval, question.prediction),
@@ -106,6 +130,7 @@ def _judged(question: Question, level: float) -> Claim:
         verdict = "inconclusive"
     return _claim(
         question,
+        _remark(question.interval, values, interval),
         margin=question.margin,
         estimate=interval.estimate,
         low=interval.low,
@@ -115,3 +140,29 @@ def _judged(question: Question, level: float) -> Claim:
         method=f"{interval.method}, {question.rule.replace('_', ' ')}",
         verdict=verdict,
     )
+
+
+def _remark(kind: str, values: np.ndarray, interval: Interval) -> str:
+    """Return what the interval cannot show, or nothing."""
+    n = interval.n
+    if math.isnan(interval.low):
+        return ""
+    if kind in SIGNS:
+        least = fewest_values(interval.confidence)
+        return f"{n} seeds show nothing at this level even if all agree: {least} are needed" if n < least else ""
+    if kind == "variance":
+        return f"a variance needs {MANY} seeds" if n < MANY else ""
+    return "" if kind == "proportion" else _remark_on_mean(kind, values, interval)
+
+
+def _remark_on_mean(kind: str, values: np.ndarray, interval: Interval) -> str:
+    n = interval.n
+    if n < FEWEST:
+        return f"{n} seeds decide nothing: no sign-flip or rank test of fewer than {FEWEST} reaches 0.05"
+    if interval.low == interval.high:
+        share = statistics.proportion_interval(0, n, interval.confidence).high
+        return f"all {n} values are equal, which does not rule out that up to {share:.0%} of all seeds differ"
+    skewness = statistics.skewness(np.log(values) if kind == "geometric_mean" else values)
+    if n < MODERATE and abs(skewness) > SKEWED:
+        return f"skewed values (skewness {skewness:.1f}): this interval may cover more rarely than stated"
+    return ""

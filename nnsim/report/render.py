@@ -38,6 +38,7 @@ from nnsim.report.document import (
 )
 from nnsim.report.figures import FigureSpec, encode, forest, save
 from nnsim.report.html import to_html
+from nnsim.report.statistics import FEWEST, coverage_table
 
 SUMMARY_ROWS = 200
 """Rows of the summary that the report shows; the file holds all."""
@@ -255,22 +256,50 @@ def _rules(claims: pd.DataFrame) -> Iterator[Block]:
             ),
             spans("Without a margin, the rule is named beside the claim. *Untested*: no trial of this run could tell."),
             spans("Margins are fixed in the study's code; none was chosen from this run's data."),
+            spans(
+                f"Fewer than {FEWEST} seeds decide nothing about a mean: five pairs that all agree have probability "
+                "2/2^5 = 0.0625 under no difference. What else an interval cannot show stands in the claim's note."
+            ),
         )
     )
     levels = claims["confidence"].dropna()
     if len(levels):
         yield from _simultaneous(levels)
+        yield from _coverage(claims["method"])
 
 
 def _simultaneous(levels: pd.Series) -> Iterator[Block]:
     joint = number_text(max(0.0, 1.0 - float((1.0 - levels).sum())), ".3g")
     yield from _prose(
         f"""By Bonferroni's inequality, the {len(levels)} intervals, each with the level c that `claims.csv` names, all
-        cover their true values at once with probability at least {joint}:"""
+        cover their true values at once with probability at least {joint}, if each covers as often as it states. Holm's
+        steps are not used: a claim can be decided both ways, so they would not be known to keep the level."""
     )
     event = Math("text", "every interval covers")
     bound = row("1", "−", row("∑", "(", "1", "−", subscript("c", "i"), ")"))
     yield Formula(row("P", "(", event, ")", "≥", bound), "P(every interval covers) is at least 1 - sum of (1 - c_i)")
+
+
+def _coverage(methods: pd.Series) -> Iterator[Block]:
+    """Show how often the intervals among `methods` covered in simulated samples."""
+    used = methods.str.split(",").str[0].str.replace(r" \d+ and \d+", "", regex=True)
+    table = coverage_table()
+    table = table[table["method"].isin(used)]
+    if table.empty:
+        return
+    yield from _prose(
+        """How often they do was measured in simulated samples of n values. Where a mean's values are as skewed as
+        log-normal ones, no interval for few values covers as often as it states; such quantities are judged by their
+        geometric mean or median, and zeros and ones as proportions."""
+    )
+    cells = table["n"].map("n = {}: ".format) + table["coverage"].map("{:.2%}".format, na_action="ignore")
+    cells = cells.fillna(table["n"].map("n = {}: too few".format))
+    levels = table["confidence"].map("stated {:.4g}".format)
+    wide = table.assign(cell=cells, level=levels).pivot_table(
+        index=["method", "data"], columns="level", values="cell", aggfunc="; ".join, sort=False
+    )
+    frame = wide.reset_index().rename(columns={"method": "interval", "data": "values"})
+    yield TableBlock(frame, "Share of simulated samples whose interval covers the truth (tests/extended).")
 
 
 def _reproduce(findings: Findings) -> list[Block]:
