@@ -8,7 +8,7 @@ from nnsim.kernels.scalar_math import fma, sin_cos
 
 @kernel
 def sum_of_waves(X, W, phases, out):
-    """Write sum_k cos(sum_i x_i W_ik + phase_k) for each row x of a float64 array X; sums in the order of the indices."""
+    """Write sum_k cos(sum_i x_i W_ik + phase_k) for each row x of a float64 array X."""
     for row in range(X.shape[0]):
         total = 0.0
         for k in range(W.shape[1]):
