@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim import constructions, training
-from nnsim.arrangements import count_regions
-from nnsim.best_lines import lines_needed
+from nnsim import piece_counts as counts
+from nnsim import training
 from nnsim.enclosure import encloses, positive_stretches
+from nnsim.equal_parameters import equal_width
 from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table
 from nnsim.initializers import initialize
-from nnsim.kernels.cpu.draws import fill_normal
-from nnsim.kernels.philox import DATA
 from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, train_network
-from nnsim.linear_pieces import Trace, follow, rational, regions
+from nnsim.linear_pieces import follow
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.ridges import FREQUENCY, WAVES, fixed_unit_errors, ridge_data
@@ -55,8 +53,6 @@ REACH = 2.5
 BIAS = 1.0
 """Standard deviation of the biases of networks that are only looked at; the segment reaches from -1 to 1."""
 SEGMENT = np.array([[-1.0], [1.0]])
-UNIT = np.array([[0.0], [1.0]])
-SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 TRAINED = ("sawtooth", "grid", "enclosure")
 RECIPE = ("learning_rate", "epochs", "batch_size", "optimizer", "schedule")
 
@@ -114,32 +110,6 @@ def _arms(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _ends_of(data: str) -> tuple[int, int]:
     split = data_of({"data": data, "target": "", "samples": 0, "root_seed": 0})
     return split.n_features, split.n_outputs
-
-
-def parameters(depth: int, width: int, inputs: int, outputs: int) -> int:
-    """Return the weights and biases of a network of equal hidden widths."""
-    return NetworkSpec((inputs, *[width] * depth, outputs), loss="mse").n_parameters
-
-
-def equal_width(budget: int, depth: int, inputs: int, outputs: int) -> int:
-    """Return the width at which a network of `depth` hidden layers has nearly `budget` parameters.
-
-    Raises
-    ------
-    UsageError
-        If a network of width 1 has more.
-    """
-    least = parameters(depth, 1, inputs, outputs)
-    if budget < least:
-        raise UsageError(
-            f"{depth} hidden layers between {inputs} inputs and {outputs} outputs have at least {least} parameters, "
-            f"got a budget of {budget}: choose at least {least}"
-        )
-    width = 1
-    while parameters(depth, width + 1, inputs, outputs) <= budget:
-        width += 1
-    sizes = {size: parameters(depth, size, inputs, outputs) for size in (width, width + 1)}
-    return min(sizes, key=lambda size: abs(sizes[size] - budget))
 
 
 def _check(config: dict[str, Any]) -> None:
@@ -215,55 +185,11 @@ def _sizes(trial: dict[str, Any], outputs: int = 1) -> dict[str, int]:
     return {"parameters": spec.n_parameters, "neurons": neurons, "operations": operations}
 
 
-def _measure_zigzag(trial: dict[str, Any]) -> dict[str, Any]:
-    return {"pieces": follow(constructions.zigzag(trial["width"], trial["depth"]), UNIT).pieces}
-
-
-def largest_error(trace: Trace) -> float:
-    """Return max |f(x) - x^2| over the unit interval, from each piece's ends and the point where its slope is 2 x."""
-    left, right, slope = trace.at[:-1], trace.at[1:], trace.slopes[:, 0]
-    touch = np.clip(slope / 2, left, right)
-    gaps = [trace.values[:-1, 0] + slope * (x - left) - x * x for x in (left, touch, right)]
-    return float(np.max(np.abs(gaps)))
-
-
-def _measure_square(trial: dict[str, Any]) -> dict[str, Any]:
-    trace = follow(constructions.square(trial["depth"]), UNIT)
-    error = largest_error(trace)
-    return {"pieces": trace.pieces, "error": error, "lines": lines_needed(lambda x: x * x, error)}
-
-
-def _measure_folded(trial: dict[str, Any]) -> dict[str, Any]:
-    layers = constructions.folded([trial["width"]] * trial["depth"], trial["dimension"])
-    exact = [(rational(W), rational(b)) for W, b in layers]
-    if trial["dimension"] == 1:
-        return {"pieces": 1 + sum(follow(exact, rational(UNIT)).breaks)}
-    return {"pieces": len(regions(exact, rational(SQUARE)))}
-
-
-def _measure_parity(trial: dict[str, Any]) -> dict[str, Any]:
-    n = trial["width"]
-    bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
-    spec = NetworkSpec((n, n, 1), "step", loss="mse", dtype="float64")
-    theta = constructions.flat(constructions.parity(n))
-    odd = (bits.sum(axis=1) % 2).astype(np.float64)
-    wrong, _, _ = training.evaluate(spec, theta, bits.astype(np.float64), odd[:, None])
-    return {"error": wrong}
-
-
 def _measure_random(trial: dict[str, Any]) -> dict[str, Any]:
     spec = NetworkSpec((1, *[trial["width"]] * trial["depth"], 1), loss="mse", dtype="float64")
     theta = initialize(spec, trial["scheme"], key(trial["root_seed"], "init", trial["repeat"]))
     trace = follow(spec.layers(theta), SEGMENT)
     return {"pieces": trace.pieces, "first_breaks": trace.breaks[0]}
-
-
-def _measure_planes(trial: dict[str, Any]) -> dict[str, Any]:
-    n, d = trial["width"], trial["dimension"]
-    draws = np.empty((d + 1) * n)
-    fill_normal(draws, np.uint64(key(trial["root_seed"], "planes", n, d, trial["repeat"])), DATA, 0)
-    W, b = draws[:-n].reshape(d, n), draws[-n:]
-    return {"pieces": count_regions(W, b if trial["kind"] == "general" else 0 * b)}
 
 
 def _ridge_data(trial: dict[str, Any]) -> Any:
@@ -319,7 +245,7 @@ def _measure_trained(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     def look(spec: NetworkSpec, theta: np.ndarray) -> dict[str, Any]:
         if trial["kind"] == "sawtooth":
             layers = spec.layers(theta.astype(np.float64))
-            return {"pieces": follow(layers, data.scaling.apply(UNIT)).pieces}
+            return {"pieces": follow(layers, data.scaling.apply(counts.UNIT)).pieces}
         if trial["kind"] == "grid":
             return {}
         if trial["repeat"] == 0:
@@ -330,25 +256,33 @@ def _measure_trained(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return {"trials": [found], "decisions": decisions}
 
 
-MEASURES = {
-    "zigzag": _measure_zigzag,
-    "square": _measure_square,
-    "folded": _measure_folded,
-    "parity": _measure_parity,
-    "random": _measure_random,
-    "general": _measure_planes,
-    "central": _measure_planes,
-    "ridge": _measure_ridge,
-}
+def _looked_at(trial: dict[str, Any]) -> dict[str, Any]:
+    """Return what is counted in a network that is not trained."""
+    width, depth, inputs = trial["width"], trial["depth"], trial["dimension"]
+    kinds: dict[str, Callable[[], dict[str, Any]]] = {
+        "zigzag": lambda: counts.zigzag_pieces(width, depth),
+        "square": lambda: counts.square_error(depth),
+        "folded": lambda: counts.folded_pieces(width, depth, inputs),
+        "parity": lambda: counts.parity_error(width),
+        "random": lambda: _measure_random(trial),
+        "general": lambda: counts.plane_regions(width, inputs, True, _planes_key(trial)),
+        "central": lambda: counts.plane_regions(width, inputs, False, _planes_key(trial)),
+        "fixed": dict,
+    }
+    return kinds[trial["kind"]]()
+
+
+def _planes_key(trial: dict[str, Any]) -> int:
+    return key(trial["root_seed"], "planes", trial["width"], trial["dimension"], trial["repeat"])
 
 
 def measure(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of one trial."""
     if trial["kind"] in TRAINED:
         return _measure_trained(trial)
-    if trial["kind"] == "fixed":
-        return {"trials": [_row(trial, **_sizes(trial))], "fixed": _fixed_rows(trial)}
-    return {"trials": [_row(trial, **{**_sizes(trial), **MEASURES[trial["kind"]](trial)})]}
+    found = _measure_ridge(trial) if trial["kind"] == "ridge" else _looked_at(trial)
+    tables = {"trials": [_row(trial, **{**_sizes(trial), **found})]}
+    return tables | {"fixed": _fixed_rows(trial)} if trial["kind"] == "fixed" else tables
 
 
 def cost(trial: dict[str, Any]) -> float:
@@ -387,16 +321,6 @@ GAIN_MARGIN = 0.01  # of accuracy: what more than this is worth is called better
 LITTLE = 0.05  # share of the variance
 TOLD = {"relu": "ReLU", "sigmoid": "sigmoid"}
 RIDGE = f"{WAVES} plane waves of frequency {FREQUENCY:g}"
-
-
-def _log_slope(wide: pd.DataFrame) -> np.ndarray:
-    """Return the least-squares slope of ln(value) over ln(column name), one a row; rows with a gap are NaN."""
-    if wide.shape[1] < 2:
-        return np.empty(0)
-    x = np.log(np.array(wide.columns, dtype=float))
-    x = x - x.mean()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (np.log(wide.to_numpy(dtype=float)) @ x) / (x @ x)
 
 
 def _written_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
@@ -455,6 +379,7 @@ def _written_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator
 
 def _random_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
+    from nnsim.report.chosen import log_slopes, side_by_side
     from nnsim.report.judge import Question
 
     source, rows = "Hanin and Rolnick 2019", rows_of(trials, kind="random", status="done")
@@ -477,13 +402,13 @@ def _random_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[
             source, f"{where}, {most} neurons in {depth} layers", by_arm[most, depth].to_numpy(dtype=float) / expected,
             1.0, margin=LIBERTY, note="measured over predicted for infinite width",
         )  # fmt: skip
-    wide = pd_columns({neurons: by_arm[neurons, shallow] for neurons in sorted(set(config["neurons"]))})
+    wide = side_by_side({neurons: by_arm[neurons, shallow] for neurons in sorted(set(config["neurons"]))})
     yield Question(
         "C3-neurons", "claim", "The number of breakpoints grows in proportion to the number of neurons.", source,
-        f"{where}, {shallow} layers, {', '.join(map(str, config['neurons']))} neurons", _log_slope(wide), 1.0,
+        f"{where}, {shallow} layers, {', '.join(map(str, config['neurons']))} neurons", log_slopes(wide), 1.0,
         margin=SLOPE_MARGIN, note="log-log slope",
     )  # fmt: skip
-    pair = pd_columns({depth: by_arm[most, depth] for depth in (shallow, deep)})
+    pair = side_by_side({depth: by_arm[most, depth] for depth in (shallow, deep)})
     difference = (pair[deep] - pair[shallow]).to_numpy(dtype=float) if deep > shallow else np.empty(0)
     yield Question(
         "C3-depth", "correction", "Depth does not multiply the pieces of a random network: equal neurons, no more.",
@@ -511,40 +436,8 @@ def _random_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[
     )  # fmt: skip
 
 
-def pd_columns(columns: dict[int, pd.Series]) -> pd.DataFrame:
-    """Return series with one index, the seeds, side by side; seeds that one of them lacks are left out."""
-    import pandas as pd
-
-    return pd.DataFrame(columns).dropna()
-
-
-class Chosen:
-    """The runs of one kind at the rate that validation chose for each arm."""
-
-    def __init__(self, trials: pd.DataFrame, kind: str, keys: Sequence[str]) -> None:
-        from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
-
-        runs, self.keys = rows_of(trials, kind=kind), list(keys)
-        chosen = chosen_rates(runs, self.keys)
-        chosen = chosen.astype(runs.dtypes[[*self.keys, "learning_rate"]])  # without rows they have no types
-        self.rates = chosen
-        self.runs = at_chosen_rate(runs, chosen, self.keys)
-
-    def metric(self, **arm: Any) -> pd.Series:
-        """Test metric of an arm by seed; a run that diverged counts as chance."""
-        from nnsim.report.arms import rows_of
-
-        rows = rows_of(self.runs, **arm).sort_values("repeat").set_index("repeat")
-        return rows["test_metric"].where(rows["status"] == "done", rows["chance"]).astype(float)
-
-    def at_edge(self, **arm: Any) -> bool:
-        """Tell whether an arm's rate is at the edge of the grid."""
-        from nnsim.report.arms import rows_of
-
-        return bool(rows_of(self.rates, **arm)["at_edge"].any())
-
-
 def _sawtooth_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
+    from nnsim.report.chosen import Chosen
     from nnsim.report.judge import Question
 
     chosen = Chosen(trials, "sawtooth", ["depth", "width"])
@@ -566,6 +459,7 @@ def _sawtooth_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterato
 
 
 def _grid_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
+    from nnsim.report.chosen import Chosen, side_by_side
     from nnsim.report.judge import Question
 
     chosen = Chosen(trials, "grid", ["data", "depth"])
@@ -574,7 +468,7 @@ def _grid_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Qu
     def lead(data: str, first: int, second: int) -> dict[str, Any]:
         """Test accuracy at depth `first` minus at `second` for each seed."""
         sides = {place: chosen.metric(data=data, depth=depth) for place, depth in enumerate((first, second))}
-        values = pd_columns(sides)
+        values = side_by_side(sides)
         usable = first != second and {first, second} <= set(depths)
         difference = (values[0] - values[1]).to_numpy() if usable else np.empty(0)
         edge = chosen.at_edge(data=data, depth=first) or chosen.at_edge(data=data, depth=second)
@@ -582,23 +476,25 @@ def _grid_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Qu
         return {"values": difference, "at_edge": edge, "arm": arm}
 
     accuracy, deepest = "difference of test accuracies at each depth's chosen rate", depths[-1]
-    source = "Bengio, Courville and Vincent 2013 expect depth to help; measured here"
     yield Question(
         "C6-digits", "correction", "At equal parameters four hidden layers are no better than one on the digits.",
         PAGE, prediction=GAIN_MARGIN, rule="at_most", note=accuracy, **lead("digits", 4, 1),
     )  # fmt: skip
+    for data in GRIDS:
+        yield Question(
+            f"C6-too-deep-{data}", "claim",
+            f"At equal parameters networks that are deep and narrow do worse than one layer on the {data}.",
+            "He et al. 2016 on plain networks", prediction=0.0, rule="above", note=accuracy, **lead(data, 1, deepest),
+        )  # fmt: skip
     yield Question(
-        "C6-too-deep", "claim", "At equal parameters plain networks that are deep and narrow do worse than one layer.",
-        "He et al. 2016 on plain networks", prediction=0.0, rule="above", note=accuracy, **lead("digits", 1, deepest),
-    )  # fmt: skip
-    yield Question(
-        "C6-spirals", "claim", "At equal parameters two hidden layers do better than one on the spirals.", source,
+        "C6-spirals", "claim", "At equal parameters two hidden layers do better than one on the spirals.", PAGE,
         prediction=0.0, rule="above", note=accuracy, **lead("spirals", 2, 1),
     )  # fmt: skip
 
 
 def _enclosure_questions(trials: pd.DataFrame) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
+    from nnsim.report.chosen import Chosen
     from nnsim.report.judge import Question
 
     runs, source = rows_of(trials, kind="enclosure"), "Johnson 2019, theorem 1"
@@ -621,6 +517,7 @@ def _enclosure_questions(trials: pd.DataFrame) -> Iterator[Question]:
 
 def _approximation_questions(trials: pd.DataFrame, fixed: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
+    from nnsim.report.chosen import Chosen, log_slopes, side_by_side
     from nnsim.report.judge import Question
 
     chosen = Chosen(trials, "ridge", ["activation", "dimension", "width"])
@@ -629,16 +526,16 @@ def _approximation_questions(trials: pd.DataFrame, fixed: pd.DataFrame, config: 
     barron = "Barron 1993, theorems 1 and 6"
     for activation, dimension in product(TOLD, sorted(set(config["dimension"]))):
         arm = {"activation": activation, "dimension": dimension}
-        left = pd_columns({n: 1.0 - chosen.metric(**arm, width=n) for n in units})
+        left = side_by_side({n: 1.0 - chosen.metric(**arm, width=n) for n in units})
         yield Question(
             f"C5-{activation}-{dimension}", "claim",
             f"Trained {TOLD[activation]} units: the squared error falls at least as 1/n in {dimension} dimensions.",
-            barron, sizes, _log_slope(left), -1.0, "at_most", note="log-log slope on test rows, by Adam",
+            barron, sizes, log_slopes(left), -1.0, "at_most", note="log-log slope on test rows, by Adam",
             at_edge=any(chosen.at_edge(**arm, width=n) for n in units),
         )  # fmt: skip
     for activation in TOLD:
         rows = rows_of(fixed, activation=activation, dimension=highest)
-        slopes = _log_slope(rows.pivot(index="repeat", columns="units", values="error"))
+        slopes = log_slopes(rows.pivot(index="repeat", columns="units", values="error"))
         yield Question(
             f"C5-fixed-{activation}", "claim",
             f"Fixed random {TOLD[activation]} units are slower than 1/n in {highest} dimensions: weights must learn.",
@@ -719,6 +616,7 @@ def _random_lines(config: dict[str, Any]) -> dict[int, tuple[np.ndarray, np.ndar
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
     from nnsim.report.arms import rows_of
+    from nnsim.report.chosen import Chosen
     from nnsim.report.figures import FigureSpec
     from nnsim.report.gallery import depth as gallery
 
@@ -776,7 +674,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
 
 # --- declaration ---------------------------------------------------------------------------------------------------
 
-RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
@@ -826,13 +724,13 @@ study = Study(
              minimum=1),
         Axis("line_depth", int, "hidden layers of the random networks", _presets((1, 2, 4), (1, 2, 4), (1, 2, 4, 8)),
              minimum=1),
-        Axis("line_nets", int, "random networks an arm", _presets(200, 400, 1000), minimum=1, scalar=True),
+        Axis("line_nets", int, "random networks an arm", _presets(500, 1000, 2000), minimum=1, scalar=True),
         Axis("parity_bits", int, "largest number of bits", _presets(10, 12, 14), minimum=1, scalar=True),
         Axis("depth", int, "hidden layers at equal parameters", _presets((1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 4, 8, 16)),
              minimum=1),
         Axis("digits_parameters", int, "parameters of each network on the digits", _presets(5000, 5000, 20000),
              minimum=1, scalar=True),
-        Axis("spirals_parameters", int, "parameters of each network on the spirals", _presets(150, 150, 600),
+        Axis("spirals_parameters", int, "parameters of each network on the spirals", _presets(110, 110, 110),
              minimum=1, scalar=True),
         Axis("dimension", int, "inputs of the approximated functions", _presets((2, 10), (2, 5, 10), (2, 5, 10, 20)),
              minimum=1),

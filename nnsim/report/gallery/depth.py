@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nnsim.report.arms import rows_of
@@ -34,17 +35,24 @@ def pieces(tents: pd.DataFrame, random: pd.DataFrame, predictions: Mapping[int, 
         written.set(yscale="log", xlabel="blocks of two units", ylabel="affine pieces on [0, 1]")
         written.set_yscale("log", base=2)
         for index, (neurons, (depths, expected)) in enumerate(predictions.items()):
-            rows = random[random["neurons"] // depths.max() == neurons // depths.max()]
+            rows = random[random["neurons"].between(neurons - depths.max() + 1, neurons)]  # layers of whole units
             x, y, low, high = summarise(rows, "depth", "pieces", mean_interval)
             measured(drawn, x, y - 1, (low - 1, high - 1), label=f"{neurons} neurons", index=index + 1)
             theory_line(drawn, depths, expected, label=None)
         drawn.set(xlabel="hidden layers", ylabel="breakpoints on [−1, 1]")
-        drawn.set_xscale("log", base=2)
+        _depths(drawn, random)
         drawn.set_ylim(bottom=0)
         handles = [axes.get_legend_handles_labels() for axes in (written, drawn)]
         together = [(*first, *second) for first, second in zip(*handles, strict=True)]
         figure.legend(*together, loc="outside lower center", ncols=5, frameon=False)
     return figure
+
+
+def _depths(axes: Axes, rows: pd.DataFrame) -> None:
+    """Put the depths that were measured on a logarithmic axis, as numbers."""
+    axes.set_xscale("log", base=2)
+    depths = sorted(set(rows["depth"].tolist()))
+    axes.set_xticks(depths, [str(depth) for depth in depths])
 
 
 def square(
@@ -122,7 +130,7 @@ def equal_parameters(runs: pd.DataFrame) -> Figure:
             for depth, group in rows.groupby("depth"):
                 text, place = f"width {int(group['width'].iloc[0])}", float(group["test_metric"].median())
                 axes.annotate(text, (depth, place), (3, 5), textcoords="offset points", fontsize=6)
-            axes.set_xscale("log", base=2)
+            _depths(axes, rows)
             axes.margins(x=0.15)
             title = f"{name}, {int(rows['parameters'].min())} to {int(rows['parameters'].max())} parameters"
             axes.set(xlabel="hidden layers", title=literal(title if len(rows) else name))
