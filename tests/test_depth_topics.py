@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -168,16 +169,13 @@ class TestEnclosure:
     def test_two_facets_leave_a_wedge(self):
         assert not encloses(pyramid(1.0, 2), RADII)
 
-    def test_a_gap_between_the_corners_is_found(self):
-        closed = pyramid(1.0, 4)
-        thin = np.array([[1.0], [-1.0]])  # a ridge along the diagonal that no corner of a circle meets
-        W, b = np.hstack([closed[0][0], 400 * thin, -400 * thin]), np.concatenate([closed[0][1], [-1.0, -1.0]])
-        v = np.vstack([closed[1][0], [[0.0, -1.0], [0.0, -1.0]]])
-        assert encloses([(W, b), (v, closed[1][1])], RADII)
-        strip = [
-            (np.hstack([400 * thin, -400 * thin]), np.zeros(2)),
-            (np.array([[0, -1.0], [0, -1]]), np.array([0, 1.0])),
-        ]
+    def test_a_strip_that_leaves_between_the_corners_is_seen(self):
+        """The second class where |normal . x| < 1/400: every corner of every circle says the first."""
+        along = circle(1.0)[:2].mean(axis=0)
+        normal = np.array([[-along[1]], [along[0]]])
+        strip = [(400 * np.hstack([normal, -normal]), np.zeros(2)), (-np.ones((2, 1)), np.ones(1))]
+        corners = np.concatenate([circle(radius) for radius in RADII])
+        assert (np.abs(corners @ normal) > 1 / 400).all()
         assert not encloses(strip, RADII)
 
     def test_one_class_everywhere_closes_nothing(self):
@@ -192,7 +190,7 @@ class TestEnclosure:
     def test_random_networks_of_width_two_never_close(self, seed, depth):
         rng = np.random.default_rng(seed)
         widths = (2, *[2] * depth, 2)
-        layers = [(rng.normal(size=(a, b)), rng.normal(size=b)) for a, b in zip(widths, widths[1:], strict=False)]
+        layers = [(rng.normal(size=(a, b)), rng.normal(size=b)) for a, b in pairwise(widths)]
         assert not encloses(layers, RADII)
 
     def test_stretches_of_the_second_class(self):

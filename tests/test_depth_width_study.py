@@ -31,14 +31,14 @@ SMALL = {
     "depth": "1,2,4,8",
     "digits_parameters": 2000,
     "dimension": "2,10",
-    "units": "4,8,16",
+    "units": "4,16",
     "ridge_rows": 1500,
-    "learning_rate": "0.003,0.03,0.1,0.3,1",
+    "learning_rate": "0.003,0.03,0.1,0.6",
     "seeds": 10,
     "epochs": 8,
-    "plane_epochs": 50,
-    "curve_epochs": 150,
-    "ridge_epochs": 40,
+    "plane_epochs": 40,
+    "curve_epochs": 100,
+    "ridge_epochs": 30,
 }
 TINY = {
     "blocks": 2,
@@ -69,6 +69,11 @@ TRAINED = [
     *("C6-digits", "C6-too-deep-digits", "C6-too-deep-spirals", "C6-spirals"),
     *("C6-width-2", "C6-width-3-1", "C6-width-3-3"),
 ]
+LEARNT = [
+    *("C1-found", "C1-bound", "C5-fixed-relu", "C5-fixed-sigmoid", "C6-too-deep-digits", "C6-too-deep-spirals"),
+    *("C6-width-2", "C6-width-3-1", "C6-width-3-3"),
+]
+"""Claims of the trained arms that so little training decides."""
 
 
 @pytest.fixture(scope="module")
@@ -99,12 +104,12 @@ class TestUnbroken:
     def test_holds(self, unbroken: dict[str, Claim], claim: str) -> None:
         assert unbroken[claim].verdict == "holds", unbroken[claim]
 
-    @pytest.mark.parametrize("claim", [name for name in TRAINED if name not in {"C6-spirals", "C6-digits"}])
+    @pytest.mark.parametrize("claim", LEARNT)
     def test_holds_after_short_training(self, unbroken: dict[str, Claim], claim: str) -> None:
         assert unbroken[claim].verdict == "holds", unbroken[claim]
 
-    @pytest.mark.parametrize("claim", ["C6-spirals", "C6-digits"])
-    def test_small_differences_are_measured(self, unbroken: dict[str, Claim], claim: str) -> None:
+    @pytest.mark.parametrize("claim", [name for name in TRAINED if name not in LEARNT])
+    def test_what_takes_longer_is_measured(self, unbroken: dict[str, Claim], claim: str) -> None:
         assert unbroken[claim].n == 10
         assert math.isfinite(unbroken[claim].estimate)
 
@@ -231,6 +236,7 @@ def with_metric(kind: str, change: Callable[[pd.Series], Any], **values: Any) ->
     def edit(tables: Tables) -> None:
         rows = arm(tables["trials"], kind=kind, **values)
         tables["trials"].loc[rows, "test_metric"] = change(tables["trials"].loc[rows, "test_metric"])
+        decide_inside(tables, kind)
 
     return edit
 
@@ -242,15 +248,24 @@ def with_closed(closed: bool, **values: Any) -> Callable[[Tables], None]:
     return edit
 
 
-def like_the_square_root(metric: pd.Series, widths: pd.Series) -> pd.Series:
-    return 1 - 0.4 / np.sqrt(widths)
+def trained_errors(power: float) -> Callable[[Tables], None]:
+    """Let what trained units leave fall as n^power."""
+
+    def edit(tables: Tables) -> None:
+        trials = tables["trials"]
+        rows = arm(trials, kind="ridge")
+        wobble = 1 + 0.02 * (trials.loc[rows, "repeat"] % 3)
+        trials.loc[rows, "test_metric"] = 1 - wobble * trials.loc[rows, "width"] ** power
+        decide_inside(tables, "ridge")
+
+    return edit
 
 
-def slow_training(tables: Tables) -> None:
+def decide_inside(tables: Tables, kind: str) -> None:
+    """Let every arm of a kind choose a rate inside the grid."""
     trials = tables["trials"]
-    rows = arm(trials, kind="ridge")
-    wobble = 1 + 0.02 * (trials.loc[rows, "repeat"] % 3)
-    trials.loc[rows, "test_metric"] = 1 - 0.4 * wobble / np.sqrt(trials.loc[rows, "width"])
+    trials.loc[arm(trials, kind=kind), "validation_metric"] = 0.1
+    trials.loc[arm(trials, kind=kind, learning_rate=0.03), "validation_metric"] = 0.9
 
 
 def fast_fixed_units(tables: Tables) -> None:
@@ -268,6 +283,7 @@ def too_many_pieces(tables: Tables) -> None:
     tables["trials"].loc[arm(tables["trials"], kind="sawtooth", repeat=0), "pieces"] = 10**6
 
 
+SLOPES = ["C5-relu-2", "C5-relu-10", "C5-sigmoid-2", "C5-sigmoid-10"]
 EDITS: dict[str, tuple[Callable[[Tables], None], dict[str, str]]] = {
     "training finds the tents": (
         with_metric("sawtooth", lambda metric: 0.9 + 0 * metric, width=2), {"C1-found": "fails"}
@@ -278,12 +294,13 @@ EDITS: dict[str, tuple[Callable[[Tables], None], dict[str, str]]] = {
     "a wide shallow network stays at half": (
         with_metric("sawtooth", lambda metric: 0.5 + 0 * metric, width=197), {"C1-wide-shallow": "fails"}
     ),
+    "all wide networks learn": (
+        with_metric("sawtooth", lambda metric: 0.99 + 0 * metric), {"C1-wide-deep": "holds", "C1-wide-shallow": "holds"}
+    ),
     "more pieces than there can be": (too_many_pieces, {"C1-bound": "fails"}),
     "pieces grow with depth": (deeper_is_more, {"C3-depth": "fails", "C3-count-2": "fails"}),
-    "trained errors fall as 1/sqrt n": (
-        slow_training,
-        dict.fromkeys(("C5-relu-2", "C5-relu-10", "C5-sigmoid-2", "C5-sigmoid-10", "C5-enough"), "fails"),
-    ),
+    "trained errors fall as 1/sqrt n": (trained_errors(-0.5), dict.fromkeys([*SLOPES, "C5-enough"], "fails")),
+    "trained errors fall as n^-1.5": (trained_errors(-1.5), dict.fromkeys([*SLOPES, "C5-enough"], "holds")),
     "fixed units fall as 1/n^2": (fast_fixed_units, {"C5-fixed-relu": "fails", "C5-fixed-sigmoid": "fails"}),
     "four layers gain on the digits": (
         with_metric("grid", lambda metric: metric + 0.2, data="digits", depth=4), {"C6-digits": "fails"}
@@ -329,9 +346,12 @@ class TestOtherMeasurements:
         trials = tables["trials"]
         rows = arm(trials, kind="sawtooth", width=197) & trials["repeat"].lt(5)
         trials.loc[rows, "status"] = "diverged"
-        trials.loc[rows, ["test_metric", "validation_metric"]] = np.nan
-        claim = judged(tables)["C1-wide-shallow"]
-        assert (claim.n, claim.estimate) == (10, pytest.approx(0.5, abs=0.01))
+        trials.loc[rows, "test_metric"] = np.nan
+        decide_inside(tables, "sawtooth")
+        trials.loc[rows, "validation_metric"] = np.nan
+        before, after = (judged(given)["C1-wide-shallow"] for given in (whole, tables))
+        assert after.n == before.n == 10
+        assert after.estimate < before.estimate - 0.1
 
 
 def test_the_contract() -> None:

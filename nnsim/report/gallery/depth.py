@@ -132,8 +132,9 @@ def equal_parameters(runs: pd.DataFrame) -> Figure:
                 axes.annotate(text, (depth, place), (3, 5), textcoords="offset points", fontsize=6)
             _depths(axes, rows)
             axes.margins(x=0.15)
-            title = f"{name}, {int(rows['parameters'].min())} to {int(rows['parameters'].max())} parameters"
-            axes.set(xlabel="hidden layers", title=literal(title if len(rows) else name))
+            sizes = rows_of(runs, data=name)["parameters"].dropna()
+            span = f", {int(sizes.min())} to {int(sizes.max())} parameters" if len(sizes) else ""
+            axes.set(xlabel="hidden layers", title=literal(f"{name}{span}"))
         panels[0, 0].set_ylabel("test accuracy")
     return figure
 
