@@ -542,12 +542,15 @@ def _approximation_questions(trials: pd.DataFrame, fixed: pd.DataFrame, config: 
             barron, sizes, slopes, -1.0, "above", note="log-log slope on fresh rows, outputs by least squares",
         )  # fmt: skip
     arm = {"activation": "relu", "dimension": highest, "width": units[-1]}
+    norm, radius = approximation.waves_barron_norm(WAVES, FREQUENCY), math.sqrt(3.0 * highest)
+    enough = approximation.barron_bound(norm, radius, 1) / LITTLE
     yield Question(
         "C5-enough", "correction",
         f"Enough neurons need not be billions: {units[-1]} leave under 5 % of a smooth target in {highest} dimensions.",
         "the teaching page: enough can mean billions", f"ReLU, {RIDGE}",
         1.0 - chosen.metric(**arm).to_numpy(), LITTLE, "at_most", at_edge=chosen.at_edge(**arm),
-        note="share of the variance left; it does mean a billion for 30 tents on one hidden layer (C1-tents)",
+        note=f"share of the variance left; Barron's bound promises as much from {enough:,.0f} units on; "
+        "it does mean a billion for 30 tents on one hidden layer (C1-tents)",
     )  # fmt: skip
 
 

@@ -70,7 +70,7 @@ TRAINED = [
     *("C6-width-2", "C6-width-3-1", "C6-width-3-3"),
 ]
 LEARNT = [
-    *("C1-found", "C1-bound", "C5-fixed-relu", "C5-fixed-sigmoid", "C6-too-deep-digits", "C6-too-deep-spirals"),
+    *("C1-bound", "C5-fixed-relu", "C5-fixed-sigmoid", "C6-too-deep-digits", "C6-too-deep-spirals"),
     *("C6-width-2", "C6-width-3-1", "C6-width-3-3"),
 ]
 """Claims of the trained arms that so little training decides."""
@@ -285,6 +285,9 @@ def too_many_pieces(tables: Tables) -> None:
 
 SLOPES = ["C5-relu-2", "C5-relu-10", "C5-sigmoid-2", "C5-sigmoid-10"]
 EDITS: dict[str, tuple[Callable[[Tables], None], dict[str, str]]] = {
+    "training finds nothing": (
+        with_metric("sawtooth", lambda metric: 0.01 * metric, width=2), {"C1-found": "holds"}
+    ),
     "training finds the tents": (
         with_metric("sawtooth", lambda metric: 0.9 + 0 * metric, width=2), {"C1-found": "fails"}
     ),
@@ -334,12 +337,11 @@ class TestOtherMeasurements:
         assert {name: found[name].verdict for name in verdicts} == verdicts
 
     def test_a_rate_at_the_edge_decides_nothing(self, whole: Tables) -> None:
-        one = {
-            name: table[table["learning_rate"] != 0.003] if name == "trials" else table for name, table in whole.items()
-        }
-        trials = one["trials"]
-        one["trials"] = trials[~((trials["kind"] == "sawtooth") & (trials["learning_rate"] < 1))]
-        assert judged(one)["C1-found"].verdict == "inconclusive"
+        trials = whole["trials"]
+        fewer = trials[(trials["kind"] != "sawtooth") | (trials["learning_rate"] == 0.03)]
+        claim = judged(whole | {"trials": fewer})["C1-found"]
+        assert claim.high < 0.5
+        assert claim.verdict == "inconclusive"
 
     def test_diverged_runs_count_as_chance(self, whole: Tables) -> None:
         tables = {name: table.copy() for name, table in whole.items()}

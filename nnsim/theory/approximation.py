@@ -23,12 +23,12 @@ def lines_for_error(error: float) -> int:
     return math.ceil(1.0 / math.sqrt(8.0 * error))
 
 
-def gaussian_barron_norm(dimension: int) -> float:
-    """Return C_f = E |w| of f(x) = exp(-|x|^2 / 2), whose Fourier transform is the standard normal density.
+def waves_barron_norm(waves: int, frequency: float) -> float:
+    """Return C_f of sqrt(2 / K) sum_k cos(w_k . x + phase_k), |w_k| = frequency: each wave's amplitude times |w_k|.
 
-    Barron 1993, section IX: sqrt(2) Gamma((d + 1) / 2) / Gamma(d / 2), about sqrt(d).
+    Barron 1993, section III: the first moment of the Fourier transform's size. It does not know the dimension.
     """
-    return math.sqrt(2.0) * math.exp(math.lgamma((dimension + 1) / 2) - math.lgamma(dimension / 2))
+    return math.sqrt(2.0 * waves) * frequency
 
 
 def barron_bound(barron_norm: float, radius: float, units: int) -> float:
@@ -37,11 +37,3 @@ def barron_bound(barron_norm: float, radius: float, units: int) -> float:
     Barron 1993, theorem 1: any probability measure on the ball of radius r; the exponent of n is free of the dimension.
     """
     return (2.0 * radius * barron_norm) ** 2 / units
-
-
-def greedy_exponent(dimension: int, power: int) -> float:
-    """Return the exponent of n in the squared error of greedy ridge units ReLU^power on their own space.
-
-    -1 - (2 k + 1) / d, Siegel and Xu 2022: k = 1 is ReLU, k = 0 the step; never slower than -1.
-    """
-    return -1.0 - (2 * power + 1) / dimension
