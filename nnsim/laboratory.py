@@ -11,6 +11,7 @@ paired.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any
@@ -211,10 +212,15 @@ def _train_in_stretches(
     return run, layers
 
 
-def train_network(trial: dict[str, Any], more: tuple[Column, ...] = ()) -> dict[str, Rows]:
+def train_network(
+    trial: dict[str, Any],
+    more: tuple[Column, ...] = (),
+    look: Callable[[NetworkSpec, np.ndarray], dict[str, Any]] | None = None,
+) -> dict[str, Rows]:
     """Train one network in float32; a run that diverges is a row that says so.
 
-    Rows hold the settings of the columns in `more`, too, see `columns_with`.
+    Rows hold the settings of the columns in `more`, too, see `columns_with`. What `look` finds in the trained
+    parameters joins the trial's row.
     """
     spec, data = network_of(trial, "float32"), data_of(trial)
     run, layers = _train_in_stretches(trial, spec, more)
@@ -228,6 +234,7 @@ def train_network(trial: dict[str, Any], more: tuple[Column, ...] = ()) -> dict[
         X, Y = data.X_test.astype(np.float32), training.targets(data.y_test, np.float32)
         row["test_loss"], row["test_metric"], _ = training.evaluate(spec, run.theta, X, Y)
         row |= dict(zip(names, run.history[-1].tolist(), strict=False))
+        row |= look(spec, run.theta) if look is not None else {}
     history = [
         {**_arm(trial, more), "epoch": epoch, **dict(zip(names, values, strict=False))}
         for epoch, values in enumerate(run.history.tolist(), start=1)
