@@ -68,7 +68,9 @@ def follow_sharpness(
         Up to the last one before the run diverged.
     """
     if recipe.batch_size != len(data.X):
-        raise UsageError(f"a step must be an epoch: the batch must hold all {len(data.X)} rows, got {recipe.batch_size}")
+        raise UsageError(
+            f"a step must be an epoch: the batch must hold all {len(data.X)} rows, got {recipe.batch_size}"
+        )
     start: np.ndarray | Run = theta
     direction = np.ones_like(theta)  # the next look starts from the last one's eigenvector
     found: list[Look] = []
