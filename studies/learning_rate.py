@@ -414,19 +414,20 @@ def _finder_questions(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -
         )  # fmt: skip
     top = rows_of(tables["sharpness"], kind="range").set_index("repeat")["sharpness"]
     half_way = float(sweep["chance"].max() + 1) / 2
-    learning = scores.where(scores > half_way).stack().reset_index().groupby("repeat")["learning_rate"].max()
+    learning = (scores > half_way).mul(scores.columns.to_numpy(dtype=float), axis=1).max(axis=1)
     yield Question(
         "D2-beyond", "correction", "Networks learn at rates above 2 / lambda_max of the start: it is no limit of them.",
         "Lewkowycz et al. 2020; textbook statement: a rate must stay below 2 / lambda_max", where,
-        (learning * top / 2).dropna().to_numpy(), 1.0, "above", interval="geometric_mean",
+        (learning[learning > 0] * top / 2).dropna().to_numpy(), 1.0, "above", interval="geometric_mean",
         note="largest rate of the sweep that gets more than half-way from chance to 1, over 2 / lambda_max",
     )  # fmt: skip
-    highest = rows_of(sweep, learning_rate=float(max(grid, default=math.nan)))
+    highest = float(grid.max()) if grid.size else math.nan
+    overflowed = int((rows_of(sweep, learning_rate=highest)["status"] == "diverged").sum())
     yield Question(
-        "D2-too-high", "correction", "Too high a rate leaves a ReLU classifier at chance more often than it overflows.",
-        "the teaching page: too high a rate makes the loss diverge", f"{where}, rate {max(grid, default=math.nan):g}",
-        (highest["status"] == "diverged").to_numpy(dtype=float), 0.5, "at_most", interval="proportion",
-        note="share of the runs whose loss stops being finite at the highest rate of the sweep",
+        "D2-too-high", "correction", "Too high a rate learns nothing: the loss overflows, or stays at chance for ever.",
+        "the teaching page: too high a rate makes the loss diverge", f"{where}, rate {highest:g}",
+        scores[highest].to_numpy(dtype=float) if grid.size else np.empty(0), float(sweep["chance"].max()) + 0.1,
+        "at_most", note=f"test metric at the highest rate; the loss of {overflowed} of {len(scores)} runs overflowed",
     )  # fmt: skip
 
 
