@@ -1,4 +1,4 @@
-"""What does gradient clipping save, what does it change, and what does it cost?"""
+"""Gradient clipping: what it saves, what it changes, and what it costs."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _step(trial: dict[str, Any]) -> dict[str, Any]:
     norm = float(np.linalg.norm(gradient_at(spec, theta, data)))
     units = {"norm": norm, "value": norm / math.sqrt(spec.n_parameters)}
     rows = []
-    for name, level in ((name, level) for name in LEVELS for level in LEVELS[name]):
+    for name, level in ((name, level) for name, levels in LEVELS.items() for level in levels):
         limit = level * units[name]
         recipe = Recipe(1.0, None, len(data.X), 1, "sgd", **{f"clip_{name}": limit})
         seen = turn(spec, theta, data, recipe, key(trial["root_seed"], "shuffle", trial["repeat"]))
@@ -258,6 +258,13 @@ def _survival_questions(arms: _Arms, config: dict[str, Any]) -> Iterator[Questio
         "D4-learns", "claim", "Clipped at a norm of 1, exploding networks leave chance behind by more than 0.1.",
         PASCANU, where, scores.to_numpy(), chance + 0.1, "at_least", note=f"test metric; chance is {chance:.3g}",
         at_edge=arms.at_edge(("exploding", "sgd", USUAL)),
+    )  # fmt: skip
+    gain = (arms.of("score", "deep", USUAL) - arms.of("score", "deep", "none")).dropna()
+    yield Question(
+        "D4-deep", "claim", "Deep networks get further with clipping at a norm of 1 even from He's start.",
+        PASCANU, f"relu, {config['depth']} layers of {config['width']}, He's start, SGD, {config['data']}",
+        gain.to_numpy(), 0.0, "above", note="test metric less that without clipping, each at its best rate",
+        at_edge=arms.at_edge(("deep", "sgd", "none"), ("deep", "sgd", USUAL)),
     )  # fmt: skip
     lead = (arms.of("score", "deep", "none") - scores).dropna()
     yield Question(
