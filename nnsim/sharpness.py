@@ -16,8 +16,10 @@ from nnsim.errors import UsageError
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.network import NetworkSpec
 
-STEP = 1e-5
-"""Length of a difference's step in parameters: rounding costs about 1e-11 of the gradient, the difference h^2."""
+STEPS = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10)
+"""Lengths of a difference's step in parameters; at the first, rounding costs about 1e-11 of the gradient."""
+AGREEMENT, ROUNDING = 1e-4, 1e-14
+"""Two steps agree to this share of their difference, and to what rounding may do to the gradient."""
 SHORTEST = 1e-10
 """A new Lanczos direction that is shorter, relative to the eigenvalue, is rounding: the space is exhausted."""
 
@@ -49,8 +51,9 @@ class Sharpness:
 def hessian_product(spec: NetworkSpec, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> Product:
     """Return the map from v to H v, with H the Hessian of the mean loss over the rows of X at theta.
 
-    A central difference of two exact gradients along v, in float64 (Pearlmutter 1994, section 1). Across a kink of the
-    activation it counts the jump of the gradient.
+    A central difference of two exact gradients along v, in float64 (Pearlmutter 1994, section 1). A difference that
+    reaches over a kink of the activation counts a jump of the gradient, and grows as its step shrinks: the first of
+    `STEPS` is taken that agrees with the next.
 
     Parameters
     ----------
@@ -77,12 +80,23 @@ def hessian_product(spec: NetworkSpec, theta: np.ndarray, X: np.ndarray, Y: np.n
         loss_and_gradient(spec.architecture, at, X, Y, found, np.uint64(0), 0)
         return found
 
+    floor = ROUNDING * float(np.linalg.norm(gradient(theta)))
+
     def product(v: np.ndarray) -> np.ndarray:
         length = float(np.linalg.norm(v))
         if length == 0:
             return np.zeros_like(v)
-        step = (STEP / length) * v
-        return (gradient(theta + step) - gradient(theta - step)) * (length / (2 * STEP))
+
+        def difference(step: float) -> np.ndarray:
+            return (gradient(theta + (step / length) * v) - gradient(theta - (step / length) * v)) / (2 * step)
+
+        coarse = difference(STEPS[0])
+        for step in STEPS[1:]:
+            fine = difference(step)
+            if np.linalg.norm(coarse - fine) <= AGREEMENT * np.linalg.norm(coarse) + floor / step:
+                break
+            coarse = fine
+        return coarse * length
 
     return product
 

@@ -135,3 +135,34 @@ class TestRefused:
         spec = NETWORKS["tanh, mse"]
         theta = np.full(spec.n_parameters, np.inf)
         assert np.isnan(sharpness(spec, theta, X, targets("mse"), np.ones_like(theta)).value)
+
+
+def test_kinks_do_not_count() -> None:
+    """With many units some kink is always near; a ReLU network without a hidden bias has its Hessian all the same."""
+    spec = NetworkSpec((3, 40, 40, 2), "relu", loss="mse", dtype="float64")
+    rows = RNG.standard_normal((2000, 3))
+    theta = initialize(spec, "he_normal", 1)
+    found = hessian_product(spec, theta, rows, rows[:, :2].copy())
+    v = RNG.standard_normal(theta.size)
+    expected = relu_hessian_product(spec, theta, rows, rows[:, :2], v)
+    assert np.linalg.norm(found(v) - expected) < 1e-4 * np.linalg.norm(expected)
+
+
+def relu_hessian_product(spec: NetworkSpec, theta, X, Y, v):
+    """Return H v by differentiating the backward pass forward, with the second derivative of ReLU taken for 0."""
+    weights, turns = spec.layers(theta), spec.layers(v)
+    A, RA, slopes = [X], [np.zeros_like(X)], []
+    for (W, b), (V, c) in zip(weights, turns, strict=True):
+        Z, RZ = A[-1] @ W + b, RA[-1] @ W + A[-1] @ V + c
+        slopes.append((Z > 0).astype(float) if len(slopes) < spec.depth else np.ones_like(Z))
+        A.append(Z * slopes[-1])
+        RA.append(RZ * slopes[-1])
+    delta, turned = 2 * (A[-1] - Y) / Y.size, 2 * RA[-1] / Y.size
+    out = np.empty_like(v)
+    for layer in reversed(range(len(weights))):
+        (W, _), (V, _), (G, g) = weights[layer], turns[layer], spec.layers(out)[layer]
+        G[:], g[:] = RA[layer].T @ delta + A[layer].T @ turned, turned.sum(axis=0)
+        if layer:
+            turned = (turned @ W.T + delta @ V.T) * slopes[layer - 1]
+            delta = delta @ W.T * slopes[layer - 1]
+    return out
