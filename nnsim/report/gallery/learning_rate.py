@@ -35,7 +35,8 @@ def edge(looks: pd.DataFrame) -> Figure:
         theory_line(sharp, [0, looks["step"].max()], [1, 1], "edge of stability")
         sharp.set_ylabel("η λ / (2 + 2 b)")
         loss.set_ylabel("half the mean squared error")
-        loss.set_yscale("log")
+        if (looks["loss"] > 0).any():
+            loss.set_yscale("log")
         for axes in (sharp, loss):
             axes.set_xlabel("steps")
         legend_below(figure, sharp, 2)
@@ -88,8 +89,9 @@ def speed(runs: pd.DataFrame, fastest: float, threshold: float) -> Figure:
         if x.size:
             slow = x <= fastest
             theory_line(axes, x[slow], y[0] * x[0] / x[slow], "steps ∝ 1 / rate")
+        if x.size:
+            axes.set_yscale("log")
         axes.set_xscale("log")
-        axes.set_yscale("log")
         axes.set_xlabel("learning rate")
         axes.set_ylabel(f"steps to a validation loss of {threshold:g}")
         legend_below(figure, axes, 2)
