@@ -219,8 +219,8 @@ def train_network(
 ) -> dict[str, Rows]:
     """Train one network in float32; a run that diverges is a row that says so.
 
-    Rows hold the settings of the columns in `more`, too, see `columns_with`. What `look` finds in the trained
-    parameters joins the trial's row.
+    Rows hold the settings of the columns in `more`, too, see `columns_with`; one called ``clipped`` gets the share of
+    the steps that clipped the gradient's norm. What `look` finds in the trained parameters joins the trial's row.
     """
     spec, data = network_of(trial, "float32"), data_of(trial)
     run, layers = _train_in_stretches(trial, spec, more)
@@ -228,6 +228,9 @@ def train_network(
         trial, spec, more, epochs_done=len(run.history), chance=_chance(data), asymmetry=asymmetry(spec, run.theta)
     )
     names = ("train_loss", "validation_loss", "validation_metric")
+    if "clipped" in row and len(run.history):
+        shares = run.history[:, training.COLUMNS.index("clipped")].tolist()
+        row["clipped"] = math.fsum(shares) / len(shares)
     if run.status == "diverged":
         row |= {"status": "diverged", "reason": "the loss stopped being finite", "diverged_at": run.diverged_at}
     else:

@@ -17,8 +17,10 @@ import numpy as np
 from nnsim.errors import UsageError
 from nnsim.experiment.files import publish, writing
 from nnsim.kernels.cpu import training as kernels
+from nnsim.network import NetworkSpec
 from nnsim.problem import Problem
-from nnsim.training import train
+from nnsim.recipe import Recipe
+from nnsim.training import Batches, train
 
 SMOOTHING = 0.98
 """Weight of the past in the moving average of the losses."""
@@ -29,6 +31,17 @@ SKIPPED_LAST = 5
 FEWEST_STEPS = 20
 SLIDE_WIDTH, SLIDE_SLOPE = 15, 0.005
 CALL_STEPS = 10  # between two looks at the loss
+
+
+@dataclass(frozen=True)
+class Start:
+    """A training that is ready to start: what the test needs of a `Problem`."""
+
+    spec: NetworkSpec
+    theta: np.ndarray
+    batches: Batches
+    recipe: Recipe
+    key: int
 
 
 @dataclass(frozen=True)
@@ -49,14 +62,14 @@ class RangeTest:
     suggestions: dict[str, float]
 
 
-def find_learning_rate(problem: Problem, start: float = 1e-7, end: float = 10.0, steps: int = 100) -> RangeTest:
+def find_learning_rate(problem: Problem | Start, start: float = 1e-7, end: float = 10.0, steps: int = 100) -> RangeTest:
     """Run the test on a problem's network, training rows and optimizer; its learning rate and schedule are not used.
 
     Every step takes a batch from a shuffle of its own.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Problem or Start
     start, end : float
         First and last learning rate.
     steps : int
@@ -78,7 +91,7 @@ def find_learning_rate(problem: Problem, start: float = 1e-7, end: float = 10.0,
     return RangeTest(rates, losses, smoothed, suggest(rates, smoothed, skip=steps // 10))
 
 
-def _losses(problem: Problem, rates: np.ndarray) -> np.ndarray:
+def _losses(problem: Problem | Start, rates: np.ndarray) -> np.ndarray:
     """Return the loss of every step, up to some steps behind the explosion: an epoch of the kernel is one step here."""
     run = train(problem.spec, problem.theta, problem.batches, problem.recipe, problem.key, until=0)
     rule, course = problem.recipe.rule(problem.spec), problem.recipe.course()._replace(patience=0)
