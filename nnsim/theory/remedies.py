@@ -68,6 +68,6 @@ def residual_trajectory(
         mean += moments.mean
         squares[layer], slopes[layer] = square, moments.slope
         q = sw2 * square
-    arriving = np.cumprod((1.0 + sw2 * slopes[:0:-1]))[::-1]  # dL/da of layers 1 .. depth - 1, over that of the last
+    arriving = np.cumprod(1.0 + sw2 * slopes[:0:-1])[::-1]  # dL/da of layers 1 .. depth - 1, over that of the last
     gradients = slopes / slopes[-1] * np.append(arriving, 1.0)
     return np.log(squares), np.log(gradients)
