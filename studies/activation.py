@@ -36,6 +36,7 @@ from nnsim.seeding import key
 from nnsim.theory.closed_moments import closed_moments
 from nnsim.theory.gaussian import activation_moments
 from nnsim.theory.selu import gradient_growth, selu_constants, variance_decay
+from nnsim.theory.stability import perturbation_factor
 from nnsim.training import Recipe
 
 if TYPE_CHECKING:
@@ -68,9 +69,11 @@ def _network_trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for activation, repeat in product(config["activation"], range(config["probe_seeds"])):
         yield {"kind": "moments", "activation": activation, "draws": DRAWS, "repeat": repeat, **data}
         yield {"kind": "flow", "activation": activation, "repeat": repeat, **flow, **data}
+    silu = selu | {"scheme": "preserving_normal", "activation": "silu"}
     for repeat in range(config["probe_seeds"]):
         yield {"kind": "selu", "repeat": repeat, **selu, **data}
         yield {"kind": "perturbation", "repeat": repeat, **selu, **data}
+        yield {"kind": "perturbation", "repeat": repeat, **silu, **data}
 
 
 def _training_trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -124,10 +127,13 @@ def _bare_row(trial: dict[str, Any]) -> dict[str, Any]:
 
 
 def _scaled_look(trial: dict[str, Any], factor: float) -> list[dict[str, float]]:
-    """Look at a network whose first weights are `factor` times what was drawn, as if its inputs were."""
+    """Look at a network whose first pre-activations have the root mean square `factor`, up to the width's noise.
+
+    Its first weights are scaled, as if its inputs were: mean squares are 1 there, those of activations 1 / gain^2.
+    """
     spec, theta = drawn_network(trial)
     W, _ = spec.layers(theta)[0]
-    W *= factor
+    W *= factor / preserving_gain(spec.activation, spec.parameter)
     X = unit_rows(data_of(trial).X_train[:PROBE_ROWS])
     return propagate(spec, theta, X, key(trial["root_seed"], "signal", trial["repeat"]))[: trial["depth"]]
 
@@ -138,6 +144,7 @@ def _perturbation(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     far = _scaled_look(trial, math.sqrt(FAR))
     rows = [
         {
+            "activation": trial["activation"],
             "repeat": trial["repeat"],
             "layer": layer,
             "difference": high["a_log"] - low["a_log"],
@@ -235,12 +242,12 @@ def _flow_questions(layers: pd.DataFrame, config: dict[str, Any]) -> Iterator[Qu
     for activation in config["activation"]:
         rows, expected = rows_of(layers, kind="flow", activation=activation), _expected(activation)
         texts = {
-            "forward": ("a_log", 1, expected.forward, "keeps the activations' mean square"),
-            "backward": ("delta_log", -1, expected.backward, "changes the gradient's mean square by E f'^2 / E f^2"),
+            "forward": ("a_log", 1, expected.forward, "activations follow the variance recursion q' = sw2 E f^2"),
+            "backward": ("delta_log", -1, expected.backward, "gradients follow chi = sw2 E f'^2 along it"),
         }
         for direction, (column, sign, line, change) in texts.items():
             yield Question(
-                f"A1-{activation}-{direction}", "claim", f"At the gain 1 / sqrt(E f^2) a {activation} layer {change}.",
+                f"A1-{activation}-{direction}", "claim", f"At the gain 1 / sqrt(E f^2) {activation}'s {change}.",
                 MEAN_FIELD, f"preserving_normal, {activation}, {FLOW_DEPTH} layers of {FLOW_WIDTH}",
                 sign * change_per_layer(rows, column, 1, FLOW_DEPTH),
                 sign * float(line[-1] - line[0]) / (FLOW_DEPTH - 1), margin=SLOPE_MARGIN,
@@ -267,17 +274,20 @@ def _selu_questions(layers: pd.DataFrame, perturbation: pd.DataFrame) -> Iterato
     from nnsim.report.judge import Question
 
     where = f"lecun_normal, selu, layers of {SELU_WIDTH}"
-    wide = perturbation.pivot(index="repeat", columns="layer", values="difference")
-    wide = wide.reindex(columns=[1, DECAY_LAYER]).dropna()
-    steps = DECAY_LAYER - 1
-    with np.errstate(invalid="ignore"):  # a deviation that changed its sign is no factor
-        decay = ((wide[DECAY_LAYER] / wide[1]) ** (1 / steps)).to_numpy(dtype=float)
+    note = f"the same weights, the variance nudged by a factor of exp(+-{NUDGE:g})"
     yield Question(
         "A13-decay", "claim", "A small deviation of the variance shrinks by 0.7826 a SELU layer.", KLAMBAUER,
-        f"{where}, layers 1 to {DECAY_LAYER}", decay, variance_decay(), margin=DECAY_MARGIN,
-        note=f"the same weights, ln q nudged by +-{NUDGE:g}",
+        f"{where}, layers 1 to {DECAY_LAYER}", _decay(perturbation, "selu"), variance_decay(), margin=DECAY_MARGIN,
+        note=note,
     )  # fmt: skip
-    last = rows_of(perturbation, layer=SELU_DEPTH).sort_values("repeat")
+    yield Question(
+        "A1-silu-repels", "correction",
+        "A gain that preserves the variance 1 need not keep it: SiLU's deviations grow by E z f f' / E f^2 a layer.",
+        "textbook statement: the right gain keeps activations", f"{where}, layers 1 to {DECAY_LAYER}".replace(
+            "lecun_normal, selu", "preserving_normal, silu"), _decay(perturbation, "silu"),
+        perturbation_factor("silu"), margin=DECAY_MARGIN, note=note,
+    )  # fmt: skip
+    last = rows_of(perturbation, activation="selu", layer=SELU_DEPTH).sort_values("repeat")
     expected = predict("selu", 1.0, 0.0, SELU_DEPTH, SELU_WIDTH, input_square=FAR).forward[-1]
     yield Question(
         "A13-square", "claim", f"Started at {FAR:g} times the variance, SELU layers bring the mean square back to 1.",
@@ -294,6 +304,16 @@ def _selu_questions(layers: pd.DataFrame, perturbation: pd.DataFrame) -> Iterato
         "Schoenholz et al. 2017, section 5", f"{where}, layers 1 to {SELU_DEPTH}", _growth(layers), float(growth),
         margin=GROWTH_MARGIN, note="ln of the factor per layer, prediction corrected for the finite width",
     )  # fmt: skip
+
+
+def _decay(perturbation: pd.DataFrame, activation: str) -> np.ndarray:
+    """Factor a layer of the deviation between two signals of the same network, for each seed."""
+    from nnsim.report.arms import rows_of
+
+    wide = rows_of(perturbation, activation=activation).pivot(index="repeat", columns="layer", values="difference")
+    wide = wide.reindex(columns=[1, DECAY_LAYER]).dropna()
+    with np.errstate(invalid="ignore"):  # a deviation that changed its sign is no factor
+        return ((wide[DECAY_LAYER] / wide[1]) ** (1 / (DECAY_LAYER - 1))).to_numpy(dtype=float)
 
 
 def _growth(layers: pd.DataFrame) -> np.ndarray:
@@ -397,7 +417,6 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     trials, layers = tables["trials"], tables["layers"]
     lines = {name: (np.arange(1, FLOW_DEPTH + 1), _expected(name).backward) for name in config["activation"]}
     runs = rows_of(trials, kind="training")
-    chance = runs["chance"].max()
     return {
         "shapes": FigureSpec(
             gallery.shapes(config["activation"]),
@@ -418,10 +437,12 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Predicted and measured factor per layer for each activation, forward and backward.",
         ),
         "selu": FigureSpec(
-            gallery.perturbation(tables["perturbation"], variance_decay()),
+            gallery.perturbation(
+                tables["perturbation"], {"selu": variance_decay(), "silu": perturbation_factor("silu")}
+            ),
             "SELU's fixed point attracts: two signals of the same network whose variances differ by a fifth come "
-            "together by 0.7826 a layer. Dashed: the derivative of the variance map.",
-            "Deviation of the variance against the layer, falling along a straight line.",
+            "together by 0.7826 a layer. SiLU's repels: they part. Dashed: the slope of the variance map.",
+            "Deviation of the variance against the layer, falling for SELU and rising for SiLU along straight lines.",
         ),
         "differences": FigureSpec(
             gallery.differences(_difference_frame(trials, config), SAME, BASELINE),
@@ -430,11 +451,9 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Differences of the test metric for each activation, one panel a data set.",
         ),
         "learning-rates": FigureSpec(
-            training.rates(
-                runs.assign(scheme=runs["activation"], activation=runs["data"]), chance, "validation metric"
-            ),
+            training.rates(runs.assign(scheme=runs["activation"], activation=runs["data"]), None, "validation metric"),
             f"Validation metric after {config['epochs']} epochs over the grid of learning rates: medians over seeds "
-            "with 95 % intervals, diverged runs counted as the highest chance level, dashed.",
+            "with 95 % intervals, diverged runs counted as chance.",
             "Validation metric against the learning rate, one panel a data set, one line an activation.",
         ),
     }
@@ -453,6 +472,7 @@ MOMENT_COLUMNS = (
     Column("at_minus_1000", "float", "", "f(-1000)"),
 )
 PERTURBATION_COLUMNS = (
+    Column("activation", "text", "", "activation"),
     REPEAT,
     Column("layer", "int", "", "hidden layer"),
     Column("difference", "float", "nats", "ln mean a^2 with the variance nudged up, minus that with it nudged down"),
@@ -477,18 +497,19 @@ study = Study(
         "is left in the accuracy once every network is trained at its own best learning rate?"
     ),
     expect=(
-        "The gain 1 / sqrt(E f^2) keeps the activations of every network. Gradients then change by E f'^2 / E f^2 a "
-        "layer: 1 for ReLU and its leaky kin, above 1 for the others that pass through 0, 0.15 for the sigmoid. SELU "
-        "is built to keep mean 0 and variance 1: deviations decay by 0.7826 a layer, yet gradients grow by 1.0716. In "
-        "shallow networks at tuned rates most choices end alike: the teaching page's case for ReLU is one of depth."
+        "The gain 1 / sqrt(E f^2) has variance 1 as a fixed point, which attracts tanh and SELU, is neutral for ReLU, "
+        "and repels GELU, SiLU and Mish. There gradients change by E f'^2 / E f^2 a layer: 1 for ReLU and its leaky "
+        "kin, above 1 for most others, 0.15 for the sigmoid. SELU is built to keep mean 0 and variance 1: deviations "
+        "decay by 0.7826 a layer, yet gradients grow by 1.0716. In shallow networks at tuned rates most choices end "
+        "alike: the teaching page's case for ReLU is one of depth."
     ),
     falsify=(
         "A factor per layer outside the printed margin; constants of SELU that are not the closed form; a difference "
         "in accuracy of more than the printed margin between two activations with tuned rates."
     ),
     misreading=(
-        "A better activation at one learning rate is often only a better learning rate: the sigmoid wants one that is "
-        "16 times ReLU's. And an equal accuracy here, in three layers, says nothing about thirty."
+        "A better activation at one learning rate is often only a better learning rate: on digits the sigmoid wants "
+        "one that is 16 times ReLU's. And an equal accuracy here, in three layers, says nothing about thirty."
     ),
     references=(
         "B. Poole et al., Exponential expressivity in deep neural networks through transient chaos, NeurIPS 2016",
@@ -537,7 +558,8 @@ study = Study(
     inputs=lambda config: {f"data_sha256_{name}": text for name, text in _fingerprints(config).items()},
     statements=(
         "A1: drawn moments of every activation agree with closed forms, or with quadrature where there is none.",
-        "A1: at the gain 1 / sqrt(E f^2) activations are kept and gradients change by E f'^2 / E f^2 a layer.",
+        "A1: at the gain 1 / sqrt(E f^2) activations follow q' = sw2 E f^2, and gradients chi = sw2 E f'^2 along it.",
+        "A1: that gain need not keep the variance: SiLU's fixed point repels by E z f f' / E f^2 a layer.",
         "A13: SELU's constants are the closed form that makes mean 0 and variance 1 a fixed point, which attracts.",
         "A13: deviations of the variance decay by 0.7826 a SELU layer, while gradients grow by chi = 1.0716.",
         "Training: with rates tuned for each, an activation ends within 0.05 of ReLU's accuracy, on each data set.",

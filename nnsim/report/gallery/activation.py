@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from nnsim.activations import evaluate, parse
 from nnsim.report.arms import rows_of
-from nnsim.report.figures import PAGE_WIDTH, literal, measured, panel_grid, series_style, style, theory_line
+from nnsim.report.figures import COLUMN_WIDTH, literal, measured, panel_grid, series_style, style, theory_line
 from nnsim.report.gallery.intervals import Line, legend_below, summarise
 from nnsim.report.statistics import mean_interval
 
@@ -53,7 +53,7 @@ def flow(layers: pd.DataFrame, depth: int, predictions: Mapping[str, Line]) -> F
     names = list(dict.fromkeys(layers["activation"]))
     rows = max(-(-len(names) // PANELS), 1)
     with style():
-        figure, panels = panel_grid(rows, PANELS, height=0.6 + 1.15 * rows, sharex=True, sharey=True)
+        figure, panels = panel_grid(rows, PANELS, height=0.6 + 1.15 * rows, sharex=True)
         for axes, name in zip(panels.ravel(), names, strict=False):
             frame = rows_of(layers, activation=name)
             frame = frame[frame["layer"] <= depth]
@@ -64,7 +64,8 @@ def flow(layers: pd.DataFrame, depth: int, predictions: Mapping[str, Line]) -> F
             if name in predictions:
                 theory_line(axes, predictions[name][0], predictions[name][1] / np.log(10))
             axes.set_title(literal(name))
-            axes.set_yscale("symlog", linthresh=1.0)
+            low_end, high_end = axes.get_ylim()
+            axes.set_ylim(min(low_end, -0.5), max(high_end, 0.5))
         for axes in panels.ravel()[len(names) :]:
             axes.set_axis_off()
         for axes in panels[-1]:
@@ -74,29 +75,31 @@ def flow(layers: pd.DataFrame, depth: int, predictions: Mapping[str, Line]) -> F
     return figure
 
 
-def perturbation(frame: pd.DataFrame, factor: float) -> Figure:
-    """Draw how a difference between two signals' logarithms shrinks from layer to layer, and factor^layer.
+def perturbation(frame: pd.DataFrame, factors: Mapping[str, float]) -> Figure:
+    """Draw what becomes of a difference between two signals' logarithms from layer to layer, and factor^layer.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns repeat, layer and difference.
-    factor : float
-        Predicted factor a layer.
+        Columns activation, repeat, layer and difference.
+    factors : mapping of activation to float
+        Predicted factor a layer, drawn dashed.
     """
     with style():
-        figure, panels = panel_grid(width=PAGE_WIDTH / 2, height=2.6)
+        figure, panels = panel_grid(width=COLUMN_WIDTH, height=2.7)
         axes = panels[0, 0]
-        first = frame[frame["layer"] == frame["layer"].min()].set_index("repeat")["difference"]
-        with np.errstate(divide="ignore", invalid="ignore"):  # what was not measured is not drawn
-            left = np.log(frame["difference"] / frame["repeat"].map(first))
-        x, y, low, high = summarise(frame.assign(left=left), "layer", "left", mean_interval)
-        measured(axes, x, np.exp(y), (np.exp(low), np.exp(high)), label="measured")
-        theory_line(axes, x, factor ** (x - 1), label=f"{factor:.4f} a layer")
+        for index, (name, factor) in enumerate(factors.items()):
+            rows = rows_of(frame, activation=name)
+            first = rows[rows["layer"] == 1].set_index("repeat")["difference"]
+            with np.errstate(divide="ignore", invalid="ignore"):  # what was not measured is not drawn
+                left = np.log(rows["difference"] / rows["repeat"].map(first))
+            x, y, low, high = summarise(rows.assign(left=left), "layer", "left", mean_interval)
+            measured(axes, x, np.exp(y), (np.exp(low), np.exp(high)), label=name, index=index)
+            theory_line(axes, x, factor ** (x - 1), label="theory" if index == 0 else None)
         axes.set_yscale("log")
         axes.set_xlabel("hidden layer")
-        axes.set_ylabel("deviation left of that in layer 1")
-        legend_below(figure, axes, 2)
+        axes.set_ylabel("deviation, relative to layer 1")
+        legend_below(figure, axes, 3)
     return figure
 
 
