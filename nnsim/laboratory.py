@@ -106,8 +106,8 @@ def _split(data: str, target: str, samples: int, root_seed: int, fingerprint: st
 
 
 @lru_cache(maxsize=8)
-def _inputs(*names: Any) -> np.ndarray:
-    return unit_rows(_split(*names).X_train[:PROBE_ROWS])
+def _inputs(rows: int, *names: Any) -> np.ndarray:
+    return unit_rows(_split(*names).X_train[:rows])
 
 
 @lru_cache(maxsize=8)
@@ -160,7 +160,7 @@ def _layer_rows(trial: dict[str, Any], facts: list[dict[str, float]], epoch: int
 def drawn_network(trial: dict[str, Any]) -> tuple[NetworkSpec, np.ndarray]:
     """Return a trial's network and its initial parameters, in float64."""
     spec = network_of(trial, "float64")
-    X = _inputs(*data_names(trial))
+    X = _inputs(PROBE_ROWS, *data_names(trial))
     return spec, initialize(spec, trial["scheme"], key(trial["root_seed"], "init", trial["repeat"]), X)
 
 
@@ -171,7 +171,7 @@ def look_at_network(trial: dict[str, Any], rows: int = PROBE_ROWS, more: tuple[C
     """
     spec, theta = drawn_network(trial)
     facts = propagate(
-        spec, theta, _inputs(*data_names(trial))[:rows], key(trial["root_seed"], "signal", trial["repeat"])
+        spec, theta, _inputs(rows, *data_names(trial)), key(trial["root_seed"], "signal", trial["repeat"])
     )
     gain = facts[trial["depth"] - 1]["a_log"]
     row = _trial_row(trial, spec, more, log_gain=gain, alive=gain > -np.inf)
@@ -235,7 +235,7 @@ def train_network(
         row |= {"status": "diverged", "reason": "the loss stopped being finite", "diverged_at": run.diverged_at}
     else:
         X, Y = data.X_test.astype(np.float32), training.targets(data.y_test, np.float32)
-        row["test_loss"], row["test_metric"], _ = training.evaluate(spec, run.theta, X, Y)
+        row["test_loss"], row["test_metric"], _ = training.evaluate(spec, run.theta, X, Y, run.statistics)
         row |= dict(zip(names, run.history[-1].tolist(), strict=False))
         row |= look(spec, run.theta) if look is not None else {}
     history = [

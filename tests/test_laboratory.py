@@ -104,6 +104,11 @@ class TestTrainedRow:
         for name in ("train_loss", "validation_loss", "validation_metric"):
             assert row[name] == last[name]
 
+    def test_a_normalised_network_is_tested_by_its_running_statistics(self) -> None:
+        row = train_network(trial(normalization="batch", epochs=20))["trials"][0]
+        assert row["validation_metric"] > 0.8
+        assert row["test_metric"] > 0.8
+
     def test_chance_is_the_share_of_the_largest_class(self) -> None:
         y = data_of(DATA).y_validation
         assert train_network(trial())["trials"][0]["chance"] == max(np.mean(y == 0), np.mean(y == 1))

@@ -32,17 +32,22 @@ def _arm_panels(frame: pd.DataFrame, **options: Any) -> tuple[Figure, Iterator[t
     return figure, cells()
 
 
-def rates(runs: pd.DataFrame, chance: float, metric: str) -> Figure:
-    """Draw the validation metric over the grid of learning rates; a diverged run counts as chance."""
+def rates(runs: pd.DataFrame, chance: float | None, metric: str) -> Figure:
+    """Draw the validation metric over the grid of learning rates; a diverged run counts as chance.
+
+    Without a number for `chance`, each panel has its own, of the column of that name.
+    """
     schemes = list(dict.fromkeys(runs["scheme"]))
-    runs = runs.assign(value=runs["validation_metric"].where(runs["status"] == "done", chance))
+    runs = runs.assign(chance=runs["chance"] if chance is None else chance)
+    runs = runs.assign(value=runs["validation_metric"].where(runs["status"] == "done", runs["chance"]))
     with style():
         figure, cells = _arm_panels(runs, sharex=True, sharey=True)
         for axes, frame, bottom, left in cells:
             for index, scheme in enumerate(schemes):
                 x, y, low, high = summarise(rows_of(frame, scheme=scheme), "learning_rate", "value", median_interval)
                 measured(axes, x, y, (low, high), label=scheme, index=index, line=True)
-            theory_line(axes, [runs["learning_rate"].min(), runs["learning_rate"].max()], [chance] * 2, "chance")
+            ends = [runs["learning_rate"].min(), runs["learning_rate"].max()]
+            theory_line(axes, ends, [frame["chance"].max()] * 2, "chance")
             axes.set_xscale("log")
             if bottom:
                 axes.set_xlabel("learning rate")
