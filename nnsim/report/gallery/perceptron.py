@@ -115,7 +115,7 @@ def boundaries(
             rows, columns, width=PAGE_WIDTH, height=0.5 + 2.15 * rows, sharex=True, sharey=True
         )
         for axes, name in zip(axes_grid.flat, panels, strict=False):
-            part = rows_of(grid, panel=name)
+            part = rows_of(grid, panel=name).dropna()
             axes.set_title(literal(name))
             axes.set_aspect("equal")
             axes.grid(visible=False)
