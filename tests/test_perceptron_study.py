@@ -20,7 +20,7 @@ from nnsim.threshold_unit import Learnt, corners
 SMALL = {
     "margin": "0.5,0.05",
     "rule_seeds": 8,
-    "dimension": "4,20",
+    "dimension": "20",
     "load": "1.5,2,2.5",
     "cover_sets": 30,
     "count_seeds": 2,
@@ -44,7 +44,7 @@ TINY = SMALL | {
 }
 LOGIC = ["functions", "xor-best", "hidden-1", "xor-1", "hidden-2", "xor-2"]
 RULE = ["novikoff", "novikoff-tight", "and", "or", "xor-rule"]
-COVER = ["count-3-7", "count-4-8", "half-4", "half-20", "jump-below", "jump-above"]
+COVER = ["count-3-7", "count-4-8", "half-20", "jump-below", "jump-above"]
 XOR = ["one-tanh", "one-relu", "one-gelu", "train-8", "train-2"]
 CLAIMS = [f"C8-{name}" for name in (*RULE, *COVER, *LOGIC, *XOR)]
 
