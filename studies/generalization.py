@@ -34,7 +34,13 @@ REGULARISERS = {"dropout": "dropout", "adamw": "decoupled_decay", "l2": "penalty
 """Each with the axis that holds its strengths."""
 
 PAGE_ROWS, PAGE_TEST_ROWS, PAGE_INPUTS = 1000, 2000, 128
-PAGE_RECIPE = {"learning_rate": 1e-3, "batch_size": 64, "optimizer": "adamw", "schedule": "cosine", "clip_norm": 1.0}
+PAGE_RECIPE: dict[str, Any] = {
+    "learning_rate": 1e-3,
+    "batch_size": 64,
+    "optimizer": "adamw",
+    "schedule": "cosine",
+    "clip_norm": 1.0,
+}
 PAGE_DECAYS = (0.0, 1e-4)
 LINEAR_ROWS, LINEAR_FEATURES = 40, 160
 FEATURES = (4, 10, 20, 30, 36, 38, 40, 42, 44, 50, 60, 80, 120, 160)
@@ -165,7 +171,7 @@ def _scores(
     if run.status == "diverged":
         return found | {"status": "diverged", "reason": "the loss stopped being finite"}
     fit = training.evaluate(spec, run.theta, batches.X, batches.Y, run.statistics)
-    new = training.evaluate(spec, run.theta, *test, run.statistics)
+    new = training.evaluate(spec, run.theta, test[0], test[1], run.statistics)
     expected = accuracy_on_noisy_labels(new.metric, classes, noise)
     found |= {"train_loss": fit.loss, "train_metric": fit.metric, "test_loss": new.loss, "test_metric": new.metric}
     return found | {"gap": fit.metric - expected}
@@ -175,11 +181,10 @@ def _page_data(trial: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Return the teaching page's kind of data, training rows first: Gaussian inputs, random labels."""
     number = np.uint64(key(trial["root_seed"], "page", trial["repeat"]))
     rows = PAGE_ROWS + PAGE_TEST_ROWS
-    X, draws = np.empty(rows * PAGE_INPUTS), np.empty(rows)
-    fill_normal(X, number, DATA, 0)
+    inputs, draws = np.empty(rows * PAGE_INPUTS), np.empty(rows)
+    fill_normal(inputs, number, DATA, 0)
     fill_uniform(draws, number, NOISE, 0)
-    X = X.reshape(rows, PAGE_INPUTS).astype(np.float32)
-    return X, (draws < 0.5).astype(np.float32)[:, None]
+    return inputs.reshape(rows, PAGE_INPUTS).astype(np.float32), (draws < 0.5).astype(np.float32)[:, None]
 
 
 def _on_the_page(trial: dict[str, Any]) -> dict[str, Any]:
@@ -238,8 +243,8 @@ def cost(trial: dict[str, Any]) -> float:
         return 0.01
     if trial["kind"] == "page":
         parameters = trial["width"] * (PAGE_INPUTS + 2 * trial["width"])
-        return 1e-2 + trial["epochs"] * PAGE_ROWS * (4e-7 * trial["width"] / 16 + 3e-10 * parameters)
-    return 2e-3 + trial["epochs"] * trial["rows"] * (2.5e-7 + 1.6e-8 * trial["width"])
+        return 1e-2 + trial["epochs"] * PAGE_ROWS * (2e-7 * trial["width"] / 16 + 3e-10 * parameters)
+    return 2e-3 + trial["epochs"] * trial["rows"] * (1.5e-7 + 8e-9 * trial["width"])
 
 
 def warm_up() -> None:

@@ -77,7 +77,7 @@ def _counting_trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _points(dimension: int, load: float) -> int:
     points = round(dimension * load)
-    if points < 1 or points != dimension * load:
+    if points < 1 or abs(points - dimension * load) > 1e-9 * points:
         raise UsageError(
             f"load {load:g} of {dimension} dimensions is {dimension * load:g} points, expected a whole number: "
             f"the nearest load is {max(points, 1) / dimension:g}"
@@ -157,7 +157,12 @@ def _learn_by_the_rule(trial: dict[str, Any]) -> dict[str, Any]:
     learnt = threshold_unit.learn(X, y, PASSES if trial["kind"] != "gate" else 1000)
     radius, margin = threshold_unit.radius_and_margin(X, y, normal)
     correct = int(np.sum(y * threshold_unit.scores(X, learnt.weights) > 0.0))
-    found = {"mistakes": learnt.mistakes, "passes": learnt.passes, "converged": learnt.converged, "correct": correct}
+    found: dict[str, Any] = {
+        "mistakes": learnt.mistakes,
+        "passes": learnt.passes,
+        "converged": learnt.converged,
+        "correct": correct,
+    }
     if margin > 0.0:
         found |= {"margin": margin, "bound": theory.mistake_bound(radius, margin)}
     return found | {"radius": radius}
@@ -217,7 +222,7 @@ def _logits(spec: NetworkSpec, run: Any, X: np.ndarray) -> np.ndarray:
 
 def _on_xor(trial: dict[str, Any]) -> dict[str, Any]:
     spec, run, correct = _trained(trial, trial["repeat"])
-    found = {"correct": correct, "found": float(correct == 4), "parameters": spec.n_parameters}
+    found: dict[str, Any] = {"correct": correct, "found": float(correct == 4), "parameters": spec.n_parameters}
     if run.status == "diverged":
         found |= {"status": "diverged", "reason": "the loss stopped being finite"}
     return found
@@ -608,9 +613,9 @@ study = Study(
         Axis("rule_seeds", int, "independent sets for the perceptron rule", _presets(20, 100, 400), minimum=1,
              scalar=True),
         Axis("dimension", int, "N: weights of the unit whose capacity is measured",
-             _presets((4, 10, 20), (4, 10, 20, 40), (4, 10, 20, 40, 80)), minimum=1),
+             _presets((4, 10, 20), (4, 10, 20, 40), (10, 20, 40, 80)), minimum=1),
         Axis("load", float, "P / N: points for each weight",
-             _presets((1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0)),
+             _presets((1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 1.8, 2.0, 2.2, 2.5, 3.0)),
              minimum=0, exclusive=True),
         Axis("cover_sets", int, f"sets of {LABELLINGS} random labellings for each N and P", _presets(40, 100, 500),
              minimum=1, scalar=True),

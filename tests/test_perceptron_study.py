@@ -265,6 +265,11 @@ def test_the_panels_show_what_they_say(whole: Tables) -> None:
         assert right == (gate == "and" or hidden > 0), panel
 
 
+@pytest.mark.parametrize("preset", ["quick", "standard", "paper"])
+def test_every_preset_has_trials(preset: str) -> None:
+    assert perceptron.trials(resolve(perceptron.study, preset, {}))
+
+
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
