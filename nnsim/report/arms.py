@@ -18,7 +18,7 @@ def rows_of(frame: pd.DataFrame, **values: Any) -> pd.DataFrame:
     """Return the rows in which every named column has the given value."""
     keep = np.ones(len(frame), dtype=bool)
     for column, value in values.items():
-        keep &= (frame[column] == value).to_numpy()
+        keep &= (frame[column] == value).to_numpy(dtype=bool, na_value=False)  # an empty cell equals nothing
     return frame[keep]
 
 
