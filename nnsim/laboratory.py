@@ -226,7 +226,7 @@ def train_network(trial: dict[str, Any], more: tuple[Column, ...] = ()) -> dict[
         row |= {"status": "diverged", "reason": "the loss stopped being finite", "diverged_at": run.diverged_at}
     else:
         X, Y = data.X_test.astype(np.float32), training.targets(data.y_test, np.float32)
-        row["test_loss"], row["test_metric"], _ = training.evaluate(spec, run.theta, X, Y)
+        row["test_loss"], row["test_metric"], _ = training.evaluate(spec, run.theta, X, Y, run.statistics)
         row |= dict(zip(names, run.history[-1].tolist(), strict=False))
     history = [
         {**_arm(trial, more), "epoch": epoch, **dict(zip(names, values, strict=False))}
