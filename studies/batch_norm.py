@@ -36,7 +36,7 @@ NORMALIZATIONS = ("none", "batch", "layer")
 GAUSSIAN = {"data": "teacher_student", "target": "", "samples": 1000, "fingerprint": ""}  # inputs ~ N(0, 1)
 SCALE_DEPTH, SCALE_WIDTH, SCALE = 3, 16, 3.0
 EXPLOSION_DEPTH, EXPLOSION_WIDTH, EXPLOSION_ROWS = 16, 128, 512
-SHIFT_DEPTH, SHIFT_WIDTH, SHIFT_EPOCHS = 4, 128, 40
+SHIFT_DEPTH, SHIFT_WIDTH, SHIFT_EPOCHS = 4, 128, 12
 FROZEN = 1e-30  # a learning rate below what moves a weight: only the running statistics learn
 NORMALIZABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
 
