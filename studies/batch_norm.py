@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,9 @@ from nnsim.activations import parse as parse_activation
 from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table
 from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.cpu.training import loss_and_gradient
+from nnsim.kernels.philox import DATA
 from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of
 from nnsim.network import NetworkSpec
 from nnsim.propagation import propagate
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 NORMALIZATIONS = ("none", "batch", "layer")
 GAUSSIAN = {"data": "teacher_student", "target": "", "samples": 1000, "fingerprint": ""}  # inputs ~ N(0, 1)
 SCALE_DEPTH, SCALE_WIDTH, SCALE = 3, 16, 3.0
-EXPLOSION_DEPTH, EXPLOSION_WIDTH, EXPLOSION_ROWS = 16, 128, 512
+EXPLOSION_DEPTH, EXPLOSION_WIDTH, EXPLOSION_ROWS = 8, 192, 384  # inputs and outputs are as wide
 SHIFT_DEPTH, SHIFT_WIDTH, SHIFT_EPOCHS = 4, 128, 12
 FROZEN = 1e-30  # a learning rate below what moves a weight: only the running statistics learn
 NORMALIZABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
@@ -129,10 +132,12 @@ def _measure_scale(trial: dict[str, Any]) -> dict[str, Any]:
 
 
 def _measure_explosion(trial: dict[str, Any]) -> list[dict[str, Any]]:
-    """Mean square of the errors of every layer, for a Gaussian error signal at the output and one large batch."""
-    spec = network_of(trial, "float64")
-    X = data_of(trial).X_train[:EXPLOSION_ROWS]
-    facts = propagate(spec, start_of(trial, spec), X, key(trial["root_seed"], "signal", trial["repeat"]))
+    """Mean square of the errors of every layer, for Gaussian inputs and a Gaussian error signal, one large batch."""
+    root, repeat, width = trial["root_seed"], trial["repeat"], trial["width"]
+    spec = replace(network_of(trial, "float64"), widths=(width,) * (trial["depth"] + 2))
+    X = np.empty(EXPLOSION_ROWS * width)
+    fill_normal(X, np.uint64(key(root, "inputs", repeat)), DATA, 0)
+    facts = propagate(spec, start_of(trial, spec), X.reshape(EXPLOSION_ROWS, width), key(root, "signal", repeat))
     arm = {column.name: trial.get(column.name) for column in ARM}
     return [
         {**arm, "layer": layer, "delta_square": fact["delta_square"]} for layer, fact in enumerate(facts[:-1], start=1)
@@ -544,7 +549,7 @@ DRIFT = (
     Column("seen", "float", "deviations", "how far what the activation sees has moved since the start"),
     Column("linear", "float", "deviations", "how far the linear output has moved; empty behind layer normalisation"),
 )
-RATES = tuple(0.01 * 4**k for k in range(8))
+RATES = tuple(0.02 * 2**k for k in range(10))
 ACTIVATION_SET = ("relu", "tanh", "gelu", "sigmoid", "identity")
 
 
@@ -587,16 +592,16 @@ study = Study(
              _presets(ACTIVATION_SET, NORMALIZABLE, NORMALIZABLE)),
         Axis("dropout", float, "probabilities of dropout in front of a normalisation, below 1",
              _presets((0.2, 0.5), (0.1, 0.2, 0.5), (0.1, 0.2, 0.3, 0.5)), minimum=0, exclusive=True),
-        Axis("probe_seeds", int, "independent seeds of each network that is only looked at", _presets(12, 24, 60),
+        Axis("probe_seeds", int, "independent seeds of each network that is only looked at", _presets(18, 24, 60),
              minimum=1, scalar=True),
-        Axis("depth", int, "hidden layers of the trained networks", _presets((3, 16), (3, 16), (3, 16, 40)), minimum=1),
+        Axis("depth", int, "hidden layers of the trained networks", _presets((3, 10), (3, 16), (3, 16, 40)), minimum=1),
         Axis("width", int, "units of each hidden layer of the trained networks", _presets(32, 64, 128), minimum=1,
              scalar=True),
         Axis("learning_rate", float, "grid of learning rates, the same for every arm",
-             _presets(RATES, RATES, (*RATES, 655.36)), minimum=0, exclusive=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(10, 16, 20), minimum=1, scalar=True),
-        Axis("epochs", int, "passes over the training data", _presets(8, 16, 40), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step, at least 2", _presets(64, 64, 64), minimum=1, scalar=True),
+             _presets(RATES, RATES, (*RATES, 40.96, 163.84)), minimum=0, exclusive=True),
+        Axis("seeds", int, "independent seeds of each trained arm", _presets(12, 16, 20), minimum=1, scalar=True),
+        Axis("epochs", int, "passes over the training data", _presets(12, 16, 40), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step, at least 2", _presets(32, 32, 32), minimum=1, scalar=True),
         Axis("data", str, "data set, or a CSV, NPZ or IDX file", _presets("digits", "digits", "digits"), scalar=True),
         Axis("target", str, "target column of a CSV file", _presets("", "", ""), scalar=True),
         Axis("samples", int, "rows to use; 0 is all", _presets(900, 0, 0), minimum=0, scalar=True),
