@@ -392,29 +392,25 @@ def _drift_questions(runs: pd.DataFrame, moved: pd.DataFrame, config: dict[str, 
         kind: rows_of(rows, normalization=kind).groupby("repeat")[["seen", "linear"]].mean() for kind in NORMALIZATIONS
     }
     where = f"he_normal, relu, {depth} layers of {config['width']}, {config['data']}, each at its chosen rate"
-    ask = partial(
-        Question, kind="correction", source=PAGE, at_edge=any(edges.get((kind, depth), False) for kind in edges)
-    )
+    edge = any(bool(edges.get((kind, depth), False)) for kind in ("none", "batch"))
+    ask = partial(Question, kind="correction", source="Santurkar et al. 2018", prediction=0.0, at_edge=edge)
     plain, batch = means["none"], means["batch"]
-    yield ask(
-        "D1-drift-plain", arm=f"none, {where}", values=plain["seen"].dropna().to_numpy(dtype=float), prediction=0.5,
-        rule="at_least", note="mean over layers of the distance from the start, in standard deviations",
-        statement="Without normalisation what layers see drifts by half a standard deviation and more, and it learns.",
+    yield Question(
+        "D1-drift-plain", "correction",
+        "Without normalisation what layers see drifts by half a deviation and more, at a rate at which it learns.",
+        PAGE, f"none, {where}", plain["seen"].dropna().to_numpy(dtype=float), 0.5, "at_least", at_edge=edge,
+        note="mean over layers of the distance from the start, in standard deviations",
     )  # fmt: skip
-    for column, name, rule, statement in (
-        ("seen", "held", "at_most", "What the activations see drifts less behind batch normalisation."),
-        (
-            "linear",
-            "moves",
-            "at_least",
-            "What the linear layers give drifts no less with batch normalisation than without.",
-        ),
-    ):
-        ratio = np.log(batch[column] / plain[column]).dropna().to_numpy(dtype=float)
-        yield ask(
-            f"D1-drift-{name}", source="Santurkar et al. 2018", arm=f"batch over none, {where}", values=ratio,
-            prediction=0.0, rule=rule, statement=statement, note="ln of the ratio of drifts, paired by seed",
-        )  # fmt: skip
+    note = "ln of the ratio of drifts, paired by seed"
+    seen, linear = (np.log(batch[name] / plain[name]).dropna().to_numpy(dtype=float) for name in ("seen", "linear"))
+    yield ask(
+        "D1-drift-held", statement="What the activations see drifts less behind batch normalisation.",
+        arm=f"batch over none, {where}", values=seen, rule="at_most", note=note,
+    )  # fmt: skip
+    yield ask(
+        "D1-drift-moves", statement="What the linear layers give drifts no less with batch normalisation than without.",
+        arm=f"batch over none, {where}", values=linear, rule="at_least", note=note,
+    )  # fmt: skip
 
 
 def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Claim]:
@@ -483,6 +479,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     runs = runs.assign(
         learns=_learns(runs), value=runs["validation_metric"].where(runs["status"] == "done", runs["chance"])
     )
+    layers = layers[layers["layer"] > 1]
     layers = layers.assign(series=layers["activation"].where(layers["normalization"] == "batch", "relu, no norm"))
     factors = {name: math.log(batch_norm_gradient_factor(*parse_activation(name))) for name in config["activation"]} | {
         "relu, no norm": 0.0
@@ -495,7 +492,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             batch_norm.explosion(layers, factors),
             f"Errors on their way back through {EXPLOSION_DEPTH} layers of {EXPLOSION_WIDTH} as they are drawn, one "
             f"batch of {EXPLOSION_ROWS}: geometric means with 95 % intervals. Dashed: E f'^2 / Var f a layer with "
-            "batch normalisation, 1 without and with He's variance.",
+            "batch normalisation, 1 without and with He's variance. The first layer, fed by the inputs, is left out.",
             "Mean square of the errors against the layer, one line an activation; with normalisation they grow.",
         ),
         "survival": FigureSpec(

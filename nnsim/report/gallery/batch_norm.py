@@ -27,7 +27,7 @@ def explosion(layers: pd.DataFrame, factors: Mapping[str, float]) -> Figure:
     with style():
         figure, panels = panel_grid(width=COLUMN_WIDTH, height=3.0)
         axes = panels[0, 0]
-        last = int(layers["layer"].max()) if len(layers) else 1
+        first, last = (int(layers["layer"].min()), int(layers["layer"].max())) if len(layers) else (1, 1)
         for index, (series, factor) in enumerate(factors.items()):
             rows = rows_of(layers, series=series)
             ends = rows[rows["layer"] == last].set_index("repeat")["delta_square"]
@@ -35,7 +35,7 @@ def explosion(layers: pd.DataFrame, factors: Mapping[str, float]) -> Figure:
                 logs = np.log10(rows["delta_square"] / rows["repeat"].map(ends))
             x, y, low, high = summarise(rows.assign(log=logs), "layer", "log", mean_interval)
             measured(axes, x, y, (low, high), label=series, index=index)
-            depths = np.arange(1, last + 1)
+            depths = np.arange(first, last + 1)
             theory_line(axes, depths, (last - depths) * factor / np.log(10), "theory" if index == 0 else None)
         axes.set_xlabel("hidden layer")
         axes.set_ylabel("log$_{10}$ mean square of δ,\nrelative to the last layer")
@@ -110,6 +110,7 @@ def variance_shift(shift: pd.DataFrame, ratio: Callable[[float, int], float]) ->
             measured(axes, x, 2**y, (2**low, 2**high), label=f"dropout {dropout:g}", index=index)
             theory_line(axes, x, [ratio(dropout, int(at)) for at in x], "theory" if index == 0 else None)
         axes.set_yscale("log", base=2)
+        axes.set_xticks(sorted(set(shift["layer"])))
         axes.set_xlabel("hidden layer")
         axes.set_ylabel("running variance / test variance")
         legend_below(figure, axes, 3)

@@ -28,7 +28,7 @@ def born(frame: pd.DataFrame, law: Callable[[Sequence[int]], float], bound: Call
     """
     widths = sorted(set(frame["width"])) or [1]
     deepest = int(frame["depth"].max()) if len(frame) else 1
-    depths = np.arange(1, deepest + 1)
+    depths = list(range(1, deepest + 1))
     with style():
         figure, panels = panel_grid(1, len(widths), height=2.6, sharey=True)
         for axes, width in zip(panels[0], widths, strict=True):
