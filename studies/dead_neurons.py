@@ -275,8 +275,8 @@ def _remedy_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[
     )  # fmt: skip
     yield Question(
         "B3-asymmetric", "claim", "With the randomised asymmetric scheme fewer networks are born dead.",
-        f"{LU}, section 4", f"he_normal against asymmetric, {where}", _difference(he, asymmetric), 0.5, "above",
-        interval="superiority", note="probability that He's network is the dead one of a pair, ties halved",
+        f"{LU}, section 4", f"he_normal minus asymmetric, {where}", _difference(he, asymmetric), 0.0, "above",
+        note="difference of the shares of networks that are born dead",
     )  # fmt: skip
     yield Question(
         "B3-mean", "claim", "Weights of a positive mean go silent at a positive input no more often than Phi allows.",
@@ -322,7 +322,8 @@ def critical_rates(runs: pd.DataFrame) -> pd.DataFrame:
         first = int(np.argmax(kills.to_numpy())) if kills.any() else 0
         rate = math.sqrt(rates[first - 1] * rates[first]) if first > 0 else math.nan
         rows.append((repeat, rate, first == 0))
-    return pd.DataFrame(rows, columns=["repeat", "critical_rate", "at_edge"])
+    frame = pd.DataFrame(rows, columns=["repeat", "critical_rate", "at_edge"])
+    return frame.astype({"repeat": "int64", "critical_rate": "float64", "at_edge": "bool"})
 
 
 def _training_arm(trials: pd.DataFrame, bias: float = 0.0, normalization: str = "none") -> pd.DataFrame:
