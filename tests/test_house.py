@@ -30,6 +30,7 @@ FLOORS = {
     "nnsim.learning_rate_finder": 6,
     "nnsim.training_runner": 6,
     "nnsim.laboratory": 5,
+    "nnsim.watching": 5,
     "nnsim.report": 5,
     "nnsim.study_merge": 6,
     "nnsim.study_runner": 6,

@@ -1,0 +1,208 @@
+"""The batch-norm study: every claim's verdict on networks as they are, and on networks that break its physics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from nnsim_studies import batch_norm
+from study_bench import Bench, Tables
+
+from nnsim import initializers, laboratory
+from nnsim.errors import UsageError
+from nnsim.initializers import variance_scaling
+from nnsim.report.claims import Claim
+from nnsim.testing import check_study
+
+SMALL = {
+    "activation": "relu,tanh", "dropout": "0.5", "probe_seeds": 8, "depth": "2,8", "width": 24, "seeds": 12,
+    "epochs": 8, "samples": 500, "batch_size": 32, "learning_rate": "0.04,0.16,0.64,2.56,10.24,40.96",
+}  # fmt: skip
+TINY = {"activation": "relu", "probe_seeds": 1, "depth": "1,2", "width": 4, "seeds": 1, "epochs": 1}
+TINY |= {"dropout": "0.5", "data": "moons", "samples": 60, "batch_size": 16, "learning_rate": "0.1,1,1e10"}
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench(tmp_path_factory, batch_norm.study, SMALL)
+
+
+@pytest.fixture(scope="module")
+def whole(bench: Bench) -> Tables:
+    """Everything, as it is."""
+    return bench()
+
+
+def judged(bench: Bench, tables: Tables, **axes: Any) -> dict[str, Claim]:
+    return {claim.id: claim for claim in batch_norm.claims(tables, bench.config(**axes))}
+
+
+def verdicts(bench: Bench, tables: Tables, **axes: Any) -> dict[str, str]:
+    return {name: claim.verdict for name, claim in judged(bench, tables, **axes).items()}
+
+
+@pytest.fixture(scope="module")
+def unbroken(bench: Bench, whole: Tables) -> dict[str, Claim]:
+    return judged(bench, whole)
+
+
+HOLD: list[str] = []
+OTHERWISE: dict[str, str] = {}
+
+
+class TestUnbroken:
+    def test_these_are_all_claims(self, unbroken: dict[str, Claim]) -> None:
+        assert sorted(unbroken) == sorted([*HOLD, *OTHERWISE])
+
+    @pytest.mark.parametrize("claim", HOLD)
+    def test_holds(self, unbroken: dict[str, Claim], claim: str) -> None:
+        assert unbroken[claim].verdict == "holds", unbroken[claim]
+
+    @pytest.mark.parametrize("claim", OTHERWISE)
+    def test_does_not_hold_and_the_report_says_so(self, unbroken: dict[str, Claim], claim: str) -> None:
+        assert unbroken[claim].verdict == OTHERWISE[claim], unbroken[claim]
+
+
+# --- as they are drawn ---------------------------------------------------------------------------------------------
+
+
+def measuring(**settings: Any) -> Callable[[dict[str, Any]], Any]:
+    """Measure trials with other settings than they say."""
+    return lambda trial: batch_norm.measure(trial | settings)
+
+
+class TestBrokenDraws:
+    def test_an_epsilon_breaks_the_invariance(self, bench: Bench) -> None:
+        found = verdicts(bench, bench("scale", measure=measuring(norm_epsilon=0.1)))
+        assert (found["D1-orthogonal"], found["D1-scale"]) == ("fails", "fails")
+
+    @pytest.mark.parametrize("normalization", ["layer", "none"])
+    def test_another_normalisation_explodes_otherwise(self, bench: Bench, normalization: str) -> None:
+        found = verdicts(bench, bench("explosion", measure=measuring(normalization=normalization)))
+        assert found["D1-explosion-relu"] == "fails"
+
+    def test_another_activation_under_the_name(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        parse = laboratory.parse_activation
+        monkeypatch.setattr(laboratory, "parse_activation", lambda name: parse({"tanh": "gelu"}.get(name, name)))
+        assert verdicts(bench, bench("explosion"))["D1-explosion-tanh"] == "fails"
+
+    def test_another_variance_without_normalisation(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        he = initializers.SCHEMES["he_normal"]
+        wrong = replace(he, fill=lambda layer: (variance_scaling(layer, 2.4, "fan_in", "normal"), None))
+        monkeypatch.setitem(initializers.SCHEMES, "he_normal", wrong)
+        found = verdicts(bench, bench("explosion"))
+        assert (found["D1-plain"], found["D1-explosion-relu"]) == ("fails", "holds")
+
+    def test_another_dropout_than_is_said(self, bench: Bench) -> None:
+        found = verdicts(bench, bench("shift", probe_seeds=4, measure=measured_with_dropout(0.4)))
+        assert (found["D1-dropout-0.5-layer-2"], found["D1-dropout-0.5-layer-4"]) == ("fails", "fails")
+
+    def test_statistics_that_have_not_learnt(self, bench: Bench) -> None:
+        found = verdicts(bench, bench("shift", probe_seeds=4, measure=measuring(norm_momentum=0.001)))
+        assert found["D1-dropout-0.5-layer-1"] == "fails"
+
+
+def measured_with_dropout(dropout: float) -> Callable[[dict[str, Any]], Any]:
+    def measure(trial: dict[str, Any]) -> Any:
+        tables = batch_norm.measure(trial | {"dropout": dropout})
+        for row in tables["shift"]:
+            row["dropout"] = trial["dropout"]
+        return tables
+
+    return measure
+
+
+# --- training ------------------------------------------------------------------------------------------------------
+
+
+def exchanged(tables: Tables, first: str, second: str) -> Tables:
+    """Return the tables with the rows of two normalisations under each other's name."""
+    names = {first: second, second: first}
+    return tables | {
+        name: tables[name].assign(normalization=tables[name]["normalization"].replace(names))
+        for name in ("trials", "drift")
+    }
+
+
+class TestBrokenTraining:
+    @pytest.mark.parametrize("kind", ["batch", "layer"])
+    def test_normalised_under_the_name_of_plain(self, bench: Bench, whole: Tables, kind: str) -> None:
+        found = verdicts(bench, exchanged(whole, "none", kind))
+        assert {found[f"D1-rates-{kind}-{name}"] for name in ("shallow", "deep")} == {"fails"}
+
+    def test_survivors_that_diverged(self, bench: Bench, whole: Tables) -> None:
+        trials = whole["trials"].copy()
+        trials.loc[(trials["normalization"] == "batch") & (trials["kind"] == "training"), "status"] = "diverged"
+        found = verdicts(bench, whole | {"trials": trials})
+        assert (found["D1-survival-shallow"], found["D1-survival-deep"]) == ("fails", "fails")
+
+    def test_accuracies_exchanged(self, bench: Bench, whole: Tables, unbroken: dict[str, Claim]) -> None:
+        claim = judged(bench, exchanged(whole, "none", "batch"))["D1-accuracy"]
+        assert claim.estimate == pytest.approx(-unbroken["D1-accuracy"].estimate)
+        assert claim.verdict != "holds"
+
+    def test_weights_of_zero_never_learn(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        zeros = initializers.SCHEMES["zeros"].fill
+        monkeypatch.setitem(initializers.SCHEMES, "he_normal", replace(initializers.SCHEMES["he_normal"], fill=zeros))
+        axes = {"learning_rate": "0.01,0.1,1", "epochs": 1, "depth": "8"}
+        claim = judged(bench, bench("training", **axes), **axes)["D1-unstable"]
+        assert claim.high < claim.prediction
+        assert claim.verdict != "holds"
+
+    def test_decay_shrinks_normalised_weights(self, bench: Bench) -> None:
+        axes = {"learning_rate": "0.1", "depth": "2"}
+        found = verdicts(bench, bench("training", measure=measuring(weight_decay=0.5), **axes), **axes)
+        assert found["D1-growth"] == "fails"
+
+    def test_drifts_exchanged(self, bench: Bench, whole: Tables) -> None:
+        found = verdicts(bench, exchanged(whole, "none", "batch"))
+        assert found["D1-drift-held"] == "fails"
+
+    def test_what_does_not_learn_does_not_drift(self, bench: Bench) -> None:
+        axes = {"learning_rate": "1e-6,2e-6,4e-6", "depth": "2", "epochs": 1}
+        tables = bench("training", **axes)
+        trials = tables["trials"].copy()
+        trials["validation_metric"] = (trials["learning_rate"] == 2e-6).astype(float)  # inside of the grid
+        assert verdicts(bench, tables | {"trials": trials}, **axes)["D1-drift-plain"] == "fails"
+
+    def test_linear_outputs_that_stand_still(self, bench: Bench, whole: Tables) -> None:
+        moved = whole["drift"].copy()
+        moved.loc[moved["normalization"] == "batch", "linear"] *= 1e-3
+        assert verdicts(bench, whole | {"drift": moved})["D1-drift-moves"] in {"fails", "inconclusive"}
+
+
+# --- contract and bad input ----------------------------------------------------------------------------------------
+
+
+def test_the_contract_is_kept() -> None:
+    check_study(batch_norm.study, **TINY)
+
+
+BAD = {
+    "a batch of one row": ({"batch_size": 1}, "at least 2 rows in every batch"),
+    "a last batch of one row": ({"samples": 71, "batch_size": 8, "data": "moons"}, "choose another size, such as 9"),
+    "a batch larger than the data": ({"batch_size": 5000}, "larger than the 349 training rows"),
+    "dropout of everything": ({"dropout": "1"}, "dropout must be above 0 and below 1, got 1"),
+    "step": ({"activation": "step"}, "'step' passes no gradient"),
+}
+
+
+@pytest.mark.parametrize(("axes", "sentence"), BAD.values(), ids=BAD)
+def test_bad_input(bench: Bench, axes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        batch_norm.trials(bench.config(**axes))
+
+
+def test_test_results_go_by_the_running_statistics() -> None:
+    """The laboratory's shared trial, too: with the statistics of the start a trained network would guess."""
+    trial = {
+        "kind": "training", "scheme": "he_normal", "activation": "relu", "depth": 2, "width": 16, "repeat": 0,
+        "data": "digits", "target": "", "samples": 600, "root_seed": 0, "learning_rate": 0.1, "batch_size": 32,
+        "epochs": 6, "optimizer": "sgd", "normalization": "batch", "probe_epoch": [],
+    }  # fmt: skip
+    row = laboratory.train_network(trial)["trials"][0]
+    assert row["test_metric"] == pytest.approx(row["validation_metric"], abs=0.1)
+    assert math.isfinite(row["test_loss"])
