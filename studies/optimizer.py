@@ -72,13 +72,14 @@ def _compared(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _widened(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield what is asked of the two parametrizations: training over widths and rates, and the coordinate check."""
     base = {"optimizer": "adam", "data": config["data"][0], **NETWORK, "weight_decay": 0.0}
+    base |= {"base_width": min(config["mup_width"])}
     recipe = {"epochs": config["mup_epochs"], "batch_size": config["batch_size"]}
-    recipe |= {"base_width": min(config["mup_width"]), "budget": len(config["mup_rate"]) * config["seeds"]}
+    recipe |= {"budget": len(config["mup_rate"]) * config["seeds"]}
     for name, width in product(PARAMETRIZATIONS, config["mup_width"]):
         for rate, repeat in product(config["mup_rate"], range(config["seeds"])):
             arm = {"kind": "width", "parametrization": name, "width": width, "learning_rate": rate}
             yield {**base, **arm, **recipe, "repeat": repeat}
-    check = {"learning_rate": COORDINATE["learning_rate"], "base_width": min(config["coordinate_width"])}
+    check = {"learning_rate": COORDINATE["learning_rate"]}
     for name, width in product(PARAMETRIZATIONS, config["coordinate_width"]):
         for repeat in range(config["probe_seeds"]):
             yield {"kind": "coordinate", **base, "parametrization": name, "width": width, **check, "repeat": repeat}
@@ -242,33 +243,6 @@ PAIRS: tuple[tuple[str, str, str, Any, float, str, str], ...] = (
 )  # fmt: skip
 
 
-class Comparison:
-    """The test metrics of tuned arms on one data set, one value a seed; a diverged run counts as chance."""
-
-    def __init__(self, runs: pd.DataFrame) -> None:
-        from nnsim.report.arms import chosen_rates
-
-        self.runs = runs.assign(value=runs["test_metric"].where(runs["status"] == "done", runs["chance"]))
-        chosen = chosen_rates(runs, DATA_ARM)
-        self.rate = dict(zip(chosen["optimizer"], chosen["learning_rate"], strict=True))
-        self.edge = dict(zip(chosen["optimizer"], chosen["at_edge"], strict=True))
-
-    def scores(self, optimizer: str, rate: float | None = None) -> pd.Series:
-        """Return the test metric of each seed at a rate, by default the chosen one."""
-        from nnsim.report.arms import rows_of
-
-        at = self.rate.get(optimizer, math.nan) if rate is None else rate
-        return rows_of(self.runs, optimizer=optimizer, learning_rate=at).set_index("repeat")["value"].sort_index()
-
-    def lead(self, first: pd.Series, second: pd.Series) -> np.ndarray:
-        """Return first minus second at equal seeds."""
-        return (first - second).dropna().to_numpy(dtype=float)
-
-    def at_edge(self, *optimizers: str) -> bool:
-        """Tell whether a chosen rate lies on the edge of its grid."""
-        return any(bool(self.edge.get(optimizer, False)) for optimizer in optimizers)
-
-
 def _note(config: dict[str, Any]) -> str:
     told = f"difference of test metrics, {config['rates']} rates x {config['seeds']} seeds an arm"
     if config["seeds"] >= SEEDS_TOLD:
@@ -279,6 +253,7 @@ def _note(config: dict[str, Any]) -> str:
 def _pair_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
+    from nnsim.report.tuning import Comparison
 
     note = _note(config)
     for data in config["data"]:
@@ -305,21 +280,11 @@ def _pair_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Ques
         )  # fmt: skip
 
 
-def _drift(runs: pd.DataFrame, widths: tuple[int, ...]) -> np.ndarray:
-    """Return how far, in octaves, the rate of least training loss moves from the narrowest to the widest network."""
-    finished = runs[runs["status"] == "done"].dropna(subset=["train_loss"])
-    order = finished.sort_values(["train_loss", "learning_rate"])
-    best = order.drop_duplicates(["width", "repeat"]).pivot(index="repeat", columns="width", values="learning_rate")
-    if len(set(widths)) < 2 or not {min(widths), max(widths)} <= set(best.columns):
-        return np.empty(0)
-    ends = best[[min(widths), max(widths)]].dropna()
-    return np.log2(ends[max(widths)].to_numpy(dtype=float) / ends[min(widths)].to_numpy(dtype=float))
-
-
 def _transfer_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
     from nnsim.report.selection import select_learning_rate
+    from nnsim.report.tuning import octaves_moved
 
     widths = config["mup_width"]
     texts = {
@@ -333,20 +298,10 @@ def _transfer_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[
         yield Question(
             f"D7-transfer-{name}", "claim", statement, "Yang, Hu et al. 2022, figures 1 and 3",
             f"{name}, adam, widths {min(widths)} to {max(widths)}, {config['data'][0]}",
-            _drift(rows_of(runs, parametrization=name), widths), prediction, rule, margin, at_edge=bool(edges.any()),
-            note="octaves from the narrowest to the widest network; the best rate is that of least training loss",
+            octaves_moved(rows_of(runs, parametrization=name), min(widths), max(widths)), prediction, rule, margin,
+            at_edge=bool(edges.any()),
+            note="octaves from the narrowest to the widest network; best is what trains to the least loss",
         )  # fmt: skip
-
-
-def _slopes(changes: pd.DataFrame) -> np.ndarray:
-    """Return the log-log slope of the change against the width for each seed."""
-    wide = changes.pivot(index="repeat", columns="width", values="change").astype(float)
-    wide = wide[(wide > 0).all(axis=1)]
-    if wide.shape[1] < 2 or wide.empty:
-        return np.empty(0)
-    x = np.log2(wide.columns.to_numpy(dtype=float))
-    x -= x.mean()
-    return np.log2(wide.to_numpy()) @ x / float(x @ x)
 
 
 LAYERS = {1: "first", 2: "hidden", 3: "readout"}
@@ -355,21 +310,26 @@ LAYERS = {1: "first", 2: "hidden", 3: "readout"}
 def _coordinate_questions(changes: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
+    from nnsim.report.tuning import log_slopes
 
     widths, source = config["coordinate_width"], "Yang, Hu et al. 2022, appendix D.1"
     where = f"{COORDINATE['steps']} Adam steps, widths {min(widths)} to {max(widths)}, {config['data'][0]}"
     note = "log-log slope against the width"
+
+    def slopes(parametrization: str, layer: int) -> np.ndarray:
+        return log_slopes(rows_of(changes, parametrization=parametrization, layer=layer), "width", "change")
+
     for layer, name in LAYERS.items():
         yield Question(
             f"D7-coordinate-mup-{name}", "claim", f"Under muP a step moves the {name} layer's z equally at any width.",
-            source, f"mup, {where}", _slopes(rows_of(changes, parametrization=MUP, layer=layer)), 0.0, margin=LEVEL,
+            source, f"mup, {where}", slopes(MUP, layer), 0.0, margin=LEVEL,
             note=note,
         )  # fmt: skip
         if name != "first":  # whose fan-in does not grow
             yield Question(
                 f"D7-coordinate-standard-{name}", "claim",
                 f"In the standard parametrization a step moves the {name} layer's z the more the wider the network.",
-                source, f"standard, {where}", _slopes(rows_of(changes, parametrization=STANDARD, layer=layer)), 0.5,
+                source, f"standard, {where}", slopes(STANDARD, layer), 0.5,
                 "at_least", note=f"{note}; 1 in the limit, where the layer's own update outweighs the one before",
             )  # fmt: skip
 
@@ -459,7 +419,7 @@ SUMMARY_COLUMNS = [
 ]
 
 
-def _summary_rows(runs: pd.DataFrame, arms: list[str], metric: str, quantities: tuple[str, ...]) -> Iterator[dict]:
+def _summary_rows(runs: pd.DataFrame, arms: list[str], metric: str, quantities: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     from nnsim.report.arms import rows_of
     from nnsim.report.selection import select_learning_rate
     from nnsim.report.statistics import median_interval
@@ -496,6 +456,7 @@ def _scores(runs: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
     import pandas as pd
 
     from nnsim.report.arms import rows_of
+    from nnsim.report.tuning import Comparison
 
     rows = []
     for data in config["data"]:
@@ -624,7 +585,7 @@ study = Study(
         Axis("optimizer", str, "optimizers that are compared", _presets(*[tuple(OPTIMIZERS)] * 3),
              choices=tuple(OPTIMIZERS)),
         Axis("data", str, "data sets; the first is also used for widths and identities",
-             _presets(("digits", "spirals"), ("digits", "spirals", "teacher_student"),
+             _presets(("digits", "spirals", "teacher_student"), ("digits", "spirals", "teacher_student"),
                       ("digits", "spirals", "teacher_student", "breast_cancer"))),
         Axis("samples", int, "rows of each data set to use; 0 is all", _presets(0, 0, 0), minimum=0, scalar=True),
         Axis("rates", int, "learning rates of each optimizer's grid", _presets(7, 9, 11), minimum=3, scalar=True),
