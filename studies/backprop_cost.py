@@ -390,7 +390,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
         "differences": FigureSpec(
             gallery.against_parameters(
                 _counted_costs(rows_of(trials, kind="difference", status="done")),
-                rows_of(times, kind="difference"), columns, "multiply-adds a row of the batch and gradient",
+                rows_of(times, kind="difference"), columns,
             ),
             "Cost of one gradient against the number of parameters, counted (left) and timed (right, medians with 95 % "
             "intervals): backpropagation grows with P, differences with its square.",

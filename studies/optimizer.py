@@ -419,7 +419,9 @@ SUMMARY_COLUMNS = [
 ]
 
 
-def _summary_rows(runs: pd.DataFrame, arms: list[str], metric: str, quantities: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _summary_rows(
+    runs: pd.DataFrame, arms: list[str], metric: str, quantities: tuple[str, ...]
+) -> Iterator[dict[str, Any]]:
     from nnsim.report.arms import rows_of
     from nnsim.report.selection import select_learning_rate
     from nnsim.report.statistics import median_interval

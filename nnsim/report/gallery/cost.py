@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import COLUMN_WIDTH, PAGE_WIDTH, literal, measured, panel_grid, style, theory_line
@@ -43,9 +45,7 @@ def ratios(frame: pd.DataFrame, predictions: Mapping[str, float]) -> Figure:
     return figure
 
 
-def against_parameters(
-    counted: Mapping[str, Line], times: pd.DataFrame, columns: Mapping[str, str], unit: str
-) -> Figure:
+def against_parameters(counted: Mapping[str, Line], times: pd.DataFrame, columns: Mapping[str, str]) -> Figure:
     """Draw the cost of a gradient against the number of parameters, counted on the left and timed on the right.
 
     Parameters
@@ -54,24 +54,29 @@ def against_parameters(
     times : DataFrame
         Columns parameters and those named in `columns`: seconds, one row a trial.
     columns : mapping of method to column
-    unit : str
-        What is counted.
     """
+    ticks = sorted(set(times["parameters"]))
     with style():
         figure, (panels,) = panel_grid(1, 2, height=3.0)
         for index, (name, (x, y)) in enumerate(counted.items()):
-            measured(panels[0], x, y, label=name, index=index, line=True)
+            measured(panels[0], x, y, label=name, index=index)
+            _slope(panels[0], x, y, index)
         for index, (name, column) in enumerate(columns.items()):
             x, y, low, high = summarise(times, "parameters", column, median_interval)
-            measured(panels[1], x, y, (low, high), label=name, index=index, line=True)
-            if x.size:
-                power = 1 if index == 0 else 2
-                text = "slopes 1 and 2" if index == 0 else None
-                theory_line(panels[1], x, y[-1] * (x / x[-1]) ** power, label=text)
-        for axes, text in zip(panels, (unit, "processor time, s"), strict=True):
+            measured(panels[1], x, y, (low, high), label=name, index=index)
+            _slope(panels[1], x, y, index)
+        for axes, text in zip(panels, ("multiply-adds of a gradient", "processor time of a gradient, s"), strict=True):
             axes.set(xscale="log", yscale="log", xlabel="parameters P", ylabel=text)
-            axes.legend()
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        legend_below(figure, panels[0], len(counted) + 1)
     return figure
+
+
+def _slope(axes: Axes, x: np.ndarray, y: np.ndarray, index: int) -> None:
+    """Draw P^1 for the first method and P^2 for the others through the last point."""
+    if x.size:
+        theory_line(axes, x, y[-1] * (x / x[-1]) ** (1 if index == 0 else 2), "slopes 1 and 2" if index == 0 else None)
 
 
 def memory(frame: pd.DataFrame, numbers: int, item: int) -> Figure:
@@ -89,7 +94,7 @@ def memory(frame: pd.DataFrame, numbers: int, item: int) -> Figure:
         axes = panels[0, 0]
         for index, (batch, rows) in enumerate(frame.groupby("batch")):
             rows = rows.sort_values("depth")
-            measured(axes, rows["depth"] * batch, rows["kept_bytes"], label=f"{batch} rows", index=index)
+            measured(axes, rows["depth"] * batch, rows["kept_bytes"], label=f"batch of {batch}", index=index)
         if len(frame):
             x = np.array(sorted(set(frame["depth"] * frame["batch"])), dtype=float)
             theory_line(axes, x, numbers * item * float(frame["width"].iloc[0]) * x, label="3 numbers a unit and row")
