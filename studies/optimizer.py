@@ -429,6 +429,8 @@ def _summary_rows(
     chosen = select_learning_rate(runs, arms, metric, larger_is_better=metric != "train_loss")
     for choice, quantity in product(chosen.to_dict("records"), quantities):
         rows = rows_of(runs, learning_rate=choice["learning_rate"], **{name: choice[name] for name in arms})
+        if rows.empty:
+            continue
         values = rows[quantity].to_numpy(dtype=float)
         interval = median_interval(values[~np.isnan(values)], 0.95)
         row = {name: rows[name].iloc[0] for name in SUMMARY_COLUMNS[:7]} | {"parameters": rows["parameters"].max()}
@@ -601,8 +603,8 @@ study = Study(
         Axis("mup_rate", float, "learning rates there", _presets(OCTAVES, (2**-12, 2**-11, *OCTAVES),
              (2**-13, 2**-12, 2**-11, *OCTAVES)), minimum=0, exclusive=True),
         Axis("mup_epochs", int, "passes over the training data there", _presets(2, 2, 5), minimum=1, scalar=True),
-        Axis("coordinate_width", int, "widths of the coordinate check",
-             _presets((64, 128, 256, 512), (64, 128, 256, 512, 1024), (64, 128, 256, 512, 1024, 2048)), minimum=1),
+        Axis("coordinate_width", int, "widths of the coordinate check, well above muP's base: the law is that of the limit",
+             _presets((128, 256, 512, 1024), (128, 256, 512, 1024), (128, 256, 512, 1024, 2048)), minimum=1),
         Axis("probe_seeds", int, "independent seeds of the coordinate check and of the identities",
              _presets(20, 40, 100), minimum=1, scalar=True),
     ),

@@ -191,12 +191,10 @@ def test_the_contract() -> None:
 class TestBadInput:
     @pytest.mark.parametrize("text", ["", "5", "5-", "5-0", "5-x", "5--3", "-5-3", "5-²"])
     def test_an_architecture_that_is_none(self, text: str) -> None:
-        with pytest.raises(UsageError, match="two or more widths of at least 1 like '128-256-1'"):
+        with pytest.raises(UsageError, match="two or more widths of at least 1 such as '128-256-1'"):
             widths_of(text)
 
     def test_is_refused_before_anything_runs(self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
-        with pytest.raises(SystemExit) as stop:
-            main(["study", "backprop-cost", "--architecture", "5-x"])
-        assert stop.value.code == 2
+        assert main(["study", "backprop-cost", "--architecture", "5-x"]) == 2
         assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter
 
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import COLUMN_WIDTH, PAGE_WIDTH, literal, measured, panel_grid, style, theory_line
-from nnsim.report.gallery.intervals import Line, legend_below, summarise
+from nnsim.report.gallery.intervals import Line, legend_below, log_scale, summarise
 from nnsim.report.statistics import median_interval
 
 
@@ -66,7 +66,9 @@ def against_parameters(counted: Mapping[str, Line], times: pd.DataFrame, columns
             measured(panels[1], x, y, (low, high), label=name, index=index)
             _slope(panels[1], x, y, index)
         for axes, text in zip(panels, ("multiply-adds of a gradient", "processor time of a gradient, s"), strict=True):
-            axes.set(xscale="log", yscale="log", xlabel="parameters P", ylabel=text)
+            log_scale(axes, "x")
+            log_scale(axes, "y")
+            axes.set(xlabel="parameters P", ylabel=text)
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             axes.xaxis.set_minor_formatter(NullFormatter())
         legend_below(figure, panels[0], len(counted) + 1)
@@ -98,6 +100,8 @@ def memory(frame: pd.DataFrame, numbers: int, item: int) -> Figure:
         if len(frame):
             x = np.array(sorted(set(frame["depth"] * frame["batch"])), dtype=float)
             theory_line(axes, x, numbers * item * float(frame["width"].iloc[0]) * x, label="3 numbers a unit and row")
-        axes.set(xscale="log", yscale="log", xlabel="hidden layers × rows of the batch", ylabel="bytes kept")
+        log_scale(axes, "x")
+        log_scale(axes, "y")
+        axes.set(xlabel="hidden layers × rows of the batch", ylabel="bytes kept")
         legend_below(figure, axes, 2)
     return figure

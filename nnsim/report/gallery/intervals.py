@@ -27,3 +27,9 @@ def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
     """Name the series of `axes` below all panels of the figure."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+
+
+def log_scale(axes: Axes, which: str, base: float = 10) -> None:
+    """Scale the axis `which` ("x" or "y") logarithmically if a positive number is drawn: else matplotlib refuses."""
+    if np.isfinite(getattr(axes.dataLim, f"minpos{which}")):
+        getattr(axes, f"set_{which}scale")("log", base=base)

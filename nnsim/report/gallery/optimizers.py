@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import PAGE_WIDTH, literal, measured, panel_grid, style, theory_line
-from nnsim.report.gallery.intervals import legend_below, summarise
+from nnsim.report.gallery.intervals import legend_below, log_scale, summarise
 from nnsim.report.statistics import geometric_mean_interval, median_interval
 
 
@@ -33,7 +33,8 @@ def rates(runs: pd.DataFrame) -> Figure:
             _lines(axes, frame, "optimizer", "learning_rate", "value", names)
             ends = [frame["learning_rate"].min(), frame["learning_rate"].max()]
             theory_line(axes, ends, [frame["chance"].max()] * 2, "chance")
-            axes.set(xscale="log", xlabel="learning rate", title=literal(data))
+            log_scale(axes, "x")
+            axes.set(xlabel="learning rate", title=literal(data))
         panels[0, 0].set_ylabel("validation metric")
         legend_below(figure, panels[0, 0], 4)
     return figure
@@ -46,7 +47,8 @@ def curves(history: pd.DataFrame) -> Figure:
         figure, panels = panel_grid(1, max(len(sets), 1), height=3.2)
         for axes, data in zip(panels[0], sets, strict=False):
             _lines(axes, rows_of(history, data=data), "optimizer", "epoch", "train_loss", names)
-            axes.set(yscale="log", xlabel="epoch", title=literal(data))
+            log_scale(axes, "y")
+            axes.set(xlabel="epoch", title=literal(data))
         panels[0, 0].set_ylabel("training loss of the epoch")
         legend_below(figure, panels[0, 0], 4)
     return figure
@@ -98,8 +100,9 @@ def coordinate_check(changes: pd.DataFrame, layers: Mapping[int, str], titles: M
                 if x.size:
                     theory_line(axes, x, [y[0]] * x.size, label="muP: level" if index == 0 else None)
             widths = sorted(set(changes["width"]))
-            axes.set(yscale="log", xlabel="width, units", title=literal(title))
-            axes.set_xscale("log", base=2)
+            log_scale(axes, "x", base=2)
+            log_scale(axes, "y")
+            axes.set(xlabel="width, units", title=literal(title))
             axes.set_xticks(widths, [str(width) for width in widths])
         panels[0, 0].set_ylabel("change of z, root mean square")
         legend_below(figure, panels[0, 0], len(layers) + 1)
@@ -125,13 +128,11 @@ def transfer(runs: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
             for index, width in enumerate(widths):
                 best = rows_of(frame, width=width).groupby("learning_rate")["train_loss"].median()
                 if len(best):
-                    axes.plot(best.idxmin(), best.min(), "*", color="black", markersize=7, zorder=4, label=_best(index))
-            axes.set(yscale="log", xlabel="Adam's learning rate", title=literal(title))
-            axes.set_xscale("log", base=2)
+                    label = "best rate" if index == 0 else None
+                    axes.plot(best.idxmin(), best.min(), "*", color="black", markersize=7, zorder=4, label=label)
+            log_scale(axes, "x", base=2)
+            log_scale(axes, "y")
+            axes.set(xlabel="Adam's learning rate", title=literal(title))
         panels[0, 0].set_ylabel("training loss of the last epoch")
         legend_below(figure, panels[0, 0], len(widths) + 1)
     return figure
-
-
-def _best(index: int) -> str | None:
-    return "best rate" if index == 0 else None
