@@ -196,7 +196,8 @@ def _rows(study: Study, trial: Trial) -> dict[str, bytes]:
     rows = study.measure(given)
     if given != kept:
         raise ValueError(f"measure(trial) changes the trial that it is given: {trial.settings}")
-    return {name: encode(study.table(name), trial.id, lines) for name, lines in rows.items()}
+    written = {name: encode(study.table(name), trial.id, lines) for name, lines in rows.items()}
+    return {name: lines for name, lines in written.items() if not study.table(name).timed}
 
 
 def _schema(case: Case) -> Problem:
@@ -227,8 +228,9 @@ def _resumption(case: Case) -> Problem:
 
 
 def _difference(case: Case, folder: Path) -> Problem:
-    names = [*(table.name for table in case.study.tables), "claims", "summary"]
-    for name in names:
+    tables = [table.name for table in case.study.tables if not table.timed]
+    made = ["claims", "summary"] if len(tables) == len(case.study.tables) else []  # of times, too
+    for name in (*tables, *made):
         if (folder / f"{name}.csv").read_bytes() != (case.first / f"{name}.csv").read_bytes():
             return f"{name}.csv differs"
     return ""
@@ -236,7 +238,7 @@ def _difference(case: Case, folder: Path) -> Problem:
 
 def _seeds(case: Case) -> Problem:
     other = case.run("other", seed=1)
-    for table in case.study.tables:
+    for table in (table for table in case.study.tables if not table.timed):
         here, there = (_without_ids(folder / f"{table.name}.csv") for folder in (case.first, other))
         if here != there:
             return ""

@@ -106,13 +106,18 @@ class Table:
         All columns but `TRIAL`, which the engine puts first.
     canonical : bool
         Whether the bytes are the same on every machine; False where library linear algebra had a hand in them.
+    timed : bool
+        Whether it holds measured times, which are others at every measurement and are never compared.
     """
 
     name: str
     columns: tuple[Column, ...]
     canonical: bool = True
+    timed: bool = False
 
     def __post_init__(self) -> None:
+        if self.timed and self.canonical:
+            raise ValueError(f"table '{self.name}' holds times, so it cannot be canonical")
         names = [column.name for column in self.header]
         if len(set(names)) != len(names):
             raise ValueError(f"table '{self.name}' has a column twice")

@@ -148,8 +148,9 @@ def verify(
     if not tables or count == 0:
         return Verification(run, files, chunks, len(kinds), 0, (), ())
     part = plan if count is None else _part(plan, choose_trials(kinds, count, sample))
-    differences = _measure_again(run, part, tables, workers, listener)
-    loose = tuple(_csv(table) for table in tables if not table.canonical)
+    compared = [table for table in tables if not table.timed]
+    differences = _measure_again(run, part, compared, workers, listener)
+    loose = tuple(_csv(table) for table in compared if not table.canonical)
     return Verification(run, files, chunks, len(kinds), sum(part.counts.values()), tuple(differences), loose)
 
 

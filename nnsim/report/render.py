@@ -14,7 +14,7 @@ from pandas.api.types import is_bool_dtype, is_float_dtype, is_integer_dtype
 
 from nnsim.experiment.files import publish, writing
 from nnsim.experiment.rows import WRITERS
-from nnsim.experiment.study import Column, Study
+from nnsim.experiment.study import Column, Study, Table
 from nnsim.report.claims import CLAIM_COLUMNS, claims_frame, summary_columns, verdict_counts, verdict_sentence
 from nnsim.report.document import (
     Block,
@@ -337,10 +337,15 @@ def _columns(findings: Findings) -> Iterator[Block]:
     yield Heading("Columns")
     yield Paragraph((Text("What each column of each file means, in the order of the file."),))
     for table in findings.study.tables:
-        kind = "" if table.canonical else " (not canonical: may differ in the last digits between machines)"
-        yield _dictionary(f"{table.name}.csv{kind}", table.header)
+        yield _dictionary(f"{table.name}.csv{_reservation(table)}", table.header)
     yield _dictionary("summary.csv", summary_columns(findings.study, list(findings.summary.columns)))
     yield _dictionary("claims.csv", CLAIM_COLUMNS)
+
+
+def _reservation(table: Table) -> str:
+    if table.timed:
+        return " (measured times: others at every measurement)"
+    return "" if table.canonical else " (not canonical: may differ in the last digits between machines)"
 
 
 def _dictionary(caption: str, columns: Sequence[Column]) -> TableBlock:

@@ -29,3 +29,9 @@ def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
     inches = 0.6 + 0.06 * max(map(len, labels), default=0)  # a line's sample, and letters of seven points
     columns = min(columns, max(1, int(figure.get_figwidth() / inches)))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+
+
+def log_scale(axes: Axes, which: str, base: float = 10) -> None:
+    """Scale the axis `which` ("x" or "y") logarithmically if a positive number is drawn: else matplotlib refuses."""
+    if np.isfinite(getattr(axes.dataLim, f"minpos{which}")):
+        getattr(axes, f"set_{which}scale")("log", base=base)
