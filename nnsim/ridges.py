@@ -64,10 +64,10 @@ def ridge_data(dimension: int, rows: int, key: int) -> RidgeData:
     RidgeData
         Targets have a variance near 1.
     """
-    key = np.uint64(key)
-    X = math.sqrt(3.0) * (2.0 * _uniforms(rows * dimension, key, DATA, 0).reshape(rows, dimension) - 1.0)
-    W = FREQUENCY * _directions(dimension, WAVES, key, DATA, 1)
-    phases = 2.0 * math.pi * _uniforms(WAVES, key, DATA, 2)
+    stream = np.uint64(key)
+    X = math.sqrt(3.0) * (2.0 * _uniforms(rows * dimension, stream, DATA, 0).reshape(rows, dimension) - 1.0)
+    W = FREQUENCY * _directions(dimension, WAVES, stream, DATA, 1)
+    phases = 2.0 * math.pi * _uniforms(WAVES, stream, DATA, 2)
     y = np.empty(rows)
     sum_of_waves(X, W, phases, y)
     return RidgeData(X, (math.sqrt(2.0 / WAVES) * y)[:, None])
@@ -94,9 +94,9 @@ def fixed_unit_errors(
     dict of n to float
         By LAPACK: the last digits are the library's.
     """
-    key, count = np.uint64(key), max(units)
-    U = _directions(data.X.shape[1], count, key, INIT, 0)
-    b = FIXED_SCALE * (2.0 * _uniforms(count, key, INIT, 1) - 1.0)
+    stream, count = np.uint64(key), max(units)
+    U = _directions(data.X.shape[1], count, stream, INIT, 0)
+    b = FIXED_SCALE * (2.0 * _uniforms(count, stream, INIT, 1) - 1.0)
     Z = data.X @ U + b
     features = np.maximum(Z, 0.0) if activation == "relu" else 0.5 + 0.5 * np.tanh(0.5 * FIXED_SCALE * Z)
     features = np.column_stack([np.ones(len(Z)), features])

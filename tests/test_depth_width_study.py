@@ -20,6 +20,7 @@ from nnsim.experiment.config import resolve
 from nnsim.initializers import Layer
 from nnsim.report.claims import Claim
 from nnsim.testing import check_study
+from nnsim.theory import approximation
 
 SMALL = {
     "blocks": 6,
@@ -148,7 +149,7 @@ BROKEN_WRITING = {
     ),
     "lines for another function": (
         "square", piece_counts, "lines_needed",
-        lambda f, error: depth_width.approximation.lines_for_error(error / 2), {"C2-lines"},
+        lambda f, error: approximation.lines_for_error(error / 2), {"C2-lines"},
     ),
     "units that are on one bit late": ("parity", piece_counts.constructions, "parity", late_parity, {"C7-parity"}),
 }  # fmt: skip
