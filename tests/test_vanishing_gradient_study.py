@@ -26,7 +26,7 @@ SMALL = {
     "activation": "sigmoid,relu",
     "scheme": "xavier_normal,he_normal,torch_default",
     "probe_depth": "20",
-    "probe_seeds": 25,
+    "probe_seeds": 16,
     "narrow_nets": 1500,
     "depth": "3,14",
     "width": 24,
@@ -97,7 +97,7 @@ class TestUnbroken:
         assert unbroken[claim].verdict == "holds", unbroken[claim]
 
     def test_the_unit_of_replication_is_the_seed(self, unbroken: dict[str, Claim]) -> None:
-        assert [unbroken[name].n for name in ("A4-he", "A8-premise", "A8-stalls")] == [25, 25, 6]
+        assert [unbroken[name].n for name in ("A4-he", "A8-premise", "A8-stalls")] == [16, 16, 6]
 
 
 # --- another variance, another law ---------------------------------------------------------------------------------
