@@ -33,10 +33,10 @@ from nnsim.laboratory import (
 from nnsim.moments import sampled_moments
 from nnsim.propagation import propagate, unit_rows
 from nnsim.seeding import key
+from nnsim.theory.attraction import perturbation_factor
 from nnsim.theory.closed_moments import closed_moments
 from nnsim.theory.gaussian import activation_moments
 from nnsim.theory.selu import gradient_growth, selu_constants, variance_decay
-from nnsim.theory.attraction import perturbation_factor
 from nnsim.training import Recipe
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from scipy.optimize import fsolve
 from nnsim.errors import UnknownNameError
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.moments import sampled_moments
+from nnsim.theory.attraction import perturbation_factor
 from nnsim.theory.closed_moments import closed_moments
 from nnsim.theory.gaussian import activation_moments
 from nnsim.theory.remedies import batch_norm_factor, layer_norm_factor, residual_trajectory
 from nnsim.theory.selu import gradient_growth, selu_constants, variance_decay
-from nnsim.theory.attraction import perturbation_factor
 
 CLOSED = ("identity", "step", "hard_tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "erf", "sin")
 
