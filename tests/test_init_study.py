@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import init
+from nnsim_studies.init import settings
 from study_bench import Bench, Tables
 
 from nnsim import initializers, laboratory, training
@@ -215,9 +216,9 @@ class TestBrokenSchemes:
         assert "holds" not in {found["A10-mean"], found["A10-survival"]}
 
     def test_wider_networks_spread_less(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(init, "FLUCTUATION_DEPTH", 8)
+        monkeypatch.setattr(settings, "FLUCTUATION_DEPTH", 8)
         tables = bench("fluctuation")
-        monkeypatch.setattr(init, "FLUCTUATION_WIDTH", 12)  # the law of another width than was measured
+        monkeypatch.setattr(settings, "FLUCTUATION_WIDTH", 12)  # the law of another width than was measured
         found = verdicts(tables)
         assert (found["A10-mean"], found["A10-variance"]) == ("fails", "fails")
 
