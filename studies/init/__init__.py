@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnsim.experiment.study import Axis, Column, Study, Table
-from nnsim.laboratory import HISTORY_COLUMNS, LAYER_COLUMNS, TRIAL_COLUMNS
+from nnsim.experiment.study import Axis, Study, Table
+from nnsim.laboratory import HISTORY_COLUMNS, LAYER_COLUMNS
 
 from .claims import claims
 from .figures import figures
-from .measurement import cost, measure, warm_up
+from .measurement import (
+    JACOBIAN_COLUMNS,
+    LSUV_COLUMNS,
+    MODE_COLUMNS,
+    PAIR_COLUMNS,
+    SPECTRA_COLUMNS,
+    TRIALS_WITH_STEPS,
+    cost,
+    measure,
+    warm_up,
+)
 from .settings import TRAINABLE
 from .summary import summary
 from .trials import data_hash, trials
-
-SPECTRA_COLUMNS = (
-    Column("scheme", "text", "", "initialization scheme"),
-    Column("repeat", "int", "", "number of the independent seed"),
-    Column("layer", "int", "", "hidden layer with a square weight matrix"),
-    Column("mean_singular_value", "float", "", "mean singular value of the weight matrix (LAPACK, nine digits)"),
-)
 
 SCHEMES = ("he_normal", "xavier_normal", "torch_default")
 RATES = (0.001, 0.004, 0.016, 0.064, 0.256)
@@ -83,6 +86,10 @@ study = Study(
         Axis("momentum", float, "momentum of the descent, below 1", _presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
         Axis("gain_activation", str, "activations whose gain and recursion are tested",
              _presets(TRAINABLE, TRAINABLE, TRAINABLE)),
+        Axis("phase_weight", float, "weight variances times fan-in of the tanh networks trained on the way to chaos",
+             _presets((0.5, 0.8), (0.5, 0.7, 1.0), (0.5, 0.7, 1.0, 1.3)), minimum=0, exclusive=True),
+        Axis("phase_depth", int, "hidden layers of these networks",
+             _presets((4, 8, 16), (3, 6, 12, 24, 48), (3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)), minimum=1),
         Axis("fluctuation_nets", int, "narrow networks whose spread is compared with the exact law",
              _presets(3000, 6000, 20000), minimum=1, scalar=True),
         Axis("data", str, "data set, or a CSV, NPZ or IDX file", _presets("digits", "digits", "digits"), scalar=True),
@@ -90,12 +97,16 @@ study = Study(
         Axis("samples", int, "rows to use; 0 is all", _presets(0, 0, 0), minimum=0, scalar=True),
     ),
     tables=(
-        Table("trials", TRIAL_COLUMNS),
+        Table("trials", TRIALS_WITH_STEPS),
         Table("layers", LAYER_COLUMNS),
         Table("history", HISTORY_COLUMNS),
+        Table("lsuv", LSUV_COLUMNS),
         Table("spectra", SPECTRA_COLUMNS, canonical=False),
+        Table("pairs", PAIR_COLUMNS, canonical=False),
+        Table("jacobians", JACOBIAN_COLUMNS, canonical=False),
+        Table("modes", MODE_COLUMNS, canonical=False),
     ),
-    schema_version=1,
+    schema_version=2,
     trials=trials,
     measure=measure,
     cost=cost,
