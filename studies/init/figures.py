@@ -10,6 +10,7 @@ from nnsim.theory.relu_laws import relu_log_forward_law
 
 from . import settings
 from .signal_questions import gain_questions, moments
+from .theory_figures import theory_figures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +96,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
         "Validation loss after each epoch, every arm at its chosen learning rate: medians over seeds, 95 % intervals.",
         "Validation loss against epochs, one panel an activation and depth, one line a scheme.",
     )
-    return found
+    return found | theory_figures(tables, config)
 
 
 def _trap_lines() -> dict[str, tuple[np.ndarray, np.ndarray]]:

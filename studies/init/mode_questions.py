@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SAXE = "Saxe, McClelland and Ganguli 2014"
 CURVE = 0.02  # largest distance from the sigmoid, over the strength: steps are finite, and flow is not
 HALF_TIME_MARGIN = 0.05  # of ln: twice the start, or another strength by a tenth, would be off by 0.1
-GROWTH = math.log(2)  # between the shallowest and the deepest network
+GROWTH = math.log(2)  # of the steps where the depth grows fourfold
 
 
 def curve_distances(modes: pd.DataFrame) -> pd.Series:
@@ -105,14 +105,14 @@ def depth_questions(trials: pd.DataFrame) -> Iterator[Question]:
     from nnsim.report.judge import Question
 
     times, edges = learning_times(trials)
-    low, high = min(settings.DEEP_DEPTHS), max(settings.DEEP_DEPTHS)
+    low, high = settings.DEEP_COMPARED
     texts = {
         "orthogonal:1": (
             "orthogonal",
-            "From orthogonal weights the steps to learn do not double.",
+            "From orthogonal weights four times the depth does not double the steps.",
             "at_most",
         ),
-        "lecun_normal": ("gaussian", "From scaled Gaussian weights the steps to learn more than double.", "at_least"),
+        "lecun_normal": ("gaussian", "From scaled Gaussian weights it more than doubles them.", "at_least"),
     }
     for scheme, (name, statement, rule) in texts.items():
         rows = times[times["scheme"] == scheme]

@@ -26,10 +26,11 @@ POOLE, SCHOENHOLZ = "Poole et al. 2016", "Schoenholz et al. 2017"
 LINE_MARGIN = 0.2  # of sw2: what 0.05 of ln per layer come to
 DISTANCE_MARGIN = 0.05  # of ln per layer, as for all changes per layer
 RATIO_MARGIN = 0.02  # of ln: a depth scale 20 % longer would be off by 0.03
-CORRELATION_MARGIN = 0.06
+CORRELATION_MARGIN = 0.1
 RELU_MARGIN = 0.02
 SCHOENHOLZ_SCALES = 6.0  # depth scales that can be trained through
 FALL_MARGIN = math.log(2)  # of ln: a published factor, for another task, width and training time
+PROPORTION_MARGIN = 0.3  # of ln: a depth that did not depend on xi_c would be off by 0.7
 
 
 def phase_questions(layers: pd.DataFrame) -> Iterator[Question]:
@@ -120,13 +121,12 @@ def pair_questions(pairs: pd.DataFrame) -> Iterator[Question]:
         ("chaos", "A9-xi-gradient", "In the chaotic phase two close inputs part as fast as gradients grow.",
          f"gradient scale {-scale['chaos'].gradient:.3g}"),
     ):  # fmt: skip
-        end = last if pair == "order" else 6
-        apart = [np.log(_measured(pairs, pair, layer)[:, 2]) for layer in (first, end)]
-        line, layers = expected_pair(pair).log_apart, end - first
+        apart = [np.log(_measured(pairs, pair, layer)[:, 2]) for layer in (first, last)]
+        line, layers = expected_pair(pair).log_apart, last - first
         yield _pair_question(
             pair, id=name, statement=statement, source=f"{SCHOENHOLZ}, eq. 9", values=(apart[1] - apart[0]) / layers,
-            prediction=float(line[end - 1] - line[first - 1]) / layers, margin=DISTANCE_MARGIN,
-            note=f"ln of the factor per layer of the squared distance, layers {first} to {end}; {depth}",
+            prediction=float(line[last - 1] - line[first - 1]) / layers, margin=DISTANCE_MARGIN,
+            note=f"ln of the factor per layer of the squared distance, layers {first} to {last}; {depth}",
         )  # fmt: skip
     lengths = _measured(pairs, "variance", 3)
     yield _pair_question(
@@ -219,6 +219,6 @@ def phase_training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> It
     yield Question(
         "A9-trained-ratio", "claim", "The depth that can be trained is proportional to xi_c.",
         f"{SCHOENHOLZ}, figure 5", f"tanh, sw2 = {high:g} against {low:g}, {config['data']}",
-        paired, math.log(xi[high] / xi[low]), margin=0.35, at_edge=edge or other_edge,
+        paired, math.log(xi[high] / xi[low]), margin=PROPORTION_MARGIN, at_edge=edge or other_edge,
         note=f"ln of the ratio of depths with {note}",
     )  # fmt: skip

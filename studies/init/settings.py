@@ -18,10 +18,10 @@ POWER_DEPTH, POWER_WIDTH, POWER_FROM = 50, 128, 10
 TANH_GAIN = 5 / 3  # PyTorch's torch.nn.init.calculate_gain("tanh")
 
 BIAS_VARIANCE = 0.05  # at which tanh's critical weight variance is 1.760955
-PHASE_DEPTH, PHASE_WIDTH, PHASE_FROM = 20, 128, 5
+PHASE_DEPTH, PHASE_WIDTH, PHASE_FROM = 20, 96, 5
 PHASE_WEIGHTS = (0.5, 1.0, 1.6, 1.9, 2.5, 3.0)
 PHASE_BIASES = (0.0, 0.05, 0.2, 0.5)
-PAIR_DEPTH, PAIR_WIDTH = 12, 128
+PAIR_DEPTH, PAIR_WIDTH = 12, 192
 PAIRS = {  # what two inputs of the fixed length tell: weight variance, correlation, ratio of their mean squares
     "order": (0.7, 0.5, 1.0),
     "variance": (1.0, 1.0, 2.0),
@@ -42,7 +42,7 @@ JACOBIANS = {  # activation, scheme, share of units that pass a gradient
 MODE_STRENGTHS, MODE_FEATURES, MODE_UNITS = (3.0, 2.0, 1.3, 0.8), 8, 64
 MODE_RATE, MODE_STOPS, MODE_START = 0.004, tuple(range(25, 1801, 25)), 0.003
 MODE_SCHEMES = ("balanced", "normal:0.01")
-DEEP_FEATURES, DEEP_TARGETS, DEEP_DEPTHS = 16, 4, (1, 4, 16)
+DEEP_FEATURES, DEEP_TARGETS, DEEP_DEPTHS, DEEP_COMPARED = 16, 4, (1, 4, 16), (4, 16)
 DEEP_SCHEMES = ("orthogonal:1", "lecun_normal")
 DEEP_RATES = (0.125, 0.25, 0.5, 1.0, 2.0)  # learning rate times the number of weight layers
 DEEP_SHARE, DEEP_STEPS = 0.01, 400

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from nnsim.report.judge import Question
 
 ROUNDING = 1e-9  # of a variance that LSUV has set to one, in double precision
-FRESH_MARGIN = 0.1  # of ln of the last layer's variance: the drift of a start that was not scaled is about 1
-EXPONENT_MARGIN = 0.1  # an exponential decay as fast at first would have an exponent beyond -5
+FRESH_MARGIN = 0.2  # of ln of the last layer's variance
+EXPONENT_MARGIN = 0.2  # of the exponent: roots and squares of l are far outside, and so is any exponential
+LEVEL_MARGIN = 0.3  # of ln(2 l q): 1 / l would be off by 0.7
 
 
 def lsuv_questions(lsuv: pd.DataFrame) -> Iterator[Question]:
@@ -89,7 +90,7 @@ def _power_questions(layers: pd.DataFrame) -> Iterator[Question]:
     level = math.log(2 * last)
     yield Question(
         "A7-level", "claim", "What is left after l layers of tanh with sw2 = 1 is a mean square of about 1 / (2 l).",
-        source, where, end + level, float(expected[-1]) + level, margin=0.2,
+        source, where, end + level, float(expected[-1]) + level, margin=LEVEL_MARGIN,
         note="ln(2 l q) at the last layer, prediction corrected for the finite width; it tends to 0 with width and "
         "depth",
     )  # fmt: skip

@@ -83,7 +83,7 @@ def _pair_trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield networks through which two inputs go."""
     tanh = {"kind": "pair", "activation": "tanh", "depth": settings.PAIR_DEPTH, "width": settings.PAIR_WIDTH}
     relu = {"kind": "pair", "activation": "relu", "depth": 1, "width": settings.RELU_PAIR_WIDTH, "scheme": "he_normal"}
-    for repeat in range(config["probe_seeds"]):
+    for repeat in range(2 * config["probe_seeds"]):
         for pair, (sw2, correlation, ratio) in settings.PAIRS.items():
             scheme, square = settings.mean_field(sw2, settings.BIAS_VARIANCE), input_square(sw2)
             inputs = {"correlation": correlation, "square": square, "other_square": square * ratio}
@@ -126,7 +126,7 @@ def _linear_trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for scheme, depth, rate in product(settings.DEEP_SCHEMES, settings.DEEP_DEPTHS, settings.DEEP_RATES):
         network = {"scheme": scheme, "activation": "identity", "depth": depth, "width": settings.DEEP_FEATURES}
         arm = {"kind": "deep_linear", **network, "learning_rate": rate / (depth + 1)}
-        yield from ({**arm, "repeat": repeat} for repeat in range(config["seeds"]))
+        yield from ({**arm, "repeat": repeat} for repeat in range(3 * config["seeds"]))  # their times scatter widely
 
 
 def data_hash(config: dict[str, Any]) -> str:
