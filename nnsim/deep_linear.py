@@ -67,7 +67,8 @@ def draw_task(features: int, targets: int, strengths: Sequence[float], key: int)
     modes = len(strengths)
     if modes > min(features, targets):
         raise UsageError(
-            f"{modes} modes do not fit {features} features and {targets} targets: choose at most the fewer"
+            f"{modes} modes do not fit {features} features and {targets} targets: "
+            f"choose at most {min(features, targets)}"
         )
     u, v = orthonormal(features, modes, key, 0), orthonormal(targets, modes, key, 1)
     return LinearTask(u, v, np.array(strengths, dtype=np.float64))

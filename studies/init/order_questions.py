@@ -11,7 +11,7 @@ import numpy as np
 
 from nnsim.finite_width_pairs import PairPrediction, predict_pair
 from nnsim.pairs import correlations
-from nnsim.theory.correlation import critical_weight, depth_scales, relu_correlation_map
+from nnsim.theory.correlation import DepthScales, critical_weight, depth_scales, relu_correlation_map
 
 from . import settings
 from .signal_questions import both_ways, moments
@@ -85,6 +85,12 @@ def _line_question(layers: pd.DataFrame) -> Question:
 
 
 @cache
+def tanh_scales(sw2: float) -> DepthScales:
+    """Return the depth scales of tanh at the bias variance of these claims."""
+    return depth_scales("tanh", sw2, settings.BIAS_VARIANCE)
+
+
+@cache
 def expected_pair(pair: str) -> PairPrediction:
     """Return what to expect of the two inputs of an arm, corrected for the finite width."""
     sw2, correlation, ratio = settings.PAIRS[pair]
@@ -113,7 +119,7 @@ def _pair_question(pair: str, **fields: Any) -> Question:
 
 def pair_questions(pairs: pd.DataFrame) -> Iterator[Question]:
     """Ask how fast two inputs lose their difference in length, become one, or part."""
-    scale = {pair: depth_scales("tanh", sw2, settings.BIAS_VARIANCE) for pair, (sw2, *_) in settings.PAIRS.items()}
+    scale = {pair: tanh_scales(sw2) for pair, (sw2, *_) in settings.PAIRS.items()}
     first, last = 2, 10
     for pair, name, statement, depth in (
         ("order", "A9-xi-c", "In the ordered phase two inputs become one, over the depth scale xi_c.",
@@ -201,7 +207,7 @@ def phase_training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> It
     """Ask whether the depth at which training fails is a multiple of the correlation's depth scale."""
     from nnsim.report.judge import Question
 
-    xi = {sw2: depth_scales("tanh", sw2, settings.BIAS_VARIANCE).correlation for sw2 in config["phase_weight"]}
+    xi = {sw2: tanh_scales(sw2).correlation for sw2 in config["phase_weight"]}
     note = f"half the lead over chance after {config['epochs']} epochs at the rates that validation chose"
     falls = {sw2: fall_depths(trials, sw2) for sw2 in xi}
     for sw2, (depths, edge) in falls.items():

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.theory.correlation import critical_point, depth_scales
+from nnsim.theory.correlation import critical_point
 from nnsim.theory.linear_dynamics import mode_strength
 from nnsim.theory.mean_field import fixed_point, gradient_factor
 from nnsim.theory.spectra import jacobian_spectrum_variance
 
 from . import settings
 from .mode_questions import learning_times
-from .order_questions import SCHOENHOLZ_SCALES, expected_factor, expected_pair, gradient_factors
+from .order_questions import SCHOENHOLZ_SCALES, expected_factor, expected_pair, gradient_factors, tanh_scales
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,16 +79,18 @@ def _phase_points(layers: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["sw2", "sb2", "factor"])
 
 
+@cache
 def _critical_line() -> Line:
     points = np.array([critical_point("tanh", q) for q in np.linspace(1e-3, 2.0, 60)])
     kept = points[points[:, 1] < max(settings.PHASE_BIASES) * 1.1]
     return kept[:, 0], kept[:, 1]
 
 
+@cache
 def _scales() -> dict[str, Line]:
     low, high = min(settings.PHASE_WEIGHTS), max(settings.PHASE_WEIGHTS)
     weights = np.linspace(low, high, 26)
-    found = np.array([depth_scales("tanh", sw2, settings.BIAS_VARIANCE) for sw2 in weights])
+    found = np.array([tanh_scales(float(sw2)) for sw2 in weights])
     names = ("ξ_q of lengths", "ξ_c of correlations", "ξ of gradients")
     return {name: (weights, np.abs(found[:, column])) for column, name in enumerate(names)}
 
@@ -134,7 +137,7 @@ def _trained_scores(trials: pd.DataFrame, config: dict[str, Any]) -> pd.DataFram
     for sw2 in config["phase_weight"]:
         scheme = settings.mean_field(sw2, settings.BIAS_VARIANCE)
         runs = rows_of(trials, kind="phase_training", scheme=scheme)
-        xi = depth_scales("tanh", sw2, settings.BIAS_VARIANCE).correlation
+        xi = tanh_scales(sw2).correlation
         if runs.empty or not 0 < xi < np.inf:
             continue
         picked = at_chosen_rate(runs, chosen_rates(runs))

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import COLUMN_WIDTH, PAGE_WIDTH, measured, panel_grid, style, theory_line
-from nnsim.report.gallery.intervals import Line, legend_below, summarise
+from nnsim.report.gallery.intervals import Line, legend_below, legend_under, summarise
 from nnsim.report.statistics import mean_interval, median_interval
 
 
@@ -66,5 +66,5 @@ def learning(modes: pd.DataFrame, curves: Mapping[float, Line], times: pd.DataFr
         panels[1].set_xlabel("weight layers")
         panels[1].set_ylabel("steps to learn, at the quickest rate")
         for axes in panels:
-            axes.legend(fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+            legend_under(axes)
     return figure

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import COLUMN_WIDTH, PAGE_WIDTH, measured, panel_grid, series_style, style, theory_line
-from nnsim.report.gallery.intervals import Line, legend_below, summarise
+from nnsim.report.gallery.intervals import Line, legend_below, legend_under, summarise
 from nnsim.report.statistics import mean_interval, median_interval
 
 
@@ -76,7 +76,7 @@ def depth_scales(
         panels[1].set_xlabel("hidden layer")
         panels[1].set_ylabel("log$_{10}$ mean squared difference\nof two inputs' activations")
         for axes in panels:
-            axes.legend(fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+            legend_under(axes)
     return figure
 
 
