@@ -145,7 +145,7 @@ def steps_to_learn(
     data = task.batches()
     recipe = _descent(spec, data, learning_rate, most)
     goal = share * float(np.sum(task.strengths * task.strengths)) / spec.widths[-1]
-    run: np.ndarray | training.Run = theta
+    run = training.train(spec, theta, data, recipe, key, until=0)
     for stop in range(STRETCH, most + STRETCH, STRETCH):
         run = training.train(spec, run, data, recipe, key, until=stop)
         below = np.flatnonzero(run.history[:, 0] < goal)

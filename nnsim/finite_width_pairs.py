@@ -93,7 +93,8 @@ class _Layer:
     def moments(self, state: Floats) -> tuple[float, float, float]:
         """Return P, M and X of the next layer."""
         p, m = self.sums(state)
-        return tuple(float(np.sum(self.mass * part)) for part in (p * p, m * m, p * m))
+        P, M, X = (float(np.sum(self.mass * part)) for part in (p * p, m * m, p * m))
+        return P, M, X
 
     def step(self, state: Floats) -> Floats:
         """G."""

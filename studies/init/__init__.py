@@ -44,17 +44,24 @@ study = Study(
         "With 1 / fan_in a ReLU layer halves the mean square each way, which 5 layers survive and 30 do not. PyTorch's "
         "default divides the gradient's mean square by 6 a layer. He's variance is right on average only: the "
         "logarithm of what arrives spreads with the sum of the inverse widths. All-zero and constant weights never "
-        "learn to differ."
+        "learn to differ. For tanh a line in the plane of weight and bias variances parts order, where gradients "
+        "vanish and two inputs become one, from chaos, where gradients explode and close inputs part; trained depth "
+        "goes with the depth scale on the ordered side. Orthogonal weights keep the singular values of a linear "
+        "network together, and so its steps to learn. The teaching page names one start, He's for ReLU, and writes its "
+        "deviation where the usual notation has the variance."
     ),
     falsify=(
         "A per-layer change outside the printed margin around its prediction, at a depth at which neighbouring gains "
         "(1.8 instead of 2) are told apart; a 30-layer ReLU network that learns with 1 / fan_in at any rate of the "
-        "grid, or that does not with 2 / fan_in."
+        "grid, or that does not with 2 / fan_in; gradients that grow left of the critical line; a spectrum whose "
+        "variance is not that of its case; orthogonal linear networks whose steps to learn double with depth."
     ),
     misreading=(
         "Equal weight gradients in all layers do not mean that nothing vanishes: with shrinking activations and "
         "shrinking errors the products stay equal while both factors die (Glorot and Bengio 2010, figures 7 and 8). "
-        "And a scheme that starts better is not one that ends better: compare the accuracies at the chosen rates."
+        "And a scheme that starts better is not one that ends better: compare the accuracies at the chosen rates. "
+        "Activations of constant size do not mean a healthy start: with the gain 5/3 tanh keeps them for ever, while "
+        "gradients explode."
     ),
     references=(
         "X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward networks, AISTATS 2010",
@@ -63,6 +70,12 @@ study = Study(
         "S. Schoenholz et al., Deep information propagation, ICLR 2017",
         "B. Hanin and D. Rolnick, How to start training: the effect of initialization and architecture, NeurIPS 2018",
         "B. Hanin and M. Nica, Products of many large random matrices and gradients in deep neural networks, 2018",
+        "D. Mishkin and J. Matas, All you need is a good init, ICLR 2016",
+        "Y. Cho and L. Saul, Kernel methods for deep learning, NIPS 2009",
+        "J. Pennington, S. Schoenholz and S. Ganguli, Resurrecting the sigmoid in deep learning through dynamical "
+        "isometry: theory and practice, NIPS 2017",
+        "A. Saxe, J. McClelland and S. Ganguli, Exact solutions to the nonlinear dynamics of learning in deep linear "
+        "neural networks, ICLR 2014",
     ),
     axes=(
         Axis("scheme", str, "initialization schemes, as in he_normal or normal:0.05",
@@ -121,8 +134,16 @@ study = Study(
         "A3: weight gradients are equal in all layers even while the error signal vanishes.",
         "A4: ReLU keeps its mean square with variance 2 / fan_in; 30 layers learn with it and stall with 1 / fan_in.",
         "A5: PyTorch's default divides the gradient's mean square by 6 a ReLU layer.",
+        "A6: LSUV gives every layer unit variance on the batch that scaled it, and nearly so on other inputs.",
+        "A7: with sw2 = 1 tanh fades as 1 / (2 l); with the gain 5/3 it does not fade, but its gradients explode.",
         "A8: what a gradient keeps through ten sigmoid layers at Glorot scale is less than 0.25^10.",
+        "A9: tanh's critical line is where chi_1 = 1; lengths, correlations and gradients change over xi_q, xi_c and "
+        "xi; trained accuracy falls off at a multiple of xi_c; ReLU's correlation map is the arc-cosine kernel.",
         "A10: the logarithm of a He-ReLU network's gain has the exact mean and variance of Hanin's product law.",
+        "A11: over L critical layers eigenvalues of J J^T have variance L (linear, Gaussian), 2 L (ReLU, Gaussian), "
+        "0 (linear, orthogonal) or L (ReLU, orthogonal).",
+        "A12: a linear network learns its modes on sigmoid curves; depth costs steps from Gaussian weights, and hardly "
+        "any from orthogonal ones.",
         "A14: all-zero and constant weights never break the symmetry between units.",
     ),
 )  # fmt: skip

@@ -88,7 +88,7 @@ def _spectra(trial: dict[str, Any]) -> list[dict[str, Any]]:
     """Mean singular value of the second layer, the first square one: by LAPACK, so rounded and not canonical."""
     spec, theta = drawn_network(trial)
     W, _ = spec.layers(theta)[1]
-    mean = _nine_digits(np.mean(np.linalg.svd(W, compute_uv=False)))
+    mean = _nine_digits(float(np.mean(np.linalg.svd(W, compute_uv=False))))
     return [{"scheme": trial["scheme"], "repeat": trial["repeat"], "layer": 2, "mean_singular_value": mean}]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -106,7 +106,7 @@ def depth_questions(trials: pd.DataFrame) -> Iterator[Question]:
 
     times, edges = learning_times(trials)
     low, high = settings.DEEP_COMPARED
-    texts = {
+    texts: dict[str, tuple[str, str, Any]] = {
         "orthogonal:1": (
             "orthogonal",
             "From orthogonal weights four times the depth does not double the steps.",

@@ -154,11 +154,12 @@ def _spectrum_rows(jacobians: pd.DataFrame) -> pd.DataFrame:
 
 
 def _spectrum_lines() -> dict[str, Line]:
-    depths, width = np.arange(1, max(settings.JACOBIAN_DEPTHS) + 1), settings.JACOBIAN_WIDTH
-    return {
-        name: (depths, np.array([jacobian_spectrum_variance(L, width, keep, name.endswith("nal")) for L in depths]))
-        for name, (_, _, keep) in settings.JACOBIANS.items()
-    }
+    depths, width = range(1, max(settings.JACOBIAN_DEPTHS) + 1), settings.JACOBIAN_WIDTH
+    lines = {}
+    for name, (_, _, keep) in settings.JACOBIANS.items():
+        variances = [jacobian_spectrum_variance(L, width, keep, name.endswith("orthogonal")) for L in depths]
+        lines[name] = np.array(depths), np.array(variances)
+    return lines
 
 
 def _learning(modes: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.DataFrame, dict[float, Line], pd.DataFrame]:
