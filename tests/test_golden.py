@@ -30,7 +30,7 @@ from nnsim.experiment.store import ChunkStore, open_folder
 from nnsim.experiment.versions import ARITHMETIC_VERSION
 
 GOLDEN = Path(__file__).with_name("golden")
-TABLES = ("trials.csv", "layers.csv", "history.csv")
+TABLES = ("trials.csv", "layers.csv", "history.csv", "lsuv.csv")
 SMALL = {
     "scheme": "he_normal,xavier_uniform,torch_default,orthogonal,lsuv,truncated_normal:0.2,sparse:3,asymmetric",
     "activation": "relu,gelu",

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import init
+from nnsim_studies.init import settings
 from study_bench import Bench, Tables
 
-from nnsim import initializers, laboratory, training
+from nnsim import deep_linear, initializers, laboratory, training
 from nnsim.errors import StoreError
 from nnsim.experiment.config import resolve
 from nnsim.initializers import Filled, Layer, variance_scaling
@@ -33,7 +35,7 @@ SMALL = {
     "depth": "5,30",
     "probe_depth": "30",
     "width": 64,
-    "learning_rate": "0.001,0.003,0.01,0.03,0.1",
+    "learning_rate": "0.001,0.003,0.01,0.03,0.1,0.3",
     "seeds": 6,
     "probe_seeds": 40,
     "epochs": 8,
@@ -67,6 +69,13 @@ CLAIMS = [
     *TRAINED,
     *("A8-factor", "A8-bound", "A10-mean", "A10-variance", "A10-survival"),
     *("A14-zeros", "A14-constant", "A14-random"),
+    *(f"A6-{rows}-{activation}" for rows in ("batch", "fresh") for activation in ("relu", "tanh")),
+    *("A7-power", "A7-level", "A7-gain-forward", "A7-gain-backward", "A7-gain-explodes"),
+    *("A9-ordered-backward", "A9-chaotic-backward", "A9-line", "A9-xi-c", "A9-xi-gradient", "A9-xi-q", "A9-c-star"),
+    *(f"A9-relu-map-{c}" for c in ("0", "0.5", "0.9")),
+    *("A9-trained-0.3", "A9-trained-0.6", "A9-trained-ratio"),
+    *(f"A11-{case}" for case in settings.JACOBIANS),
+    *("A12-curve", "A12-half-time-strongest", "A12-half-time-weakest", "A12-depth-orthogonal", "A12-depth-gaussian"),
 ]
 
 
@@ -215,11 +224,103 @@ class TestBrokenSchemes:
         assert "holds" not in {found["A10-mean"], found["A10-survival"]}
 
     def test_wider_networks_spread_less(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(init, "FLUCTUATION_DEPTH", 8)
+        monkeypatch.setattr(settings, "FLUCTUATION_DEPTH", 8)
         tables = bench("fluctuation")
-        monkeypatch.setattr(init, "FLUCTUATION_WIDTH", 12)  # the law of another width than was measured
+        monkeypatch.setattr(settings, "FLUCTUATION_WIDTH", 12)  # the law of another width than was measured
         found = verdicts(tables)
         assert (found["A10-mean"], found["A10-variance"]) == ("fails", "fails")
+
+
+class TestBrokenStarts:
+    """LSUV, tanh's power law, order and chaos, spectra: with another variance or another start."""
+
+    def broken(self, tables: Tables) -> set[str]:
+        return {claim for claim, verdict in verdicts(tables).items() if verdict == "fails"}
+
+    def test_lsuv_that_does_not_look_at_its_batch(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        plain = replace(initializers.SCHEMES["lsuv"], needs_data=False)
+        monkeypatch.setitem(initializers.SCHEMES, "lsuv", plain)
+        assert {"A6-batch-relu", "A6-batch-tanh"} <= self.broken(bench("lsuv"))
+
+    def test_lsuv_that_aims_at_another_variance(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        scale = initializers.scale_to_unit_variance
+
+        def too_far(net: Any, theta: np.ndarray, X: np.ndarray) -> None:
+            scale(net, theta, X)
+            theta *= 1.1
+
+        monkeypatch.setattr(initializers, "scale_to_unit_variance", too_far)
+        lsuv = {f"A6-{rows}-{activation}" for rows in ("batch", "fresh") for activation in ("relu", "tanh")}
+        assert self.broken(bench("lsuv")) == lsuv
+
+    @pytest.mark.parametrize(
+        ("kind", "factor", "fall"),
+        [
+            ("power", 0.9, {"A7-power", "A7-level"}),
+            ("tanh_gain", 1.2, {"A7-gain-backward"}),
+            ("tanh_gain", 0.3, {"A7-gain-forward", "A7-gain-backward", "A7-gain-explodes"}),
+            ("phase", 1.25, {"A9-ordered-backward", "A9-chaotic-backward", "A9-line"}),
+            ("pair", 1.4, {"A9-xi-c", "A9-xi-gradient"}),
+            ("pair", 0.5, {"A9-c-star", "A9-xi-c", "A9-xi-gradient", "A9-xi-q"}),
+            ("jacobian", 0.8, {"A11-linear-gaussian"}),
+        ],
+    )
+    def test_another_weight_variance(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: str, factor: float, fall: set[str]
+    ) -> None:
+        drawn = initializers.SCHEMES["mean_field"].fill
+        root = math.sqrt(factor)
+        with_scheme(monkeypatch, "mean_field", lambda layer, sw=1.0, sb=0.0: drawn(layer, sw * root, sb))
+        assert self.broken(bench(kind)) == fall
+
+    @pytest.mark.parametrize(
+        ("kind", "fall"),
+        [("pair", {"A9-relu-map-0", "A9-relu-map-0.5", "A9-relu-map-0.9"}), ("jacobian", {"A11-relu-gaussian"})],
+    )
+    def test_he_of_1_6(self, bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: str, fall: set[str]) -> None:
+        with_scheme(monkeypatch, "he_normal", scaled(1.6))
+        assert self.broken(bench(kind)) == fall
+
+    def test_gaussian_weights_under_the_name_of_orthogonal_ones(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gaussian = initializers.SCHEMES["mean_field"].fill
+        with_scheme(monkeypatch, "orthogonal", lambda layer, gain=2**0.5: gaussian(layer, gain))
+        assert self.broken(bench("jacobian")) == {"A11-linear-orthogonal", "A11-relu-orthogonal"}
+
+
+class TestBrokenLinearLearning:
+    def test_another_learning_rate(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        descent = deep_linear._descent
+        monkeypatch.setattr(
+            deep_linear, "_descent", lambda spec, data, rate, steps: descent(spec, data, 0.8 * rate, steps)
+        )
+        found = verdicts(bench("modes"))
+        names = ("A12-curve", "A12-half-time-strongest", "A12-half-time-weakest")
+        assert {found[name] for name in names} == {"fails"}
+
+    def test_orthogonal_and_gaussian_exchanged(self, whole: Tables) -> None:
+        exchanged = {"orthogonal:1": "lecun_normal", "lecun_normal": "orthogonal:1"}
+        found = verdicts(renamed(whole, "scheme", exchanged))
+        assert (found["A12-depth-orthogonal"], found["A12-depth-gaussian"]) == ("fails", "fails")
+
+
+class TestBrokenDepths:
+    def test_networks_that_are_three_times_as_deep(self, whole: Tables) -> None:
+        found = verdicts(renamed(whole, "depth", {5: 15, 9: 27, 16: 48}))
+        assert (found["A9-trained-0.3"], found["A9-trained-0.6"]) == ("fails", "fails")
+
+    def test_a_depth_that_does_not_depend_on_the_scale(self, whole: Tables) -> None:
+        short, long = (settings.mean_field(sw2, settings.BIAS_VARIANCE) for sw2 in (0.3, 0.6))
+        trials = whole["trials"]
+        copied = trials[(trials["kind"] == "phase_training") & (trials["scheme"] == short)].assign(scheme=long)
+        kept = trials[trials["scheme"] != long]
+        assert verdicts(whole | {"trials": pd.concat([kept, copied])})["A9-trained-ratio"] == "fails"
+
+    def test_depths_at_which_nothing_falls_off_decide_nothing(self, whole: Tables) -> None:
+        trials = whole["trials"]
+        shallow = trials[~((trials["kind"] == "phase_training") & (trials["depth"] > 5))]
+        assert verdicts(whole | {"trials": shallow})["A9-trained-0.6"] == "inconclusive"
 
 
 # --- training ------------------------------------------------------------------------------------------------------
@@ -345,6 +446,12 @@ class TestUntested:
         assert arm == "he_normal, relu, 20 layers of 64"
 
 
+KINDS = (
+    *("training", "propagation", "gain", "linear", "bound", "fluctuation", "symmetry", "lsuv", "power", "tanh_gain"),
+    *("phase", "pair", "phase_training", "jacobian", "modes", "deep_linear"),
+)
+
+
 class TestFailedTrials:
     """A trial that raises is a row of the tables; what the others say is reported all the same."""
 
@@ -357,14 +464,14 @@ class TestFailedTrials:
         return measure
 
     @pytest.mark.parametrize("all_of_them", [False, True], ids=["first", "all"])
-    @pytest.mark.parametrize("kind", ["training", "propagation", "gain", "linear", "bound", "fluctuation", "symmetry"])
+    @pytest.mark.parametrize("kind", KINDS)
     def test_summary_claims_and_figures_are_made(self, bench: Bench, kind: str, all_of_them: bool) -> None:
         config = resolve(init.study, "quick", TINY)
         tables = bench(measure=self.failing(kind, all_of_them), **TINY)
         assert "error" in set(tables["trials"]["status"])
         assert frame_csv(init.summary(tables)).count(b"\n") > 5
-        assert len(init.claims(tables, config)) == 27
-        assert len(init.figures(tables, config)) == 6
+        assert len(init.claims(tables, config)) == 58
+        assert len(init.figures(tables, config)) == 11
 
     def test_a_failed_network_is_neither_dead_nor_alive(self, bench: Bench) -> None:
         claim = judged(bench("fluctuation", measure=self.failing("fluctuation", False), **TINY))["A10-survival"]

@@ -23,6 +23,12 @@ def summarise(frame: pd.DataFrame, x: str, y: str, interval: Callable) -> tuple[
     return tuple(np.array(column, dtype=float) for column in zip(*rows, strict=True)) if rows else (np.empty(0),) * 4
 
 
+def legend_under(axes: Axes, columns: int = 2) -> None:
+    """Name the series of one panel below it; a panel without series has no legend."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns)
+
+
 def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
     """Name the series of `axes` below all panels of the figure, in at most `columns` columns that fit its width."""
     handles, labels = axes.get_legend_handles_labels()

@@ -1,0 +1,110 @@
+"""The figures of the study, theory beside measurement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnsim.theory.relu_laws import relu_log_forward_law
+
+from . import settings
+from .signal_questions import gain_questions, moments
+from .theory_figures import theory_figures
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nnsim.report.figures import FigureSpec
+
+
+def _lines(frame: pd.DataFrame, depth: int) -> dict[tuple[str, str, str], tuple[np.ndarray, np.ndarray]]:
+    lines = {}
+    for (scheme, activation), rows in frame.groupby(["scheme", "activation"]):
+        expected = moments(scheme, activation, depth, int(rows["width"].iloc[0]))
+        if expected is not None:
+            at = np.arange(1, depth + 1)
+            lines[scheme, activation, "forward"] = at, expected.forward
+            lines[scheme, activation, "backward"] = at, expected.backward
+    return lines
+
+
+def _factor_frame(layers: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    from nnsim.report.statistics import mean_interval
+
+    rows = []
+    for question in gain_questions(layers, config):
+        interval = mean_interval(question.values, 0.95)
+        name, direction = question.id.removeprefix("A1-").rsplit("-", 1)
+        ends = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
+        rows.append({"activation": name, "direction": direction, "prediction": question.prediction, **ends})
+    return pd.DataFrame(rows)
+
+
+def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
+    """Return the figures, theory beside measurement."""
+    from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import signals, training
+
+    layers, trials = tables["layers"], tables["trials"]
+    found: dict[str, FigureSpec] = {}
+    for depth in config["probe_depth"]:
+        frame = rows_of(layers, kind="propagation", depth=depth)
+        found[f"propagation-{depth}"] = FigureSpec(
+            signals.propagation(frame, depth, config["activation"], _lines(frame, depth)),
+            f"What {depth} layers make of a signal. Above: mean square of the activations on the way forward. Below: "
+            "mean square of the errors on the way back. Points: geometric means over networks with 95 % intervals; "
+            "dashed: the variance recursion with its finite-width correction.",
+            f"Mean squares of activations and errors against the layer, for {depth} layers, one line a scheme.",
+        )
+    linear = rows_of(layers, kind="linear", scheme="standard_uniform")
+    found["gradient-trap"] = FigureSpec(
+        signals.gradient_trap(linear, settings.LINEAR_DEPTH, _trap_lines()),
+        "The trap: with U(-1, 1) / sqrt(fan_in) activations shrink forward and errors shrink backward, each by 1/3 a "
+        "layer, but their products, the weight gradients, are equal in all layers.",
+        "Squares of activations, errors and weight gradients against the layer; the last are level.",
+    )
+    found["gains"] = FigureSpec(
+        signals.factors(_factor_frame(layers, config)),
+        f"Mean change of the mean square per layer over {settings.GAIN_DEPTH} layers of {settings.GAIN_WIDTH}, each "
+        "activation with its computed variance-preserving gain. Bars: theory; points: measured, with 95 % intervals.",
+        "Predicted and measured factor per layer for each activation, forward and backward.",
+    )
+    fluctuation = rows_of(trials, kind="fluctuation", status="done")
+    law = relu_log_forward_law([settings.FLUCTUATION_WIDTH] * (settings.FLUCTUATION_DEPTH + 1))
+    found["spread"] = FigureSpec(
+        signals.spread(
+            fluctuation.loc[fluctuation["alive"].astype(bool), "log_gain"].to_numpy(dtype=float), law.mean, law.variance
+        ),
+        f"He's variance keeps the mean square on average, yet single networks ({settings.FLUCTUATION_DEPTH} layers of "
+        f"{settings.FLUCTUATION_WIDTH}) spread over orders of magnitude, as Hanin's law says.",
+        "Histogram of the logarithm of the gain with the predicted normal curve.",
+    )
+    runs = rows_of(trials, kind="training")
+    chance = float(runs["chance"].max())
+    found["learning-rates"] = FigureSpec(
+        training.rates(runs, chance, "validation accuracy" if chance > 0 else "validation R²"),
+        f"Validation result after {config['epochs']} epochs over the grid of learning rates: medians over seeds with "
+        "95 % intervals, diverged runs counted as chance.",
+        "Validation result against the learning rate, one panel an activation and depth, one line a scheme.",
+    )
+    found["learning-curves"] = FigureSpec(
+        training.curves(at_chosen_rate(tables["history"], chosen_rates(runs))),
+        "Validation loss after each epoch, every arm at its chosen learning rate: medians over seeds, 95 % intervals.",
+        "Validation loss against epochs, one panel an activation and depth, one line a scheme.",
+    )
+    return found | theory_figures(tables, config)
+
+
+def _trap_lines() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    expected = moments("standard_uniform", "identity", settings.LINEAR_DEPTH, settings.LINEAR_WIDTH)
+    at = np.arange(2, settings.LINEAR_DEPTH + 1)
+    forward, backward = expected.forward[1:], expected.backward[1:]
+    return {
+        "activation squares": (at, forward - forward[-1]),
+        "errors δ": (at, backward),
+        "weight gradients": (at, np.zeros(at.size)),
+    }
