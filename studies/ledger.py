@@ -20,7 +20,7 @@ UNITS = (
     ),
     _sentence(
         "Several neurons of a layer make several hyperplanes, which the next layer combines.",
-        {"perceptron": "C8-hidden", "depth-width": "C4-general C4-line"},
+        {"perceptron": "C8-hidden", "depth-width": "C4-general C4-central"},
         ("right", "Two hidden units compute every function of two bits, and n units cut space as the count says."),
         ("wrong", "The regions of a layer, or what two hidden units compute, are not as counted."),
     ),
@@ -84,7 +84,7 @@ BACKPROPAGATION = (
     ),
     _sentence(
         "Backpropagation gets all gradients for the cost of one forward pass.",
-        {"backprop-cost": "D6-page D6-ratio D6-under-three"},
+        {"backprop-cost": "page-backward D6-ratio D6-under-three"},
         (
             "wrong",
             "The backward pass alone costs up to two forward passes, 2 - n0 n1 / S of them: one only where nearly all "
@@ -166,7 +166,7 @@ TRAINING = (
     ),
     _sentence(
         "Take AdamW at 1e-3 with a decay of 1e-4.",
-        {"optimizer": "AdamW-default AdamW-special", "learning-rate": "D2-adamw"},
+        {"optimizer": "page-adamw-default page-adamw-best", "learning-rate": "D2-adamw"},
         (
             "right with a condition",
             "A good default in long runs; in short ones a tuned rate does better, and tuned as often SGD with momentum "
