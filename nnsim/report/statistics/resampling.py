@@ -27,7 +27,7 @@ def sign_flip_interval(values: ArrayLike, confidence: float) -> Interval:
     largest mean of a subset of the values, k = (1 - confidence) / 2 * 2^n (Hartigan 1969, Using subsample values as
     typical values). Beyond 16 values, 9999 random subsets stand for all 2^n.
 
-    At 95 % it covered the mean of normal values in 97 % of simulated samples of 6, 96 % of 10 and 95 % of 20, but of
+    At 95 % it covered the mean of normal values in 97 % of simulated samples of 6, 95 % of 10 and 95 % of 20, but of
     exponential ones in 93, 90 and 92 % (``coverage.csv``): it is for values that are symmetric, not for any mean.
 
     Parameters
