@@ -27,6 +27,9 @@ def sign_flip_interval(values: ArrayLike, confidence: float) -> Interval:
     largest mean of a subset of the values, k = (1 - confidence) / 2 * 2^n (Hartigan 1969, Using subsample values as
     typical values). Beyond 16 values, 9999 random subsets stand for all 2^n.
 
+    At 95 % it covered the mean of normal values in 97 % of simulated samples of 6, 95 % of 10 and 95 % of 20, but of
+    exponential ones in 93, 90 and 92 % (``coverage.csv``): it is for values that are symmetric, not for any mean.
+
     Parameters
     ----------
     values : array_like of float, shape (n,)
@@ -60,8 +63,8 @@ def bca_interval(values: ArrayLike, confidence: float) -> Interval:
     """Return the bias-corrected and accelerated bootstrap interval for the mean (Efron 1987).
 
     It follows skewness at large n, but resamples cannot spread wider than the values themselves: at 95 % it covered
-    the mean of normal values in only 87 % of simulated samples of 6, 90 % of 10 and 93 % of 20, and of exponential ones
-    in 83, 87 and 90 %. `mean_interval` covers more at each of these (``coverage.csv``).
+    the mean of normal values in only 84 % of simulated samples of 6, 90 % of 10 and 93 % of 20, and of exponential ones
+    in 84, 88 and 92 %. `mean_interval` covers more at each of these (``coverage.csv``).
 
     Parameters
     ----------
