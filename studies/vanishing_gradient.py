@@ -14,7 +14,7 @@ from nnsim import datasets
 from nnsim.activations import parse as parse_activation
 from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table
-from nnsim.finite_width import Propagation, predict
+from nnsim.finite_width import predict
 from nnsim.initializers import parse as parse_scheme
 from nnsim.initializers import variances
 from nnsim.kernels.activations import ACTIVATIONS
@@ -220,7 +220,7 @@ EXPLODING = {
 }
 
 
-def _expected(arm: dict[str, Any], width: int) -> Propagation | None:
+def _expected(arm: dict[str, Any], width: int) -> Any:
     """Predicted propagation of an arm, or None where the scheme's weights are not independent draws."""
     name, parameter = parse_activation(arm["activation"])
     found = variances(arm["scheme"], NetworkSpec((width, width, 1), name, parameter, "mse"))
@@ -292,17 +292,16 @@ def _bound_questions(layers: pd.DataFrame, spectra: pd.DataFrame) -> Iterator[Qu
         arm = {"activation": "sigmoid", "scheme": "xavier_normal", "depth": crossed + 1}
         norms = crossed / 2 * _lost(rows_of(rows, **arm), 1, crossed + 1)
         where = f"xavier_normal, sigmoid, {crossed} steps back through layers of {WIDE}"
-        texts = {"source": PAGE, "arm": where, "values": norms, "note": f"ln of the norm's factor over {crossed} steps"}
+        note = f"ln of the norm's factor over {crossed} steps"
         yield Question(
             f"A8-factor-{crossed}", "claim",
             f"{crossed} sigmoid layers at Glorot scale shrink the gradient's norm by the mean-field factor.",
-            prediction=crossed / 2 * _backward(arm, WIDE), margin=NORM_MARGIN * crossed,
-            **texts | {"source": MEAN_FIELD},
+            MEAN_FIELD, where, norms, crossed / 2 * _backward(arm, WIDE), margin=NORM_MARGIN * crossed, note=note,
         )  # fmt: skip
         yield Question(
             f"A8-bound-{crossed}", "correction",
             f"0.25^{crossed} overstates what is left: at Glorot scale the gradient is smaller still.",
-            prediction=crossed * math.log(0.25), rule="at_most", **texts,
+            PAGE, where, norms, crossed * math.log(0.25), "at_most", note=note,
         )  # fmt: skip
     kept = {scheme: 5 * _lost(rows_of(rows, scheme=scheme, depth=11), 1, 11) for scheme in BOUND_SCHEMES[1:]}
     yield Question(
@@ -398,7 +397,7 @@ def _remedy_questions(layers: pd.DataFrame) -> Iterator[Question]:
             f"A8-{remedy}-gradient", "claim", statement, source,
             f"sigmoid, xavier_normal, {remedy}, layers 2 to {REMEDY_DEPTH} of {WIDE}, {REMEDY_ROWS} inputs",
             _lost(rows, 2, REMEDY_DEPTH), prediction, margin=SLOPE_MARGIN,
-            note="ln of the factor per layer of the gradient's mean square; the prediction is for infinite width",
+            note="ln of the factor per layer, predicted for infinite width and batch: tells a kept gradient from a lost one",
         )  # fmt: skip
 
 
@@ -474,7 +473,7 @@ def _training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterato
     first, second = found.final(he, deep), found.best(glorot, deep)
     paired = first - second if first.size == second.size and deep >= DEEP else nobody
     yield Question(
-        "A4-he-leads", "correction", "ReLU alone is no cure: with 1 / fan_in a deep one learns less at any rate than with He's.",
+        "A4-he-leads", "correction", "ReLU alone is no cure: with 1 / fan_in a deep one learns less at any rate.",
         PAGE_RELU, f"{he} minus {glorot}, {deep} layers of {config['width']}, {config['data']}", paired, 0.0, "above",
         note="at equal seeds: He's test metric at its chosen rate minus the other's best validation metric at any rate",
         at_edge=found.at_edge(he, deep),
