@@ -497,7 +497,7 @@ def _leads(trials: pd.DataFrame, data: str, schedule: str, column: str) -> tuple
 
     runs = rows_of(trials, kind="schedule", data=data)
     runs = runs.assign(arm=runs["schedule"].str.split(":").str[0], log_loss=np.log(runs["test_loss"].astype(float)))
-    chosen = chosen_rates(runs, ["arm"])
+    chosen = chosen_rates(runs, ["arm"]).astype(runs.dtypes[["arm", "learning_rate"]])  # without rows they have none
     wide = at_chosen_rate(runs, chosen, ["arm"]).pivot(index="repeat", columns="arm", values=column)
     if schedule not in wide or "constant" not in wide:
         return np.empty(0), False
@@ -572,7 +572,7 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
     trials = tables["trials"].assign(schedule=tables["trials"]["schedule"].fillna(""))
     runs = trials[trials["kind"].isin(["sweep", "adamw", "schedule"])]
-    chosen = chosen_rates(runs, ARMS)
+    chosen = chosen_rates(runs, ARMS).astype(runs.dtypes[[*ARMS, "learning_rate"]])  # without rows they have none
     picked = at_chosen_rate(runs, chosen, ARMS).merge(chosen[[*ARMS, "at_edge"]], on=ARMS)
     quadratic = trials[trials["kind"] == "quadratic"].assign(at_edge=False, optimizer="heavy ball")
     rows = []
