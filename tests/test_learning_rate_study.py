@@ -250,19 +250,6 @@ class TestBrokenSchedules:
         assert f"D5-digits-{name}" in fallen(better)
 
 
-LINES = {
-    "met at once": ([0.2, 0.1], 0.25, 40.0),
-    "met half-way": ([0.4, 0.2], 0.3, 60.0),
-    "met exactly": ([0.4, 0.3, 0.2], 0.3, 80.0),
-    "never met": ([0.4, 0.35], 0.3, None),
-}
-
-
-@pytest.mark.parametrize(("losses", "threshold", "steps"), LINES.values(), ids=LINES)
-def test_steps_to_a_threshold(losses: list[float], threshold: float, steps: float | None) -> None:
-    assert learning_rate.steps_to(np.array(losses), threshold, 40) == pytest.approx(steps)
-
-
 class TestContract:
     def test_the_contract_of_studies(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(learning_rate, "QUADRATIC_STEPS", 20)
