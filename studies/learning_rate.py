@@ -386,14 +386,15 @@ def _finder_questions(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -
     where = f"{_network(config)}, {config['data']}, SGD, {config['epochs']} epochs"
     for rule in RULES:
         rates = rows_of(tables["suggestions"], rule=rule).set_index("repeat")["rate"].reindex(scores.index).dropna()
-        near = _nearest(grid, rates.to_numpy(dtype=float)) if len(rates) else []
+        near = _nearest(grid, rates.to_numpy(dtype=float)) if len(rates) else np.empty(0)
         kept = [
             scores.at[repeat, best] - scores.at[repeat, rate] for repeat, rate in zip(rates.index, near, strict=True)
         ]
         yield Question(
             f"D2-range-{rule}", "claim", f"The range test's rule '{rule}' finds a rate as good as the best of a sweep.",
             "Smith 2017, section 3.3; Howard and Gugger 2020", where, np.array(kept), REGRET, "at_most",
-            note=f"test metric at the sweep's best rate, {best:g}, less that at the rate nearest to the suggestion",
+            note=f"test metric at the sweep's best rate, {best:g}, less that at the rate nearest to the suggestion; "
+            f"{len(scores) - len(rates)} of {len(scores)} tests exploded too early to suggest any",
             at_edge=at_edge,
         )  # fmt: skip
     top = rows_of(tables["sharpness"], kind="range").set_index("repeat")["sharpness"]

@@ -32,10 +32,10 @@ SMALL = {
     "speed_epochs": 400,
     "adamw_data": "digits",
     "adamw_rate": "0.0001,0.001,0.01,0.1",
-    "adamw_epochs": "2,40",
+    "adamw_epochs": "2,30",
     "schedule_rate": "0.003,0.03,0.3",
     "edge_seeds": 6,
-    "edge_steps": 6000,
+    "edge_steps": 5000,
 }
 TINY = SMALL | {
     "data": "iris",
@@ -145,7 +145,7 @@ class TestBrokenDescent:
             return found(spec, theta, data, replace(recipe, momentum=recipe.momentum / 2 + 0.05), key)
 
         monkeypatch.setattr(learning_rate, "divergence_rate", pushed)
-        assert fallen(bench("quadratic")) == {"D2-quadratic-plain", "D2-quadratic-momentum"}
+        assert fallen(bench("quadratic", seeds=4)) == {"D2-quadratic-plain", "D2-quadratic-momentum"}
 
     def test_half_the_hessian_predicts_twice_the_rate(self, whole: Tables) -> None:
         halved = rewritten(whole, "sharpness", "sharpness", lambda rows: rows["sharpness"] / 2, kind="quadratic")
@@ -160,7 +160,7 @@ class TestBrokenDescent:
             return follow(spec, theta, data, replace(recipe, momentum=recipe.momentum / 2 + 0.1), key, looks)
 
         monkeypatch.setattr(learning_rate, "follow_sharpness", pushed)
-        assert {"D3-edge", "D3-heavy-ball"} <= fallen(bench("edge"))
+        assert {"D3-edge", "D3-heavy-ball"} <= fallen(bench("edge", edge_seeds=4, edge_steps=4000))
 
     def test_a_sharper_small_rate(self, whole: Tables) -> None:
         sharper = rewritten(whole, "sharpness", "sharpness", lambda rows: 120 + rows["sharpness"], learning_rate=0.02)
@@ -205,7 +205,7 @@ class TestBrokenSearch:
     def test_short_trainings_called_long(self, whole: Tables) -> None:
         trials = whole["trials"].copy()
         swept = trials["kind"] == "adamw"
-        trials.loc[swept, "epochs"] = trials.loc[swept, "epochs"].replace({2: 40, 40: 2})
+        trials.loc[swept, "epochs"] = trials.loc[swept, "epochs"].replace({2: 30, 30: 2})
         assert {"D2-adamw-digits-short", "D2-adamw-digits-long"} <= fallen(whole | {"trials": trials})
 
     def test_an_optimum_at_the_edge_decides_nothing(self, whole: Tables) -> None:
