@@ -127,7 +127,9 @@ def largest_eigenvalue(product: Product, start: np.ndarray, tolerance: float = 1
     length = float(np.linalg.norm(start))
     if not (np.isfinite(length) and length > 0):
         raise UsageError(f"the search for an eigenvector needs a start of a positive length, got {length:g}")
-    basis, diagonal, beside = [start / length], [], []
+    basis = [start / length]
+    diagonal: list[float] = []
+    beside: list[float] = []
     while True:
         image = product(basis[-1])
         diagonal.append(float(basis[-1] @ image))

@@ -106,7 +106,8 @@ def _step(trial: dict[str, Any]) -> dict[str, Any]:
     rows = []
     for name, level in ((name, level) for name, levels in LEVELS.items() for level in levels):
         limit = level * units[name]
-        recipe = Recipe(1.0, None, len(data.X), 1, "sgd", **{f"clip_{name}": limit})
+        clip: dict[str, Any] = {f"clip_{name}": limit}
+        recipe = Recipe(1.0, None, len(data.X), 1, "sgd", **clip)
         seen = turn(spec, theta, data, recipe, key(trial["root_seed"], "shuffle", trial["repeat"]))
         row = {"repeat": trial["repeat"], "clip": name, "level": level, "norm": seen.norm, "cosine": seen.cosine}
         row |= {"norm_ratio": seen.step_norm / min(seen.norm, limit)}
@@ -237,7 +238,8 @@ def _survival_questions(arms: _Arms, config: dict[str, Any]) -> Iterator[Questio
 
     where = f"relu, {config['depth']} layers of {config['width']}, variance 3.24 / fan_in, SGD, {config['data']}"
     rate = arms.rates.get(("exploding", "sgd", USUAL), math.nan)
-    for name, clip, rule in (("without", "none", "at_most"), ("with", USUAL, "at_least")):
+    sides: tuple[tuple[str, str, Any], ...] = (("without", "none", "at_most"), ("with", USUAL, "at_least"))
+    for name, clip, rule in sides:
         yield Question(
             f"D4-{name}", "claim",
             "At the rate that clipped networks learn best with, most exploding networks diverge if not clipped."

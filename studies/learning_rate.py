@@ -16,6 +16,7 @@ from nnsim.initializers import initialize
 from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, train_network
 from nnsim.learning_rate_finder import Start, find_learning_rate
 from nnsim.network import NetworkSpec
+from nnsim.pace import train_until
 from nnsim.recipe import Recipe
 from nnsim.seeding import key
 from nnsim.sharpness import sharpness
@@ -35,7 +36,6 @@ EDGE_ARMS = ((0.1, 0.0), (0.15, 0.5), (0.02, 0.0))  # learning rate and momentum
 SLOW_EDGE = EDGE_ARMS[2][0]
 HALF = 0.5  # the paper's loss is half the mean squared error: its gradient and its Hessian are half of ours
 RULES = ("steep", "minimum", "valley", "slide")
-STRETCH = 10  # epochs between two looks at the loss
 ADVISED = 0.001  # the teaching page's rate for AdamW
 TRACE_EPOCHS, TRACE_RATES = 28, (0.5, 0.1, 0.003)
 NOISY, CLEAN = "teacher_student", "digits"
@@ -159,10 +159,8 @@ def _edge(trial: dict[str, Any]) -> dict[str, Any]:
     recipe = Recipe(learning_rate=rate, momentum=trial["momentum"], batch_size=EDGE_POINTS, epochs=steps)
     looks = sorted({0, *(steps * look // EDGE_LOOKS for look in range(1, EDGE_LOOKS + 1))})
     run, seen = follow_sharpness(spec, theta, data, recipe, _draws(trial, "shuffle"), looks)
-    row = _row(trial, spec, status=run.status, epochs_done=len(run.history))
-    if run.status == "diverged":
-        row |= {"reason": "the loss stopped being finite", "diverged_at": run.diverged_at}
-    else:
+    row = _row(trial, spec, epochs_done=len(run.history), **_diverged(run))
+    if run.status == "done":
         row["train_loss"] = HALF * float(run.history[-1, 0])
     rows = [_sharpness_row(trial, look.step, HALF * look.sharpness, _rounded(HALF * look.loss)) for look in seen]
     return {"trials": [row], "sharpness": rows}
@@ -187,32 +185,18 @@ def _range(trial: dict[str, Any]) -> dict[str, Any]:
     return {"trials": [row], "suggestions": shown, "sharpness": [_sharpness_row(trial, 0, top.value)]}
 
 
-def steps_to(losses: np.ndarray, threshold: float, steps: int) -> float | None:
-    """Return the steps until the loss after an epoch is at most `threshold`, on the line between two epochs."""
-    below = np.flatnonzero(losses <= threshold)
-    if not below.size:
-        return None
-    last = int(below[0])
-    if last == 0:
-        return float(steps)
-    before, after = float(losses[last - 1]), float(losses[last])
-    return steps * (last + (before - threshold) / (before - after))
+def _diverged(run: training.Run) -> dict[str, Any]:
+    """Return what a row says of a run that diverged, nothing of one that did not."""
+    if run.status == "done":
+        return {}
+    return {"status": "diverged", "reason": "the loss stopped being finite", "diverged_at": run.diverged_at}
 
 
 def _speed(trial: dict[str, Any]) -> dict[str, Any]:
     recipe = Recipe(trial["learning_rate"], None, trial["batch_size"], trial["epochs"], "sgd")
     start = _start(trial, "float32", recipe)
-    run: Any = start.theta
-    for until in (*range(STRETCH, trial["epochs"], STRETCH), trial["epochs"]):
-        run = training.train(start.spec, run, start.batches, recipe, start.key, until=until)
-        losses = run.history[:, training.COLUMNS.index("validation_loss")]
-        if run.status == "diverged" or (losses <= trial["threshold"]).any():
-            break
-    steps = steps_to(losses, trial["threshold"], recipe.steps(len(start.batches.X)))
-    row = _row(trial, start.spec, status=run.status, epochs_done=len(run.history), steps=steps)
-    if run.status == "diverged":
-        row |= {"reason": "the loss stopped being finite", "diverged_at": run.diverged_at, "steps": None}
-    return {"trials": [row]}
+    run, steps = train_until(start.spec, start.theta, start.batches, recipe, start.key, trial["threshold"])
+    return {"trials": [_row(trial, start.spec, epochs_done=len(run.history), steps=steps, **_diverged(run))]}
 
 
 def _closed_form(name: str, epochs: int, losses: np.ndarray) -> np.ndarray:
@@ -248,7 +232,7 @@ def _trace(trial: dict[str, Any]) -> dict[str, Any]:
         }
         for step, (a, b) in enumerate(zip(used.tolist(), expected.tolist(), strict=True))
     ]
-    return {"trials": [_row(trial, start.spec, status=run.status, epochs_done=len(used))], "traces": shown}
+    return {"trials": [_row(trial, start.spec, epochs_done=len(used), **_diverged(run))], "traces": shown}
 
 
 def _trained(trial: dict[str, Any]) -> dict[str, Any]:
@@ -379,7 +363,7 @@ def _edge_questions(looks: pd.DataFrame, config: dict[str, Any]) -> Iterator[Que
     yield Question(
         "D3-never", "claim", "At eta = 0.02 no network gets to the edge.", f"{COHEN}, as often summarised",
         f"{where}, eta = {SLOW_EDGE:g}", reached.to_numpy(dtype=float), 0.0, "exact",
-        note="1 for a seed that is within 2 % of the edge at the end; one such seed is enough to fail",
+        note=f"{reached.sum()} of {len(reached)} networks are within 2 % of the edge at the end; one is enough to fail",
     )  # fmt: skip
     rows = rows_of(looks, kind="edge", learning_rate=SLOW_EDGE).pivot(
         index="repeat", columns="step", values="sharpness"
@@ -402,14 +386,15 @@ def _finder_questions(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -
     where = f"{_network(config)}, {config['data']}, SGD, {config['epochs']} epochs"
     for rule in RULES:
         rates = rows_of(tables["suggestions"], rule=rule).set_index("repeat")["rate"].reindex(scores.index).dropna()
-        near = _nearest(grid, rates.to_numpy(dtype=float)) if len(rates) else []
+        near = _nearest(grid, rates.to_numpy(dtype=float)) if len(rates) else np.empty(0)
         kept = [
             scores.at[repeat, best] - scores.at[repeat, rate] for repeat, rate in zip(rates.index, near, strict=True)
         ]
         yield Question(
             f"D2-range-{rule}", "claim", f"The range test's rule '{rule}' finds a rate as good as the best of a sweep.",
             "Smith 2017, section 3.3; Howard and Gugger 2020", where, np.array(kept), REGRET, "at_most",
-            note=f"test metric at the sweep's best rate, {best:g}, less that at the rate nearest to the suggestion",
+            note=f"test metric at the sweep's best rate, {best:g}, less that at the rate nearest to the suggestion; "
+            f"{len(scores) - len(rates)} of {len(scores)} tests exploded too early to suggest any",
             at_edge=at_edge,
         )  # fmt: skip
     top = rows_of(tables["sharpness"], kind="range").set_index("repeat")["sharpness"]
@@ -497,7 +482,7 @@ def _leads(trials: pd.DataFrame, data: str, schedule: str, column: str) -> tuple
 
     runs = rows_of(trials, kind="schedule", data=data)
     runs = runs.assign(arm=runs["schedule"].str.split(":").str[0], log_loss=np.log(runs["test_loss"].astype(float)))
-    chosen = chosen_rates(runs, ["arm"])
+    chosen = chosen_rates(runs, ["arm"]).astype(runs.dtypes[["arm", "learning_rate"]])  # without rows they have none
     wide = at_chosen_rate(runs, chosen, ["arm"]).pivot(index="repeat", columns="arm", values=column)
     if schedule not in wide or "constant" not in wide:
         return np.empty(0), False
@@ -572,7 +557,7 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
     trials = tables["trials"].assign(schedule=tables["trials"]["schedule"].fillna(""))
     runs = trials[trials["kind"].isin(["sweep", "adamw", "schedule"])]
-    chosen = chosen_rates(runs, ARMS)
+    chosen = chosen_rates(runs, ARMS).astype(runs.dtypes[[*ARMS, "learning_rate"]])  # without rows they have none
     picked = at_chosen_rate(runs, chosen, ARMS).merge(chosen[[*ARMS, "at_edge"]], on=ARMS)
     quadratic = trials[trials["kind"] == "quadratic"].assign(at_edge=False, optimizer="heavy ball")
     rows = []

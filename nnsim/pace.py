@@ -1,0 +1,57 @@
+"""How fast a training is: the steps that it takes to a given validation loss."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnsim.network import NetworkSpec
+from nnsim.recipe import Recipe
+from nnsim.training import COLUMNS, Batches, Run, train
+
+STRETCH = 10  # epochs between two looks at the loss
+
+
+def steps_to(losses: np.ndarray, threshold: float, steps: int) -> float | None:
+    """Return the steps until the loss is at most `threshold`, on the straight line between two epochs.
+
+    Parameters
+    ----------
+    losses : vector
+        Loss after each epoch; before the first one nothing is known of it, so that it counts as a whole one.
+    threshold : float
+    steps : int
+        Steps of an epoch.
+
+    Returns
+    -------
+    float, or None where the threshold is never met
+    """
+    below = np.flatnonzero(losses <= threshold)
+    if not below.size:
+        return None
+    last = int(below[0])
+    if last == 0:
+        return float(steps)
+    before, after = float(losses[last - 1]), float(losses[last])
+    return steps * (last + (before - threshold) / (before - after))
+
+
+def train_until(
+    spec: NetworkSpec, theta: np.ndarray, data: Batches, recipe: Recipe, key: int, threshold: float
+) -> tuple[Run, float | None]:
+    """Train until the validation loss is at most `threshold`, for as many epochs as the recipe has at most.
+
+    Returns
+    -------
+    run : Run
+    steps : float, or None
+        As `steps_to` counts them; None where the run diverged or never got there.
+    """
+    start: np.ndarray | Run = theta
+    for until in (*range(STRETCH, recipe.epochs, STRETCH), recipe.epochs):
+        start = run = train(spec, start, data, recipe, key, until=until)
+        losses = run.history[:, COLUMNS.index("validation_loss")]
+        if run.status == "diverged" or (losses <= threshold).any():
+            break
+    met = None if run.status == "diverged" else steps_to(losses, threshold, recipe.steps(len(data.X)))
+    return run, met
