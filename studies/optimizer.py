@@ -482,6 +482,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
 
     runs, widened = (_runs(tables["trials"], kind) for kind in ("training", "width"))
     history = tables["history"].merge(runs[["trial", "data"]], on="trial")
+    chosen = chosen_rates(runs, DATA_ARM).astype(runs.dtypes[[*DATA_ARM, "learning_rate"]])  # empty ones have no types
     titles = {STANDARD: "standard parametrization", MUP: "muP"}
     return {
         "rates": FigureSpec(
@@ -497,7 +498,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Test metrics as points with intervals, one row an optimizer, one panel a data set.",
         ),
         "curves": FigureSpec(
-            optimizers.curves(at_chosen_rate(history, chosen_rates(runs, DATA_ARM), DATA_ARM)),
+            optimizers.curves(at_chosen_rate(history, chosen, DATA_ARM)),
             "Training loss of each epoch, every optimizer at its chosen learning rate: medians over seeds with 95 % "
             "intervals.",
             "Training loss against epochs, one panel a data set, one line an optimizer.",
