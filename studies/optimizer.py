@@ -243,6 +243,12 @@ PAIRS: tuple[tuple[str, str, str, Any, float, str, str], ...] = (
 )  # fmt: skip
 
 
+def _runs(trials: pd.DataFrame, kind: str) -> pd.DataFrame:
+    from nnsim.report.arms import rows_of
+
+    return rows_of(trials, kind=kind).dropna(subset=["learning_rate"])
+
+
 def _note(config: dict[str, Any]) -> str:
     told = f"difference of test metrics, {config['rates']} rates x {config['seeds']} seeds an arm"
     if config["seeds"] >= SEEDS_TOLD:
@@ -396,14 +402,13 @@ def _start_questions(identities: pd.DataFrame, config: dict[str, Any]) -> Iterat
 
 def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Claim]:
     """Return every claim of the study, judged at one simultaneous confidence."""
-    from nnsim.report.arms import rows_of
     from nnsim.report.judge import judge
 
     trials, identities = tables["trials"], tables["identities"]
     return judge(
         [
-            *_pair_questions(rows_of(trials, kind="training"), config),
-            *_transfer_questions(rows_of(trials, kind="width"), config),
+            *_pair_questions(_runs(trials, "training"), config),
+            *_transfer_questions(_runs(trials, "width"), config),
             *_coordinate_questions(tables["coordinates"], config),
             *_step_questions(identities, config),
             *_start_questions(identities, config),
@@ -443,9 +448,7 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return each arm at its chosen rate, with its budget: medians over seeds with intervals."""
     import pandas as pd
 
-    from nnsim.report.arms import rows_of
-
-    compared, widened = (rows_of(tables["trials"], kind=kind) for kind in ("training", "width"))
+    compared, widened = (_runs(tables["trials"], kind) for kind in ("training", "width"))
     metrics = ("validation_metric", "test_metric", "train_loss")
     rows = [
         *_summary_rows(compared, DATA_ARM, "validation_metric", metrics),
@@ -473,12 +476,13 @@ def _scores(runs: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
-    from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
+    from nnsim.report.arms import at_chosen_rate, chosen_rates
     from nnsim.report.figures import FigureSpec
     from nnsim.report.gallery import optimizers
 
-    runs, widened = (rows_of(tables["trials"], kind=kind) for kind in ("training", "width"))
+    runs, widened = (_runs(tables["trials"], kind) for kind in ("training", "width"))
     history = tables["history"].merge(runs[["trial", "data"]], on="trial")
+    chosen = chosen_rates(runs, DATA_ARM).astype(runs.dtypes[[*DATA_ARM, "learning_rate"]])  # empty ones have no types
     titles = {STANDARD: "standard parametrization", MUP: "muP"}
     return {
         "rates": FigureSpec(
@@ -494,7 +498,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Test metrics as points with intervals, one row an optimizer, one panel a data set.",
         ),
         "curves": FigureSpec(
-            optimizers.curves(at_chosen_rate(history, chosen_rates(runs, DATA_ARM), DATA_ARM)),
+            optimizers.curves(at_chosen_rate(history, chosen, DATA_ARM)),
             "Training loss of each epoch, every optimizer at its chosen learning rate: medians over seeds with 95 % "
             "intervals.",
             "Training loss against epochs, one panel a data set, one line an optimizer.",
@@ -603,7 +607,7 @@ study = Study(
         Axis("mup_rate", float, "learning rates there", _presets(OCTAVES, (2**-12, 2**-11, *OCTAVES),
              (2**-13, 2**-12, 2**-11, *OCTAVES)), minimum=0, exclusive=True),
         Axis("mup_epochs", int, "passes over the training data there", _presets(2, 2, 5), minimum=1, scalar=True),
-        Axis("coordinate_width", int, "widths of the coordinate check, well above muP's base: the law is that of the limit",
+        Axis("coordinate_width", int, "widths of the coordinate check, well above muP's base",
              _presets((128, 256, 512, 1024), (128, 256, 512, 1024), (128, 256, 512, 1024, 2048)), minimum=1),
         Axis("probe_seeds", int, "independent seeds of the coordinate check and of the identities",
              _presets(20, 40, 100), minimum=1, scalar=True),
