@@ -156,7 +156,7 @@ def _learn_by_the_rule(trial: dict[str, Any]) -> dict[str, Any]:
     X, y, normal = SETS[trial["kind"]](trial)
     learnt = threshold_unit.learn(X, y, PASSES if trial["kind"] != "gate" else 1000)
     radius, margin = threshold_unit.radius_and_margin(X, y, normal)
-    correct = int(np.sum(y * threshold_unit.scores(X, learnt.weights) > 0.0))
+    correct = _right(X, y, learnt.weights)
     found: dict[str, Any] = {
         "mistakes": learnt.mistakes,
         "passes": learnt.passes,
@@ -166,6 +166,10 @@ def _learn_by_the_rule(trial: dict[str, Any]) -> dict[str, Any]:
     if margin > 0.0:
         found |= {"margin": margin, "bound": theory.mistake_bound(radius, margin)}
     return found | {"radius": radius}
+
+
+def _right(X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> int:
+    return int(np.sum(y * threshold_unit.scores(X, weights) > 0.0))
 
 
 def _cover(trial: dict[str, Any]) -> list[dict[str, Any]]:
@@ -237,7 +241,8 @@ def _boundary(trial: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any
     X = np.array([(x0, x1, 1.0) for x1 in side for x0 in side])
     if trial["activation"] is None:
         corners, labels = threshold_unit.corners(2), np.array(GATES[trial["gate"]], dtype=np.float64)
-        values, correct = threshold_unit.scores(X, threshold_unit.learn(corners, labels).weights), 4
+        weights = threshold_unit.learn(corners, labels).weights
+        values, correct = threshold_unit.scores(X, weights), _right(corners, labels, weights)
     else:
         for repeat in range(DRAWN_TRIES):
             spec, run, correct = _trained(trial, repeat)
@@ -526,7 +531,8 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
         "boundaries": FigureSpec(
             gallery.boundaries(tables["boundaries"], list(PANELS), GATES, {name: PANELS[name][0] for name in PANELS}),
             "What units and networks make of the square: the threshold unit's two values, and the probability of class "
-            "1 of the others; black lines divide the classes. Trained networks: the first seed with all corners right.",
+            "1 of the others; black lines divide the classes. Trained networks: the first seed with all corners right. "
+            "A sigmoid unit on XOR can do no better than to say one half everywhere.",
             "Six panels of class regions: half-planes for single units, a band for networks on XOR.",
         ),
     }
