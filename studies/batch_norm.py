@@ -342,10 +342,10 @@ def _chosen(runs: pd.DataFrame, frame: pd.DataFrame) -> tuple[pd.DataFrame, dict
     from nnsim.report.arms import at_chosen_rate, chosen_rates
 
     arms = ["normalization", "depth"]
-    chosen = chosen_rates(runs, arms).astype(runs.dtypes[[*arms, "learning_rate"]])
-    return at_chosen_rate(frame, chosen, arms), {
-        (row.normalization, row.depth): row.at_edge for row in chosen.itertuples()
-    }
+    keys = [*arms, "learning_rate"]
+    chosen = chosen_rates(runs, arms).astype(runs.dtypes[keys])  # without rows they have no types
+    edges = {(row.normalization, row.depth): bool(row.at_edge) for row in chosen.itertuples()}
+    return at_chosen_rate(frame.astype(runs.dtypes[keys]), chosen, arms), edges
 
 
 def _accuracy_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
