@@ -316,6 +316,7 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
         [
             *questions.written_questions(trials, config),
             *questions.random_questions(trials, config),
+            *questions.region_questions(trials),
             *questions.sawtooth_questions(trials, config),
             *questions.approximation_questions(trials, tables["fixed"], config),
             *questions.grid_questions(trials, config),

@@ -38,7 +38,13 @@ RIDGE = f"{WAVES} plane waves of frequency {FREQUENCY:g}"
 
 
 def written_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
-    """Ask for what is written down: C1, C2, C4 and C7, exactly."""
+    """Ask for what is written down, exactly: C1, C2, C4 and C7."""
+    yield from _tents_questions(trials, config)
+    yield from _square_questions(trials, config)
+    yield from _folded_and_parity_questions(trials, config)
+
+
+def _tents_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
 
@@ -62,6 +68,12 @@ def written_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[
         PAGE, "written sawtooth networks of width 2, 4, 8, 16", np.array(growth), 0.0, "exact",
         note="log2 of the growth minus the depth; no network of this depth has more than (n + 1)^L (C1-bound)",
     )  # fmt: skip
+
+
+def _square_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
+    from nnsim.report.arms import rows_of
+    from nnsim.report.judge import Question
+
     squares = rows_of(trials, kind="square", status="done")
     yarotsky, written = "Yarotsky 2017, proposition 2", f"written networks, 1 to {config['tents']} tents"
     expected = np.array([approximation.square_error(depth) for depth in squares["depth"]])
@@ -75,6 +87,12 @@ def written_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[
         yarotsky, f"lines laid end to end against {written}", squares["lines"].to_numpy(dtype=float) - needed, 0.0,
         "exact", note="lines needed minus predicted; one hidden layer of n units has at most n + 1",
     )  # fmt: skip
+
+
+def _folded_and_parity_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
+    from nnsim.report.arms import rows_of
+    from nnsim.report.judge import Question
+
     folded = rows_of(trials, kind="folded", status="done")
     bounds = [laws.folded_regions([row.width] * row.depth, row.dimension) for row in folded.itertuples()]
     yield Question(
@@ -93,7 +111,7 @@ def written_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[
 
 
 def random_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
-    """Ask for what is drawn: C3, C4, and the bound of C1 on everything counted."""
+    """Ask for the breakpoints of drawn networks (C3)."""
     from nnsim.report.arms import rows_of
     from nnsim.report.chosen import log_slopes, side_by_side
     from nnsim.report.judge import Question
@@ -131,6 +149,13 @@ def random_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Q
         PAGE, f"{where}, {most} neurons in {deep} minus in {shallow} layers", difference, 0.0, "at_most",
         note=f"{source}: what weights can do is not what they do",
     )  # fmt: skip
+
+
+def region_questions(trials: pd.DataFrame) -> Iterator[Question]:
+    """Ask for the regions of drawn layers (C4), and for the bound of C1 on everything counted."""
+    from nnsim.report.arms import rows_of
+    from nnsim.report.judge import Question
+
     for kind, text, count in (
         ("general", "sum over j <= d of C(n, j)", laws.arrangement_regions),
         ("central", "2 sum over j < d of C(n - 1, j), without biases,", laws.central_regions),

@@ -15,6 +15,7 @@ from nnsim.best_lines import line_error, lines_needed
 from nnsim.enclosure import circle, encloses, positive_stretches
 from nnsim.equal_parameters import equal_width
 from nnsim.errors import UsageError
+from nnsim.kernels.cpu.ridges import sum_of_waves
 from nnsim.linear_pieces import follow
 from nnsim.network import NetworkSpec
 from nnsim.piece_counts import largest_error
@@ -216,6 +217,12 @@ class TestRidges:
         waves = np.column_stack([np.cos(angle), np.sin(angle)])
         rest = data.y[:, 0] - waves @ np.linalg.lstsq(waves, data.y[:, 0])[0]
         assert np.abs(rest).max() < 1e-12
+
+    def test_the_kernel_is_the_formula(self):
+        rng = np.random.default_rng(0)
+        X, W, phases, found = rng.normal(size=(9, 4)), rng.normal(size=(4, 3)), rng.normal(size=3), np.empty(9)
+        sum_of_waves(X, W, phases, found)
+        assert found == pytest.approx(np.cos(X @ W + phases).sum(axis=1), abs=1e-13)
 
     def test_no_target_is_larger_than_all_waves_in_step(self):
         assert np.abs(ridge_data(5, 1000, 9).y).max() <= math.sqrt(2 * WAVES)

@@ -96,6 +96,7 @@ SAMPLES = {
     "powers": lambda kind: (np.zeros(9, kind), kind(0.5), np.zeros(9, kind)),
     "probe_layers": probe,
     "scale_to_unit_variance": lambda kind: architecture(kind)[:3],
+    "sum_of_waves": lambda kind: (square(kind), square(kind), np.zeros(3, kind), np.zeros(3, kind)),
     "train_epochs": training,
     "value_and_slope": lambda kind: (3, np.zeros(9, kind), kind(0)),
 }
