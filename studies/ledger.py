@@ -165,6 +165,12 @@ TRAINING = (
         ("wrong", "On noisy labels they did not act as expected."),
     ),
     _sentence(
+        "The example, with batch normalisation, dropout and AdamW on drawn data, shows how a network is trained.",
+        {"generalization": "G-page-memorise G-page-chance"},
+        ("wrong", "Its labels are random: the network fits them all the same, and is at chance on new rows."),
+        ("right", "The network learnt something that holds on new rows."),
+    ),
+    _sentence(
         "Take AdamW at 1e-3 with a decay of 1e-4.",
         {"optimizer": "page-adamw-default page-adamw-best", "learning-rate": "D2-adamw"},
         (
