@@ -296,18 +296,18 @@ class _Arms:
         )
 
 
-def _width_arms(trials: pd.DataFrame, chosen_by: str = "train_loss") -> _Arms:
-    """Choose each width's rate, usually by the training loss: what is asked is what the best fit makes of new rows."""
+def _width_arms(trials: pd.DataFrame, chosen_by: str = "train_metric") -> _Arms:
+    """Choose each width's rate, usually by the training accuracy: the question is what the best fit makes of new rows.
+
+    Among rates that fit equally well the smallest is chosen.
+    """
     from nnsim.report.arms import rows_of
     from nnsim.report.selection import select_learning_rate
 
     runs, names = rows_of(trials, kind="width"), ["label_noise", "width"]
-    chosen = select_learning_rate(runs, names, chosen_by, larger_is_better=chosen_by != "train_loss")
-    arms = _Arms(runs, chosen, names)
-    if chosen_by == "train_loss":  # where all labels are fitted, no wider grid could fit them better
-        fits = [arms.values("train_metric", *arm).mean() < 1.0 for arm in arms.chosen[names].itertuples(index=False)]
-        arms.chosen["at_edge"] = arms.chosen["at_edge"].astype(bool) & np.array(fits, dtype=bool)
-    return arms
+    chosen = select_learning_rate(runs, names, chosen_by)
+    chosen["at_edge"] = chosen["at_edge"].astype(bool) & (chosen[chosen_by] < 1.0)  # nothing fits better than wholly
+    return _Arms(runs, chosen, names)
 
 
 def _threshold(arms: _Arms, noise: float, widths: tuple[int, ...]) -> int:
@@ -549,10 +549,10 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     return {
         "width": FigureSpec(
             gallery.widths(_width_arms(tables["trials"]).runs),
-            f"One hidden layer on {config['rows']} rows of {config['data']}, each width at the rate that fits its "
-            "training labels best: means over seeds with 95 % intervals. Test labels are clean; the gap is to rows "
-            "with labels as noisy as the training rows'. The test loss peaks where the labels are just fitted, the "
-            "test accuracy has no dip.",
+            f"One hidden layer on {config['rows']} rows of {config['data']}, each width at the smallest rate of "
+            "those that fit its training labels best: means over seeds with 95 % intervals, geometric of the loss. "
+            "Test labels are clean; the gap is to rows with labels as noisy as the training rows'. Beyond the width "
+            "that just fits its labels gap and test loss fall; the test accuracy has no dip there.",
             "Training accuracy, test accuracy, gap and test loss against width, one line a label noise.",
         ),
         "double-descent": FigureSpec(

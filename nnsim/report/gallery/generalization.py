@@ -28,10 +28,14 @@ def widths(runs: pd.DataFrame) -> Figure:
         figure, panels = panel_grid(2, 2, width=PAGE_WIDTH, height=4.4, sharex=True)
         for axes, (column, label) in zip(panels.flat, _PANELS, strict=True):
             for index, noise in enumerate(sorted(set(done["label_noise"]))):
-                x, y, low, high = summarise(rows_of(done, label_noise=noise), "width", column, mean_interval)
+                interval = geometric_mean_interval if column == "test_loss" else mean_interval
+                x, y, low, high = summarise(rows_of(done, label_noise=noise), "width", column, interval)
                 measured(axes, x, y, (low, high), label=f"label noise {noise:g}", index=index, line=True)
             axes.set_xscale("log", base=2)
             axes.set_ylabel(label)
+            if column == "test_loss" and len(done):
+                axes.set_yscale("log")
+                axes.set_yticks((0.5, 1, 2, 5, 10), ("0.5", "1", "2", "5", "10"))
         ticks = sorted(set(done["width"]))
         for axes in panels[1]:
             axes.set_xticks(ticks, [str(width) for width in ticks])
