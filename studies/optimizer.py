@@ -42,10 +42,10 @@ CENTRES = {
 
 NETWORK = {"scheme": "he_normal", "activation": "relu", "depth": 2}
 DEFAULT_RATE = 0.001
-DECAY = {"learning_rate": 0.01, "weight_decay": 0.1, "steps": 100}
-FIRST_STEP = {"learning_rate": 0.01, "epsilon": 1e-3}
+DECAY: dict[str, Any] = {"learning_rate": 0.01, "weight_decay": 0.1, "steps": 100}
+FIRST_STEP: dict[str, Any] = {"learning_rate": 0.01, "epsilon": 1e-3}
 DROPOUT_RATES = (0.2, 0.5)
-COORDINATE = {"learning_rate": 0.001, "steps": 3, "batch_size": 64}
+COORDINATE: dict[str, Any] = {"learning_rate": 0.001, "steps": 3, "batch_size": 64}
 LOOKED_AT = 16  # rows of the coordinate check
 
 
@@ -146,8 +146,8 @@ def _train_wide(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 def _check_coordinates(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     spec, theta, rates = _start(trial, "float64")
     data = training.batches(data_of(trial), np.float64)
-    batch = min(int(COORDINATE["batch_size"]), data.X.shape[0])
-    rows = slice(0, batch * int(COORDINATE["steps"]))
+    batch = min(COORDINATE["batch_size"], data.X.shape[0])
+    rows = slice(0, batch * COORDINATE["steps"])
     part = training.Batches(data.X[rows], data.Y[rows], data.X[:0], data.Y[:0])
     recipe = Recipe(trial["learning_rate"], None, batch, 1, "adam", layer_rates=rates)
     run = training.train(spec, theta, part, recipe, key(trial["root_seed"], "shuffle", trial["repeat"]))
@@ -162,7 +162,7 @@ def _values(trial: dict[str, Any]) -> dict[str, float]:
     draws = key(trial["root_seed"], trial["kind"], trial["repeat"])
     if trial["kind"] == "decay":
         decay = {name: DECAY[name] for name in ("learning_rate", "weight_decay")}
-        recipe = Recipe(optimizer=trial["optimizer"], epochs=int(DECAY["steps"]), **decay)
+        recipe = Recipe(optimizer=trial["optimizer"], epochs=DECAY["steps"], **decay)
         return dict(zip(("smallest", "largest"), training_identities.shrinkage(recipe, draws), strict=True))
     if trial["kind"] == "dropout":
         moments = training_identities.dropout_moments(trial["dropout"], draws)
@@ -256,6 +256,11 @@ def _note(config: dict[str, Any]) -> str:
     return f"{told}; with fewer than {SEEDS_TOLD} pairs no exact test of a difference can reach 0.05"
 
 
+def _tie(lead: np.ndarray) -> str:
+    tied = lead.size > 0 and not lead.any()
+    return "; the arms end alike on every seed: this data set does not tell them apart" if tied else ""
+
+
 def _pair_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
@@ -268,7 +273,7 @@ def _pair_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Ques
             lead, edge = found.lead(found.scores(first), found.scores(second)), found.at_edge(first, second)
             yield Question(
                 f"optimizer-{name}-{data}", "claim", statement, source, f"{first} minus {second}, {data}", lead,
-                prediction, rule, CLOSE if rule == "equivalence" else math.nan, note=note, at_edge=edge,
+                prediction, rule, CLOSE if rule == "equivalence" else math.nan, note=note + _tie(lead), at_edge=edge,
             )  # fmt: skip
         yield Question(
             f"page-adamw-best-{data}", "correction",
@@ -293,7 +298,7 @@ def _transfer_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[
     from nnsim.report.tuning import octaves_moved
 
     widths = config["mup_width"]
-    texts = {
+    texts: dict[str, tuple[Any, ...]] = {
         MUP: ("equivalence", 0.0, OCTAVE, "Under muP Adam's best learning rate does not move with the width."),
         STANDARD: ("at_most", -OCTAVE, math.nan,
                    "In the standard parametrization Adam's best rate falls by octaves as the network widens."),
@@ -349,7 +354,7 @@ def _of(identities: pd.DataFrame, **arm: Any) -> np.ndarray:
 def _step_questions(identities: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.judge import Question
 
-    rate, decay, steps = DECAY["learning_rate"], DECAY["weight_decay"], int(DECAY["steps"])
+    rate, decay, steps = DECAY["learning_rate"], DECAY["weight_decay"], DECAY["steps"]
     expected, where = (1 - rate * decay) ** steps, f"eta {rate:g}, decay {decay:g}, {steps} steps of zero gradient"
     decoupled = "Loshchilov and Hutter 2019, algorithm 2"
     for end in ("smallest", "largest"):
@@ -378,15 +383,16 @@ def _start_questions(identities: pd.DataFrame, config: dict[str, Any]) -> Iterat
 
     for data in config["data"]:
         where, classes = f"he_normal, zero readout, {data}", _of(identities, data=data, quantity="classes")
-        yield Question(
-            f"D8-softmax-{data}", "check", "With a zero readout the softmax loss of C classes is ln C.",
-            "the definition of cross-entropy", where, _of(identities, data=data, quantity="cross_entropy"),
-            math.log(classes[0]) if classes.size else math.nan, margin=ROUNDING,
-        )  # fmt: skip
+        binary = _of(identities, data=data, quantity="bce")
+        if classes.size or not binary.size:  # a regression has no classes
+            yield Question(
+                f"D8-softmax-{data}", "check", "With a zero readout the softmax loss of C classes is ln C.",
+                "the definition of cross-entropy", where, _of(identities, data=data, quantity="cross_entropy"),
+                math.log(classes[0]) if classes.size else math.nan, margin=ROUNDING,
+            )  # fmt: skip
         yield Question(
             f"D8-bce-{data}", "check", "With a zero readout the binary cross-entropy is ln 2.",
-            "the definition of cross-entropy", where, _of(identities, data=data, quantity="bce"), math.log(2),
-            margin=ROUNDING,
+            "the definition of cross-entropy", where, binary, math.log(2), margin=ROUNDING,
         )  # fmt: skip
     for rate in DROPOUT_RATES:
         source, where = "Srivastava et al. 2014, section 10", f"unit of activation 1, p = {rate:g}"
@@ -486,9 +492,10 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     titles = {STANDARD: "standard parametrization", MUP: "muP"}
     return {
         "rates": FigureSpec(
-            optimizers.rates(runs),
+            optimizers.rates(runs.assign(validation_metric=runs["validation_metric"].clip(lower=runs["chance"]))),
             f"Validation metric after {config['epochs']} epochs over each optimizer's own grid, of equal length and "
-            "placed beforehand: medians over seeds with 95 % intervals, diverged runs counted as chance.",
+            "placed beforehand: medians over seeds with 95 % intervals; runs that diverged, or that are worse than "
+            "chance, are drawn at chance.",
             "Validation metric against the learning rate, one panel a data set, one line an optimizer.",
         ),
         "results": FigureSpec(

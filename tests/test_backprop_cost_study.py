@@ -6,6 +6,7 @@ Times are written into the tables by formula: no test waits for a clock.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,13 @@ from study_bench import Bench, Tables
 
 from nnsim.errors import UsageError
 from nnsim.experiment.config import resolve
+from nnsim.experiment.finished import open_run
+from nnsim.experiment.study import Table
+from nnsim.experiment.verify import verify
 from nnsim.product_count import count_products
 from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
+from nnsim.study_runner import run_study
 from nnsim.testing import check_study
 from nnsim.theory.cost import backward_over_forward
 
@@ -182,6 +187,18 @@ class TestMeasurement:
         tables = bench("memory")
         found = judged(tables | {"trials": tables["trials"][:0], "times": pd.DataFrame(tables["times"][:0])})
         assert {claim.verdict for claim in found.values()} == {"untested"}
+
+
+class TestTimesAreNeverCompared:
+    def test_a_run_verifies_although_no_time_comes_twice(self, tmp_path: Path) -> None:
+        run_study(backprop_cost.study, output=tmp_path, figure_formats=[], **TINY)
+        found = verify(open_run(tmp_path), backprop_cost.study, trials=None)
+        assert found.holds
+        assert found.to_nine_digits == ()
+
+    def test_a_table_of_times_cannot_be_canonical(self) -> None:
+        with pytest.raises(ValueError, match="holds times, so it cannot be canonical"):
+            Table("times", backprop_cost.TIMES, timed=True)
 
 
 def test_the_contract() -> None:
