@@ -407,8 +407,8 @@ def _bias_questions(trials: pd.DataFrame, sign: str, bias: float) -> Iterator[Qu
             "Goodfellow, Bengio and Courville 2016, section 6.3", f"bias {bias:g} over bias 0, he_normal",
             octaves if bias > 0 else np.empty(0), 0.0, "above",
             at_edge=bool(rates[0]["at_edge"].any() or rates[1]["at_edge"].any()),
-            note="log2 of the ratio of the rates at which units begin to die, paired by seed; in units of 2 / sharpness, "
-            "which a bias raises, see the figure",
+            note="log2 of the ratio of the rates at which units begin to die, paired by seed; the bias raises the "
+            "sharpness, too: in units of 2 / sharpness the order turns round, see the figure",
         )  # fmt: skip
         return
     yield Question(
