@@ -194,7 +194,7 @@ def cost(trial: dict[str, Any]) -> float:
     """Return the expected seconds on one core, at speeds seen on small networks."""
     data = data_of({**trial, "root_seed": 0})
     parameters = trial["width"] * (trial["depth"] * trial["width"] + data.n_features + data.n_outputs)
-    return 3e-3 + 2.5e-10 * parameters * data.X_train.shape[0] * (trial.get("epochs", 2) + 2) * 3
+    return 3e-3 + 4e-11 * parameters * data.X_train.shape[0] * (trial.get("epochs", 2) + 2) * 3
 
 
 def warm_up() -> None:

@@ -154,7 +154,7 @@ class TestBrokenTraining:
     def test_units_that_cannot_die(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         parse = laboratory.parse_activation
         monkeypatch.setattr(laboratory, "parse_activation", lambda name: parse({"relu": "leaky_relu"}.get(name, name)))
-        found = verdicts(bench, bench("training", learning_rate="8", bias="0"))
+        found = verdicts(bench, bench("training", learning_rate="1", bias="0"))
         assert (found["B4-he"], found["B4-revivals"]) == ("fails", "fails")
 
     def test_normalised_under_the_name_of_plain(self, bench: Bench, whole: Tables) -> None:
