@@ -397,7 +397,7 @@ def _remedy_questions(layers: pd.DataFrame) -> Iterator[Question]:
             f"A8-{remedy}-gradient", "claim", statement, source,
             f"sigmoid, xavier_normal, {remedy}, layers 2 to {REMEDY_DEPTH} of {WIDE}, {REMEDY_ROWS} inputs",
             _lost(rows, 2, REMEDY_DEPTH), prediction, margin=SLOPE_MARGIN,
-            note="ln of the factor per layer, predicted for infinite width and batch: a kept gradient or a lost one",
+            note="ln of the factor per layer, for infinite width and batch: the margin tells kept from lost",
         )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def legend_under(axes: Axes, columns: int = 2) -> None:
 def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
     """Name the series of `axes` below all panels of the figure, in at most `columns` columns that fit its width."""
     handles, labels = axes.get_legend_handles_labels()
-    inches = 0.6 + 0.06 * max(map(len, labels), default=0)  # a line's sample, and letters of seven points
+    inches = 0.45 + 0.052 * max(map(len, labels), default=0)  # a line's sample, and letters of seven points
     columns = min(columns, max(1, int(figure.get_figwidth() / inches)))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
 
