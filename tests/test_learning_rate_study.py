@@ -35,7 +35,7 @@ SMALL = {
     "adamw_epochs": "2,30",
     "schedule_rate": "0.003,0.03,0.3",
     "edge_seeds": 6,
-    "edge_steps": 5000,
+    "edge_steps": 7000,
 }
 TINY = SMALL | {
     "data": "iris",
