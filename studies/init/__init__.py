@@ -102,7 +102,7 @@ study = Study(
         Axis("phase_weight", float, "weight variances times fan-in of the tanh networks trained on the way to chaos",
              _presets((0.3, 0.6), (0.3, 0.5, 0.7, 1.0), (0.3, 0.5, 0.7, 1.0, 1.3)), minimum=0, exclusive=True),
         Axis("phase_depth", int, "hidden layers of these networks",
-             _presets((5, 9, 16), (4, 7, 12, 20, 34), (3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)), minimum=1),
+             _presets((5, 10, 20), (4, 7, 12, 20, 34), (3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)), minimum=1),
         Axis("fluctuation_nets", int, "narrow networks whose spread is compared with the exact law",
              _presets(3000, 6000, 20000), minimum=1, scalar=True),
         Axis("data", str, "data set, or a CSV, NPZ or IDX file", _presets("digits", "digits", "digits"), scalar=True),
