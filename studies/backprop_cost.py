@@ -244,8 +244,8 @@ def _count_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Q
         "page-backward-count", "correction",
         "Its own example network makes over 1.5 times as many multiply-adds backward as forward, not as many.",
         "teaching pages that say: a backward pass costs one forward pass", PAGE_MODEL,
-        _ratio(rows_of(trials, kind="count", architecture=PAGE_MODEL)), MIDWAY, "at_least",
-        note=f"counted at {len(config['batch'])} batch sizes; a count has no spread",
+        (_ratio(rows_of(trials, kind="count", architecture=PAGE_MODEL)) > MIDWAY).astype(float), 1.0, "exact",
+        note=f"1 where it is over {MIDWAY:g}; counted at {len(config['batch'])} batch sizes",
     )  # fmt: skip
 
 
