@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,21 @@ from nnsim.experiment.plan import make_plan
 from nnsim.experiment.results import measured_columns, read_table, write_tables
 from nnsim.experiment.store import ChunkStore, open_folder
 from nnsim.experiment.study import Study
+from nnsim.report import judge
+from nnsim.report.statistics import t_interval
 
 Tables = dict[str, pd.DataFrame]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def student() -> Iterator[None]:
+    """Judge means by Student's interval in the module that imports this.
+
+    It needs fewer seeds than the one that follows skewness, and what is tested is whether a claim sees its physics.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(judge.INTERVALS, "mean", t_interval)
+        yield
 
 
 class Bench:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import activation
-from study_bench import Bench, Tables
+from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim import initializers, laboratory, moments
 from nnsim.experiment.config import resolve

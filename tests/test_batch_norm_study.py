@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from nnsim_studies import batch_norm
-from study_bench import Bench, Tables
+from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim import initializers, laboratory
 from nnsim.errors import UsageError

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from nnsim_studies import dead_neurons
-from study_bench import Bench, Tables
+from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim import initializers, laboratory, training, watching
 from nnsim.errors import UsageError

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from nnsim_studies import generalization
-from study_bench import Bench, Tables
+from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim.errors import UsageError
 from nnsim.experiment.config import resolve

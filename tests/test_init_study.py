@@ -20,7 +20,7 @@ import pytest
 from nnsim_cli.main import main
 from nnsim_studies import init
 from nnsim_studies.init import order_questions, settings
-from study_bench import Bench, Tables
+from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim import deep_linear, initializers, laboratory, training
 from nnsim.errors import StoreError

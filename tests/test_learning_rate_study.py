@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import learning_rate
-from study_bench import Bench, Tables
+from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim import schedules
 from nnsim.experiment.config import resolve

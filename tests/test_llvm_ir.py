@@ -85,19 +85,25 @@ def square(kind):
 
 SAMPLES = {
     "evaluate": lambda kind: (*answering(kind), 2, False),
+    "difference_gradient": lambda kind: (*architecture(kind), 1e-6, True, np.empty(26, kind)),
     "fill_normal": lambda kind: (np.empty(9, kind), np.uint64(1), 1, 0),
     "fill_permutation": lambda kind: (np.empty(9, np.int64), np.uint64(1), 1, 0),
     "fill_uniform": lambda kind: (np.empty(9, kind), np.uint64(1), 1, 0),
     "half_cosines": lambda kind: (np.zeros(9, kind), np.zeros(9, kind)),
+    "kept_bytes": lambda kind: (*architecture(kind)[:2], 5),
     "logits": lambda kind: (*answering(kind)[:4], 2),
     "loss_and_gradient": lambda kind: (*architecture(kind), np.empty(26, kind), np.uint64(1), 0),
     "matrix_product": lambda kind: (square(kind), square(kind), square(kind), False, True),
     "orthonormal_columns": lambda kind: (square(np.float64),),
+    "perceptron_rule": lambda kind: (square(kind), np.ones(3, kind), np.zeros(3, kind), 9),
     "powers": lambda kind: (np.zeros(9, kind), kind(0.5), np.zeros(9, kind)),
     "probe_layers": probe,
+    "repeat_passes": lambda kind: (*architecture(kind), np.empty(26, kind), 2, True),
     "scale_to_unit_variance": lambda kind: architecture(kind)[:3],
+    "scores": lambda kind: (square(kind), np.ones(3, kind), np.empty(3, kind)),
     "sum_of_waves": lambda kind: (square(kind), square(kind), np.zeros(3, kind), np.zeros(3, kind)),
     "train_epochs": training,
+    "unit_facts": lambda kind: (*answering(kind)[:4], True),
     "value_and_slope": lambda kind: (3, np.zeros(9, kind), kind(0)),
 }
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import vanishing_gradient
-from study_bench import Bench, Tables
+from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim import initializers
 from nnsim.experiment.config import resolve
