@@ -28,7 +28,7 @@ from nnsim.recipe import Recipe
 
 KINDS = {"float32": np.float32, "float64": np.float64}
 SCALARS = ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos", "fma"]
-WITHOUT_PRODUCTS = {"fill_uniform", "fill_permutation"}
+WITHOUT_PRODUCTS = {"fill_uniform", "fill_permutation", "kept_bytes"}
 
 
 def is_entry_point(entry, module):
