@@ -60,8 +60,14 @@ class TestFiles:
         ids=["none", "no-study", "empty", "syntax", "raises", "import", "exit", "two-lines", "bad-name"],
     )  # fmt: skip
     def test_a_broken_file_is_one_sentence(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, sentence: str
+        self,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+        content: str | None,
+        sentence: str,
     ) -> None:
+        monkeypatch.delitem(sys.modules, "nnsim_study_mine", raising=False)  # another test's
         path = tmp_path / "mine.py"
         if content is not None:
             path.write_text(content)
