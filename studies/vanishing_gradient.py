@@ -30,8 +30,9 @@ from nnsim.laboratory import (
 )
 from nnsim.network import NetworkSpec
 from nnsim.registry import look_up
+from nnsim.theory.batch_norm import batch_norm_gradient_factor
 from nnsim.theory.relu_laws import relu_log_backward_law
-from nnsim.theory.remedies import batch_norm_factor, layer_norm_factor, residual_trajectory
+from nnsim.theory.remedies import layer_norm_factor, residual_trajectory
 from nnsim.training import Recipe
 
 if TYPE_CHECKING:
@@ -386,7 +387,7 @@ def _remedy_questions(layers: pd.DataFrame) -> Iterator[Question]:
     texts = {
         "skip": (float(residual_trajectory("sigmoid", 1.0, REMEDY_DEPTH)[1][1]) / steps, "Yang and Schoenholz 2017",
             "Skip connections keep a sigmoid network's gradient: 1 + chi a layer instead of chi."),
-        "batch": (math.log(batch_norm_factor("sigmoid")), "Yang et al. 2019",
+        "batch": (math.log(batch_norm_gradient_factor("sigmoid")), "Yang et al. 2019",
             "Batch normalisation keeps a sigmoid network's gradient: E f'^2 / Var f = 1.034 a layer."),
         "layer": (math.log(layer_norm_factor("sigmoid")), "Yang et al. 2019, by the same argument",
             "Layer normalisation does not keep it: E f'^2 / E f^2 = 0.153 a layer, as the preserving gain."),

@@ -15,9 +15,10 @@ from nnsim.errors import UnknownNameError
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.moments import sampled_moments
 from nnsim.theory.attraction import perturbation_factor
+from nnsim.theory.batch_norm import batch_norm_gradient_factor
 from nnsim.theory.closed_moments import closed_moments
 from nnsim.theory.gaussian import activation_moments
-from nnsim.theory.remedies import batch_norm_factor, layer_norm_factor, residual_trajectory
+from nnsim.theory.remedies import layer_norm_factor, residual_trajectory
 from nnsim.theory.selu import gradient_growth, selu_constants, variance_decay
 
 CLOSED = ("identity", "step", "hard_tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "erf", "sin")
@@ -119,7 +120,7 @@ class TestStability:
 
 class TestRemedies:
     def test_batch_normalised_relu_has_its_closed_form(self):
-        assert batch_norm_factor("relu") == pytest.approx(math.pi / (math.pi - 1), abs=1e-12)
+        assert batch_norm_gradient_factor("relu") == pytest.approx(math.pi / (math.pi - 1), abs=1e-12)
 
     def test_layer_normalisation_is_the_preserving_gain(self):
         assert layer_norm_factor("sigmoid") == pytest.approx(0.0448356 / 0.2933790, abs=1e-5)

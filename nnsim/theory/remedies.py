@@ -1,8 +1,7 @@
-"""What normalisation and skip connections make of the gradient of a random net, as the width tends to infinity.
+"""What layer normalisation and skip connections make of the gradient of a random net, as the width tends to infinity.
 
 References
 ----------
-Yang, Pennington, Rao, Sohl-Dickstein & Schoenholz 2019, A mean field theory of batch normalization.
 Yang & Schoenholz 2017, Mean field residual networks: on the edge of chaos.
 """
 
@@ -11,16 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 from nnsim.theory.gaussian import Floats, activation_moments
-
-
-def batch_norm_factor(name: str, parameter: float | None = None) -> float:
-    """Return E f'^2 / Var f, what a batch-normalised layer makes of E delta^2: Yang et al. 2019, for large batches.
-
-    Whatever the weights' variance: the normalisation takes it out again. ReLU: pi / (pi - 1) = 1.466942. It is above 1
-    for every activation but a linear one, so deep nets explode.
-    """
-    moments = activation_moments(name, 1.0, parameter)
-    return moments.slope / (moments.second - moments.mean**2)
 
 
 def layer_norm_factor(name: str, parameter: float | None = None) -> float:
