@@ -272,7 +272,7 @@ def _time_questions(times: pd.DataFrame, config: dict[str, Any]) -> Iterator[Que
 def _difference_questions(trials: pd.DataFrame, times: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
-    from nnsim.report.tuning import log_slopes
+    from nnsim.report.tuning import slopes_by_seed
 
     rows = rows_of(trials, kind="difference", status="done")
     parameters = rows["parameters"].to_numpy(dtype=float)
@@ -300,7 +300,7 @@ def _difference_questions(trials: pd.DataFrame, times: pd.DataFrame, config: dic
     }
     for name, (column, power, statement) in texts.items():
         yield Question(
-            f"D6-slope-{name}", "claim", statement, BAUR, where, log_slopes(timed, "parameters", column), power,
+            f"D6-slope-{name}", "claim", statement, BAUR, where, slopes_by_seed(timed, "parameters", column), power,
             margin=SLOPE, note="log-log slope of processor time against P",
         )  # fmt: skip
 

@@ -321,14 +321,14 @@ LAYERS = {1: "first", 2: "hidden", 3: "readout"}
 def _coordinate_questions(changes: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
-    from nnsim.report.tuning import log_slopes
+    from nnsim.report.tuning import slopes_by_seed
 
     widths, source = config["coordinate_width"], "Yang, Hu et al. 2022, appendix D.1"
     where = f"{COORDINATE['steps']} Adam steps, widths {min(widths)} to {max(widths)}, {config['data'][0]}"
     note = "log-log slope against the width"
 
     def slopes(parametrization: str, layer: int) -> np.ndarray:
-        return log_slopes(rows_of(changes, parametrization=parametrization, layer=layer), "width", "change")
+        return slopes_by_seed(rows_of(changes, parametrization=parametrization, layer=layer), "width", "change")
 
     for layer, name in LAYERS.items():
         yield Question(

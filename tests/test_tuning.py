@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnsim.report.tuning import Comparison, best_octave, log_slopes, octaves_moved
+from nnsim.report.tuning import Comparison, best_octave, octaves_moved, slopes_by_seed
 
 RATES = 2.0 ** np.arange(-6, 1)
 
@@ -67,15 +67,15 @@ class TestLogSlopes:
 
     @pytest.mark.parametrize("power", [-1.0, 0.0, 2.5])
     def test_a_power_law(self, power: float) -> None:
-        assert log_slopes(self.table(power), "x", "y") == pytest.approx([power] * 3)
+        assert slopes_by_seed(self.table(power), "x", "y") == pytest.approx([power] * 3)
 
     def test_a_seed_without_a_positive_value_is_left_out(self) -> None:
         table = self.table(1.0)
         table.loc[0, "y"] = 0.0
-        assert log_slopes(table, "x", "y").size == 2
+        assert slopes_by_seed(table, "x", "y").size == 2
 
     def test_one_point_has_no_slope(self) -> None:
-        assert log_slopes(self.table(1.0).query("x == 2"), "x", "y").size == 0
+        assert slopes_by_seed(self.table(1.0).query("x == 2"), "x", "y").size == 0
 
 
 class TestComparison:

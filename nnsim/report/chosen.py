@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
+from nnsim.report.statistics import log_log_slopes
 
 
 class Chosen:
@@ -45,13 +46,7 @@ def side_by_side(columns: Mapping[int, pd.Series]) -> pd.DataFrame:
 
 
 def log_slopes(wide: pd.DataFrame) -> np.ndarray:
-    """Return the least-squares slope of ln(value) over ln(column name) for each row; empty with fewer than 2 columns.
-
-    A value that is not positive makes its row's slope NaN or infinite.
-    """
+    """Return the slope of ln(value) over ln(column name) for each row; empty with fewer than 2 columns."""
     if wide.shape[1] < 2:
         return np.empty(0)
-    x = np.log(np.array(wide.columns, dtype=float))
-    x = x - x.mean()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((np.log(wide.to_numpy(dtype=float)) * x).sum(axis=1) / (x * x).sum())
+    return log_log_slopes(np.array(wide.columns, dtype=float), wide.to_numpy(dtype=float))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nnsim.report.arms import chosen_rates, rows_of
+from nnsim.report.chosen import log_slopes
 
 
 class Comparison:
@@ -87,13 +88,7 @@ def octaves_moved(runs: pd.DataFrame, first: int, last: int) -> np.ndarray:
     return (best[last] - best[first]).dropna().to_numpy(dtype=float)
 
 
-def log_slopes(rows: pd.DataFrame, x: str, y: str) -> np.ndarray:
+def slopes_by_seed(rows: pd.DataFrame, x: str, y: str) -> np.ndarray:
     """Return the slope of ln y against ln x for each seed (column repeat) that has a positive y at every x."""
     wide = rows.pivot(index="repeat", columns=x, values=y).astype(float)
-    wide = wide[(wide > 0).all(axis=1)]
-    if wide.shape[1] < 2 or wide.empty:
-        return np.empty(0)
-    at = np.log(wide.columns.to_numpy(dtype=float))
-    at -= at.mean()
-    slopes: np.ndarray = np.log(wide.to_numpy()) @ at / float(at @ at)
-    return slopes
+    return log_slopes(wide[(wide > 0).all(axis=1)])
