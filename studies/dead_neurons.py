@@ -18,9 +18,8 @@ from nnsim.born_dead import is_constant
 from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table
 from nnsim.kernels.activations import ACTIVATIONS
-from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of
-from nnsim.network import NetworkSpec
+from nnsim.sharpness import sharpness
 from nnsim.theory.dead_units import born_dead_bound, dead_at_input, dead_at_input_bound
 from nnsim.units import unit_facts
 from nnsim.watching import Look, doublings, start_of, trial_row, watch_training
@@ -36,8 +35,8 @@ LINE = {"data": "target_abs", "target": "", "samples": 60, "fingerprint": ""}  #
 SHIFT = 0.5  # of the weights' mean, in standard deviations
 REMEDIES = ({"activation": "leaky_relu"}, {"scheme": "xavier_normal"}, {"scheme": "asymmetric"}, {"shift": SHIFT})
 INVARIANT_DEPTH, INVARIANT_WIDTH = 10, 16
+PRODUCTS = 100  # with the Hessian, to its largest eigenvalue: of the cost
 RISE = 0.1  # of the share of dead units, which counts as a jump
-ITERATIONS, STEP = 100, 1e-7  # a small step, so that hardly any unit crosses its kink within it
 
 
 # --- trials --------------------------------------------------------------------------------------------------------
@@ -123,37 +122,11 @@ def _measure_invariant(trial: dict[str, Any]) -> dict[str, Any]:
     return {"off_units": int(sum(layer.dead.sum() for layer in facts))}
 
 
-def top_curvature(spec: NetworkSpec, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> float:
-    """Return the largest eigenvalue of the Hessian of the mean loss, by power iteration.
-
-    Hessian times vector is a central difference of gradients. Where the eigenvalue largest in size is negative, a
-    second iteration is shifted by it. Uses library dot products: not canonical.
-    """
-
-    def product_with(v: np.ndarray) -> np.ndarray:
-        ends = np.empty((2, theta.size))
-        for end, sign in zip(ends, (1, -1), strict=True):
-            loss_and_gradient(spec.architecture, theta + sign * STEP * v, X, Y, end, np.uint64(0), 0)
-        return (ends[0] - ends[1]) / (2 * STEP)
-
-    def iterate(shift: float) -> float:
-        v = np.cos(np.arange(theta.size))
-        value = 0.0
-        for _ in range(ITERATIONS):
-            v /= np.linalg.norm(v)
-            image = product_with(v) - shift * v
-            value = float(v @ image)
-            v = image
-        return value + shift
-
-    largest = iterate(0.0)
-    return largest if largest >= 0 else iterate(largest)
-
-
 def _measure_sharpness(trial: dict[str, Any]) -> dict[str, Any]:
     spec = network_of(trial, "float64")
     parts = training.batches(data_of(trial), np.float64)
-    value = top_curvature(spec, start_of(trial, spec), parts.X, parts.Y)
+    theta = start_of(trial, spec)
+    value = sharpness(spec, theta, parts.X, parts.Y, np.cos(np.arange(theta.size)), 1e-6).value
     return {name: trial[name] for name in ("bias", "repeat")} | {"sharpness": float(f"{value:.9g}")}
 
 
@@ -195,7 +168,7 @@ def cost(trial: dict[str, Any]) -> float:
         return 2e-4 + 4e-5 * trial["depth"]
     data = data_of({**trial, "root_seed": 0})
     layers = trial["depth"] * trial["width"] + data.n_features + data.n_outputs
-    passes = {"training": trial.get("epochs", 0), "sharpness": 4 * ITERATIONS}.get(trial["kind"], 1)
+    passes = {"training": trial.get("epochs", 0), "sharpness": 4 * PRODUCTS}.get(trial["kind"], 1)
     return 2e-3 + passes * (2e-5 + 1.2e-10 * trial["width"] * layers * data.X_train.shape[0])
 
 

@@ -15,8 +15,10 @@ from study_bench import Bench, Tables, student  # noqa: F401
 from nnsim import initializers, laboratory, training, watching
 from nnsim.errors import UsageError
 from nnsim.initializers import Filled, Layer
+from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.network import NetworkSpec
 from nnsim.report.claims import Claim
+from nnsim.sharpness import sharpness
 from nnsim.testing import check_study
 from nnsim.units import UnitFacts
 
@@ -197,13 +199,14 @@ def test_the_sharpness_is_the_largest_eigenvalue_of_the_dense_hessian() -> None:
 
     def gradient(at: np.ndarray) -> np.ndarray:
         found = np.empty_like(at)
-        dead_neurons.loss_and_gradient(spec.architecture, at, X, Y, found, np.uint64(0), 0)
+        loss_and_gradient(spec.architecture, at, X, Y, found, np.uint64(0), 0)
         return found
 
     steps = 1e-5 * np.eye(theta.size)
     hessian = np.array([(gradient(theta + step) - gradient(theta - step)) / 2e-5 for step in steps])
     largest = np.linalg.eigvalsh((hessian + hessian.T) / 2)[-1]
-    assert dead_neurons.top_curvature(spec, theta, X, Y) == pytest.approx(largest, rel=1e-4)
+    found = sharpness(spec, theta, X, Y, np.cos(np.arange(theta.size)), 1e-6).value
+    assert found == pytest.approx(largest, rel=1e-4)
 
 
 # --- contract and bad input ----------------------------------------------------------------------------------------
