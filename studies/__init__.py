@@ -1,1 +1,1 @@
-"""The studies that come with nnsim, one file each."""
+"""The studies that come with nnsim, a file or a folder each."""
