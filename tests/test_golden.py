@@ -68,8 +68,9 @@ def digests(axes: dict[str, Any], jobs: int = 1) -> dict[str, str]:
         open_folder(folder, plan.identity)
         store = ChunkStore(folder)
         run_chunks(plan, plan.chunks, store, jobs)
-        paths = [store.find(chunk) for chunk in plan.chunks]
-        written = write_tables(folder, study, store, [path for path in paths if path is not None])
+        paths = [path for path in map(store.find, plan.chunks) if path is not None]
+        assert len(paths) == len(plan.chunks)
+        written = write_tables(folder, study, store, paths)
     return {table: written[table] for table in TABLES}
 
 

@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import threading
 import zipfile
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from nnsim.experiment.chunks import Chunk, Trial
 from nnsim.experiment.files import publish, sha256_of
 from nnsim.experiment.results import read_table
 from nnsim.experiment.rows import SchemaError, encode, header_line
-from nnsim.experiment.store import ChunkStore, open_folder, read_identity
+from nnsim.experiment.store import ChunkStore, chunk_files, open_folder, read_identity
 from nnsim.experiment.study import COLUMN_KINDS, Column, Table
 
 KINDS = Table("kinds", tuple(Column(f"a_{kind}", kind, "", kind) for kind in COLUMN_KINDS))
@@ -161,6 +162,23 @@ class TestChunkStore:
         stranger.rename(good.with_name(f"{stem}-{sha256_of(stranger)}.zip"))
         good.unlink()
         assert ChunkStore(tmp_path).find(chunk()) is None
+
+    def test_a_chunk_added_while_the_folder_is_listed_stays_known(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = ChunkStore(tmp_path)
+        adding = threading.Thread(target=store.add, args=(chunk(), TABLES, 0))
+
+        def listing_that_comes_too_early(folder: Path) -> dict[str, list[Path]]:
+            found = chunk_files(folder)
+            adding.start()
+            adding.join(timeout=1.0)  # ends before the listing is kept, unless adding waits for it
+            return found
+
+        monkeypatch.setattr("nnsim.experiment.store.chunk_files", listing_that_comes_too_early)
+        store.refresh()
+        adding.join()
+        assert store.find(chunk()) is not None
 
     def test_foreign_files_stay(self, tmp_path: Path) -> None:
         store = ChunkStore(tmp_path)

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -67,6 +68,7 @@ class ChunkStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / CHUNKS
+        self._listing = threading.Lock()
         with writing(self.folder):
             make_folder(self.folder)
             remove_stale(self.folder)
@@ -74,7 +76,7 @@ class ChunkStore:
 
     def refresh(self) -> None:
         """Look again which files there are: another process may work in the same folder."""
-        with reading(self.folder):
+        with reading(self.folder), self._listing:  # a file that appears while the folder is read is noted afterwards
             self._files = chunk_files(self.folder)
 
     def find(self, chunk: Chunk) -> Path | None:
@@ -112,7 +114,8 @@ class ChunkStore:
             for older in self._files.get(_stem(chunk), []):
                 if older != path:
                     older.unlink(missing_ok=True)
-        self._files[_stem(chunk)] = [path]
+        with self._listing:
+            self._files[_stem(chunk)] = [path]
         return path
 
     def lines(self, path: Path, table: str) -> bytes:
