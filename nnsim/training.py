@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -169,6 +172,99 @@ def _run(state: State, recipe: Recipe, history: np.ndarray, diverged_at: int) ->
     return Run(theta, statistics, state, history, status, diverged_at, waited and len(history) < recipe.epochs)
 
 
+@dataclass(frozen=True)
+class Job:
+    """What `train` was asked for; ``last`` is the epoch after which to stop for now."""
+
+    spec: NetworkSpec
+    start: np.ndarray | Run
+    data: Batches
+    recipe: Recipe
+    key: int
+    last: int
+    auc: bool
+
+    @property
+    def earlier(self) -> Run | None:
+        """The run that the job goes on from."""
+        return self.start if isinstance(self.start, Run) else None
+
+    @property
+    def theta(self) -> np.ndarray:
+        """The parameters that it begins with."""
+        return self.start.state.theta if isinstance(self.start, Run) else self.start
+
+
+def begin(job: Job) -> tuple[State, np.ndarray]:
+    """Return a state that may be trained in place, and the history so far; raises as `train` does."""
+    _check(job.spec, job.theta, job.data, job.recipe)
+    if job.auc:
+        _check_two_classes(job.spec)
+    if job.earlier is not None:
+        return _going_on(job.earlier, job.spec, job.recipe), job.earlier.history
+    return _new_state(job.spec, job.theta, job.recipe), np.empty((0, kernels.COLUMNS))
+
+
+def finished(job: Job) -> Run | None:
+    """Return the earlier run where nothing is left to train, because it diverged or stopped early."""
+    run = job.earlier
+    return run if run is not None and (run.status == "diverged" or run.stopped_early) else None
+
+
+def finish(job: Job, state: State, history: np.ndarray, stopped: int) -> Run:
+    """Return the run that a job came to; `stopped` is the step of the next epoch at which it diverged, or -1."""
+    steps = job.recipe.steps(job.data.X.shape[0])
+    if stopped >= 0:
+        return _run(state, job.recipe, history, len(history) * steps + stopped)
+    run = _run(state, job.recipe, history, -1)
+    over = run.stopped_early or len(history) == job.recipe.epochs  # one that goes on may recover: stops must not show
+    validated = job.data.X_validation.shape[0] > 0 and len(history) > 0
+    if over and validated and not math.isfinite(history[-1, kernels.VALIDATION_LOSS]):  # a step too far, the last
+        return _run(state, job.recipe, history, len(history) * steps)
+    return run
+
+
+def train_on_cpu(job: Job) -> Run:
+    """Train in kernel calls that are short enough to stop between them."""
+    state, history = begin(job)
+    over = finished(job)
+    if over is not None:
+        return over
+    spec, data, rows = job.spec, job.data, job.data.X.shape[0]
+    net, rule, course, steps = (
+        spec.architecture,
+        job.recipe.rule(spec),
+        job.recipe.course(job.auc),
+        job.recipe.steps(rows),
+    )
+    arrays, rates = kernels.Data(data.X, data.Y, data.X_validation, data.Y_validation), job.recipe.rates(rows)
+    a_call = max(1, int(CALL_OPERATIONS / (3 * spec.n_parameters * rows)))
+    while len(history) < job.last:
+        first = len(history)
+        more = np.empty((min(a_call, job.last - first), kernels.COLUMNS))
+        its_rates = rates[first * steps : (first + len(more)) * steps]
+        epochs, stopped = kernels.train_epochs(
+            net, state, rule, course, arrays, its_rates, np.uint64(job.key), first, more
+        )
+        history = np.concatenate([history, more[:epochs]])
+        if stopped >= 0 or epochs < len(more):
+            return finish(job, state, history, stopped)
+    return finish(job, state, history, -1)
+
+
+_trainer: ContextVar[Callable[[Job], Run]] = ContextVar("trainer", default=train_on_cpu)
+
+
+@contextmanager
+def trained_by(trainer: Callable[[Job], Run]) -> Iterator[None]:
+    """Let `trainer` do what `train` is asked for within the block, in this thread."""
+    token = _trainer.set(trainer)
+    try:
+        yield
+    finally:
+        _trainer.reset(token)
+
+
 def train(
     spec: NetworkSpec,
     start: np.ndarray | Run,
@@ -181,7 +277,8 @@ def train(
 ) -> Run:
     """Train from initial parameters, or go on from an earlier call; neither is changed.
 
-    A run that is stopped after any epoch (`until`) and goes on gives the same bits as one that was not.
+    A run that is stopped after any epoch (`until`) and goes on gives the same bits as one that was not. Where it is
+    trained, on the CPU or elsewhere (see `trained_by`), does not show in it.
 
     Parameters
     ----------
@@ -208,49 +305,8 @@ def train(
         normalisation, early stopping without validation rows, an activation that passes no gradient, an earlier run of
         another network or recipe, an area under the ROC curve of more than two classes.
     """
-    theta = start.state.theta if isinstance(start, Run) else start
-    _check(spec, theta, data, recipe)
-    if auc:
-        _check_two_classes(spec)
-    state = _going_on(start, spec, recipe) if isinstance(start, Run) else _new_state(spec, theta, recipe)
-    history = start.history if isinstance(start, Run) else np.empty((0, kernels.COLUMNS))
-    if isinstance(start, Run) and (start.status == "diverged" or start.stopped_early):
-        return start
-    last = recipe.epochs if until is None else min(until, recipe.epochs)
-    return _train(spec, state, data, recipe, key, history, last, auc)
-
-
-def _train(
-    spec: NetworkSpec,
-    state: State,
-    data: Batches,
-    recipe: Recipe,
-    key: int,
-    history: np.ndarray,
-    last: int,
-    auc: bool,
-) -> Run:
-    """Train up to epoch `last`, in calls that are short enough to stop between them."""
-    net, rule, course = spec.architecture, recipe.rule(spec), recipe.course(auc)
-    rows, steps, rates = data.X.shape[0], recipe.steps(data.X.shape[0]), recipe.rates(data.X.shape[0])
-    arrays = kernels.Data(data.X, data.Y, data.X_validation, data.Y_validation)
-    a_call = max(1, int(CALL_OPERATIONS / (3 * spec.n_parameters * rows)))
-    while len(history) < last:
-        first = len(history)
-        more = np.empty((min(a_call, last - first), kernels.COLUMNS))
-        its_rates = rates[first * steps : (first + len(more)) * steps]
-        epochs, stopped = kernels.train_epochs(net, state, rule, course, arrays, its_rates, np.uint64(key), first, more)
-        history = np.concatenate([history, more[:epochs]])
-        if stopped >= 0:
-            return _run(state, recipe, history, len(history) * steps + stopped)
-        if epochs < len(more):
-            break
-    run = _run(state, recipe, history, -1)
-    over = run.stopped_early or len(history) == recipe.epochs  # one that goes on may recover: stops must not show
-    validated = data.X_validation.shape[0] > 0 and len(history) > 0
-    if over and validated and not math.isfinite(history[-1, kernels.VALIDATION_LOSS]):  # a step too far, the last
-        return _run(state, recipe, history, len(history) * steps)
-    return run
+    job = Job(spec, start, data, recipe, key, recipe.epochs if until is None else min(until, recipe.epochs), auc)
+    return _trainer.get()(job)
 
 
 def evaluate(
