@@ -43,6 +43,12 @@ class ParameterError(UsageError, ValueError):
     """A value that an estimator cannot use; a ValueError, too, as scikit-learn's tools expect."""
 
 
+class DeviceError(NnsimError):
+    """A GPU that failed while it worked."""
+
+    exit_code = 3
+
+
 class DivergenceError(NnsimError):
     """A network that answers with infinities or NaN."""
 

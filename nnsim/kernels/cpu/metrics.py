@@ -6,7 +6,7 @@ import numpy as np
 
 from nnsim.kernels.cpu.sums import sum_of_squares
 from nnsim.kernels.losses import CROSS_ENTROPY
-from nnsim.kernels.options import inner
+from nnsim.kernels.options import inner, kernel
 from nnsim.kernels.scalar_math import fma
 
 
@@ -57,6 +57,12 @@ def spread(Y):
             difference = np.float64(Y[i, j]) - mean
             total = fma(difference, difference, total)
     return total
+
+
+@kernel
+def spread_of(Y):
+    """Return the `spread` of targets, called from Python."""
+    return spread(Y)
 
 
 @inner

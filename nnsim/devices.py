@@ -1,0 +1,110 @@
+"""The GPU that kernels run on: its limits, its memory, and what goes to it and comes back.
+
+In Numba's simulator, which runs kernels as Python threads, arrays stay where they are and a block has few threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from nnsim.errors import DeviceError
+from nnsim.kernels.cuda.options import THREADS, cuda, simulated
+from nnsim.kernels.cuda.simulator import keep_types
+
+STREAMING_BLOCKS = 4
+"""Blocks for each multiprocessor where networks do not fit into shared memory."""
+
+SIMULATED_SHARED_BYTES = 64 * 1024
+
+
+class Device:
+    """The current GPU.
+
+    Attributes
+    ----------
+    name : str
+    shared_bytes : int
+        Shared memory that one block can have.
+    """
+
+    def __init__(self) -> None:
+        if simulated:
+            keep_types()
+            self.name, self.shared_bytes, self._processors = "simulator", SIMULATED_SHARED_BYTES, 1
+            return
+        with self.guarded():
+            device = cuda.get_current_device()
+            self.name = device.name if isinstance(device.name, str) else device.name.decode()
+            self.shared_bytes = int(device.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
+            self._processors = int(device.MULTIPROCESSOR_COUNT)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Turn what the driver says within the block into a DeviceError."""
+        if simulated:
+            yield
+            return
+        from numba.cuda.cudadrv.driver import CudaAPIError
+
+        try:
+            yield
+        except CudaAPIError as error:
+            reason = " ".join(str(error).split())
+            raise DeviceError(
+                f"the GPU failed ({reason}); what was finished before is kept: run the command again"
+            ) from error
+
+    def free_bytes(self) -> int:
+        """Return how much of the device's memory is free."""
+        return 2**30 if simulated else int(cuda.current_context().get_memory_info().free)
+
+    def stream(self) -> Any:
+        """Return a queue for launches and copies, which others do not wait for."""
+        return cuda.stream()
+
+    def put(self, array: np.ndarray, stream: Any = 0) -> Any:
+        """Return a copy of an array on the device."""
+        return array if simulated else cuda.to_device(np.ascontiguousarray(array), stream=stream)
+
+    def get(self, array: Any, stream: Any = 0) -> np.ndarray:
+        """Return a copy of an array of the device; it may be read after `wait`."""
+        return array if simulated else array.copy_to_host(stream=stream)
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
+        """Return a new array on the device."""
+        return np.zeros(shape, dtype) if simulated else cuda.device_array(shape, dtype)
+
+    def wait(self, stream: Any) -> None:
+        """Wait until a stream has nothing left to do."""
+        stream.synchronize()
+
+    def blocks(self, networks: int, resident: bool) -> int:
+        """Return with how many blocks to train so many networks; those in the device's memory take turns."""
+        return networks if resident else min(networks, STREAMING_BLOCKS * self._processors)
+
+    def launch(self, kernel: Any, blocks: int, stream: Any, shared: int, *arguments: Any) -> None:
+        """Launch a kernel with `shared` bytes of shared memory for each block."""
+        if simulated:
+            kernel[blocks, THREADS, stream, shared](*arguments)
+            return
+        compiled = kernel.specialize(*arguments)
+        _allow_shared_memory(compiled, shared)
+        compiled[blocks, THREADS, stream, shared](*arguments)
+
+
+def _allow_shared_memory(kernel: Any, size: int) -> None:
+    """Let a compiled kernel have more shared memory than the 48 KiB that need no asking."""
+    from numba.cuda.cudadrv.driver import binding, driver
+
+    function = next(iter(kernel.overloads.values()))._codelibrary.get_cufunc()
+    attribute = binding.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+    driver.cuKernelSetAttribute(attribute, size, function.handle, function.device.id)
+
+
+def current_device() -> Device:
+    """Return the GPU that kernels run on; raises DeviceError where it fails."""
+    return Device()

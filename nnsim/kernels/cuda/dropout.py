@@ -1,0 +1,24 @@
+"""The dropout masks of one step, as on the CPU: 0 or 1 / (1 - p) for every hidden unit and row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnsim.kernels.cuda.options import THREADS, barrier, device, real, thread
+from nnsim.kernels.dropout import drop_below, kept
+from nnsim.kernels.lanes import BLOCKS, TILE_WORDS
+from nnsim.kernels.philox import DROPOUT, draw
+
+
+@device
+def fill_masks(memory, keep, size, key, step, rate):
+    """Fill `size` numbers from place `keep`, a multiple of 256, from the stream (key, DROPOUT, step)."""
+    threshold, scale = drop_below(rate), real(memory, 1.0 / (1.0 - np.float64(rate)))
+    for block in range(thread(), size // 4, THREADS):
+        at = keep + block // BLOCKS * TILE_WORDS + block % BLOCKS
+        w0, w1, w2, w3 = draw(key, DROPOUT, step, block)
+        memory[at] = kept(w0, threshold, scale)
+        memory[at + BLOCKS] = kept(w1, threshold, scale)
+        memory[at + 2 * BLOCKS] = kept(w2, threshold, scale)
+        memory[at + 3 * BLOCKS] = kept(w3, threshold, scale)
+    barrier()

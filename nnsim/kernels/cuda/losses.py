@@ -1,0 +1,169 @@
+"""Losses over a batch in the order of `nnsim.kernels.cpu.losses`: the mean loss, and delta = dL/dZ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnsim.kernels.cuda.network import pitch
+from nnsim.kernels.cuda.options import THREADS, barrier, device, divided, real, thread
+from nnsim.kernels.cuda.sums import total
+from nnsim.kernels.losses import (
+    BCE,
+    CROSS_ENTROPY,
+    HUBER,
+    MSE,
+    absolute_error,
+    absolute_error_slope,
+    binary_cross_entropy,
+    binary_cross_entropy_slope,
+    huber,
+    huber_slope,
+    squared_error,
+    squared_error_slope,
+)
+from nnsim.kernels.options import scalar
+from nnsim.kernels.scalar_math import exp, fma, log
+
+# Cross-entropy: what belongs to a row is one thread's, what belongs to a row and a class is any thread's. Rows of delta
+# hold the exponentials, rows of Z have the same length.
+
+
+@device
+def _exponentials(memory, z, delta, rows, classes, top, sums):
+    """Write e^(z_ij - m_i) to delta, with the largest logit m_i of row i in `top`, and the sum over j in `sums`."""
+    row = pitch(classes)
+    for i in range(thread(), rows, THREADS):
+        largest = memory[z + i * row]
+        for j in range(1, classes):
+            number = memory[z + i * row + j]
+            largest = number if number > largest else largest
+        memory[top + i] = largest
+    barrier()
+    for place in range(thread(), rows * classes, THREADS):
+        i, j = divided(place, classes)
+        memory[delta + i * row + j] = exp(memory[z + i * row + j] - memory[top + i])
+    barrier()
+    for i in range(thread(), rows, THREADS):
+        added = memory[delta + i * row]
+        for j in range(1, classes):
+            added += memory[delta + i * row + j]
+        memory[sums + i] = added
+    barrier()
+
+
+@device
+def _cross_entropy(memory, z, labels, delta, rows, classes, top, sums, lanes):
+    """Mean cross-entropy; labels are class numbers."""
+    row = pitch(classes)
+    _exponentials(memory, z, delta, rows, classes, top, sums)
+    scale = real(memory, 1.0 / rows)
+    for i in range(thread(), rows, THREADS):
+        label = np.int64(memory[labels + i])
+        level = memory[top + i] - memory[z + i * row + label]
+        memory[top + i] = level + log(memory[sums + i])
+        memory[sums + i] = scale / memory[sums + i]
+    loss = total(memory, top, rows, lanes)
+    for place in range(thread(), rows * classes, THREADS):
+        i, j = divided(place, classes)
+        at, share = delta + i * row + j, memory[sums + i]
+        if j == np.int64(memory[labels + i]):
+            memory[at] = fma(memory[at], share, -scale)
+        else:
+            memory[at] *= share
+    barrier()
+    return loss / rows, np.float64(rows)
+
+
+@device
+def _part(memory, net, label, j, classes):
+    """Return the weight of -ln p_j in the loss of a row with this label."""
+    part = net.loss_weights[j] * (net.loss_parameter / real(memory, classes))
+    if j == label:
+        part = fma(real(memory, 1) - net.loss_parameter, net.loss_weights[j], part)
+    return part
+
+
+@device
+def _weighted_cross_entropy(memory, net, z, labels, delta, rows, classes, top, sums, lanes):
+    """Mean cross-entropy with smoothed labels and class weights, over the sum of the weights of the rows' classes."""
+    row = pitch(classes)
+    _exponentials(memory, z, delta, rows, classes, top, sums)
+    for i in range(thread(), rows, THREADS):
+        label, level = np.int64(memory[labels + i]), memory[top + i] + log(memory[sums + i])
+        loss, shares = real(memory, 0), real(memory, 0)
+        for j in range(classes):
+            part = _part(memory, net, label, j, classes)
+            loss = fma(part, level - memory[z + i * row + j], loss)
+            shares += part
+        memory[top + i], memory[sums + i] = loss, shares / memory[sums + i]
+    loss = total(memory, top, rows, lanes)
+    for i in range(thread(), rows, THREADS):
+        memory[top + i] = net.loss_weights[np.int64(memory[labels + i])]
+    weight = total(memory, top, rows, lanes)
+    scale = real(memory, 1.0 / weight)
+    for place in range(thread(), rows * classes, THREADS):
+        i, j = divided(place, classes)
+        part = _part(memory, net, np.int64(memory[labels + i]), j, classes)
+        at = delta + i * row + j
+        memory[at] = scale * fma(memory[sums + i], memory[at], -part)
+    barrier()
+    return loss / weight, weight
+
+
+def _elementwise(value: Any, slope: Any) -> Any:
+    """Return the loop over all outputs, each with its own parameter, for a loss that sums over them."""
+
+    @device
+    def loss_and_delta(memory, net, z, y, delta, rows, outputs, values, lanes):
+        row, size = pitch(outputs), rows * outputs
+        scale = real(memory, 1.0 / size)
+        for place in range(thread(), size, THREADS):
+            i, j = divided(place, outputs)
+            at = i * row + j
+            parameter = net.loss_weights[j] if net.loss == BCE else net.loss_parameter
+            memory[values + place] = value(memory[z + at], memory[y + place], parameter)
+            memory[delta + at] = scale * slope(memory[z + at], memory[y + place], parameter)
+        return total(memory, values, size, lanes) / size
+
+    return loss_and_delta
+
+
+def _without_parameter(function: Any) -> Any:
+    @scalar
+    def formula(z, y, parameter):
+        return function(z, y)
+
+    return formula
+
+
+_binary_cross_entropy = _elementwise(binary_cross_entropy, binary_cross_entropy_slope)
+_squared_error = _elementwise(_without_parameter(squared_error), _without_parameter(squared_error_slope))
+_absolute_error = _elementwise(_without_parameter(absolute_error), _without_parameter(absolute_error_slope))
+_huber = _elementwise(huber, huber_slope)
+
+
+@device
+def loss_and_delta(memory, net, z, y, delta, rows, scratch, lanes):
+    """Return the mean loss and the weight of the batch in a mean over batches, in float64; write delta = dL/dZ.
+
+    Rows of Z and delta have `pitch(outputs)` numbers, those of the targets one for cross-entropy, else one for each
+    output; scratch has room for the batch's outputs and two numbers for each row, lanes for 128 float64.
+    """
+    outputs = net.widths[net.widths.size - 1]
+    if net.loss == CROSS_ENTROPY:
+        top = scratch
+        sums = top + rows
+        if net.weighted:
+            return _weighted_cross_entropy(memory, net, z, y, delta, rows, outputs, top, sums, lanes)
+        return _cross_entropy(memory, z, y, delta, rows, outputs, top, sums, lanes)
+    if net.loss == BCE:
+        loss = _binary_cross_entropy(memory, net, z, y, delta, rows, outputs, scratch, lanes)
+    elif net.loss == MSE:
+        loss = _squared_error(memory, net, z, y, delta, rows, outputs, scratch, lanes)
+    elif net.loss == HUBER:
+        loss = _huber(memory, net, z, y, delta, rows, outputs, scratch, lanes)
+    else:
+        loss = _absolute_error(memory, net, z, y, delta, rows, outputs, scratch, lanes)
+    return loss, np.float64(rows)

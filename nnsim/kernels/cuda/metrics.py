@@ -1,0 +1,82 @@
+"""How well the logits answer: hits, squared errors, and the area under the ROC curve, counted by all threads."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnsim.kernels.cuda.network import pitch
+from nnsim.kernels.cuda.options import THREADS, barrier, device, divided, thread
+from nnsim.kernels.cuda.sums import add_lanes, sum_of_squares
+from nnsim.kernels.lanes import LANES
+from nnsim.kernels.losses import CROSS_ENTROPY
+
+
+@device
+def _row_hits(memory, loss, z, y, outputs):
+    """Count the outputs of one row that are classified rightly."""
+    if loss == CROSS_ENTROPY:
+        best = 0
+        for j in range(1, outputs):
+            if memory[z + j] > memory[z + best]:
+                best = j
+        return 1.0 if best == np.int64(memory[y]) else 0.0
+    count = 0.0
+    for j in range(outputs):
+        count += 1.0 if (memory[z + j] > 0) == (memory[y + j] > 0.5) else 0.0
+    return count
+
+
+@device
+def hits(memory, loss, z, y, targets, rows, outputs, lanes):
+    """Count the outputs that are classified rightly; whole numbers, so that the order does not matter."""
+    for lane in range(thread(), LANES, THREADS):
+        lanes[lane] = 0.0
+        for i in range(lane, rows, LANES):
+            lanes[lane] += _row_hits(memory, loss, z + i * pitch(outputs), y + i * targets, outputs)
+    return add_lanes(lanes)
+
+
+@device
+def squares(memory, z, y, differences, rows, outputs, lanes):
+    """Sum of squared differences, in float64; `differences` is the place of rows * outputs numbers of scratch."""
+    for place in range(thread(), rows * outputs, THREADS):
+        i, j = divided(place, outputs)
+        memory[differences + place] = memory[z + i * pitch(outputs) + j] - memory[y + place]
+    barrier()
+    return sum_of_squares(memory, differences, rows * outputs, lanes)
+
+
+@device
+def _wins(scores, labels, i):
+    """Return the rows of class 0 over which row i, of class 1, wins; a tie is half a win."""
+    count = 0.0
+    for other in range(scores.size):
+        if labels[other] == 0.0:
+            count += 1.0 if scores[other] < scores[i] else (0.5 if scores[other] == scores[i] else 0.0)
+    return count
+
+
+@device
+def _count_of_ones(scores, labels, lanes):
+    """Return the number of rows of class 1, NaN where a score is not a number."""
+    for lane in range(thread(), LANES, THREADS):
+        lanes[lane] = 0.0
+        for i in range(lane, scores.size, LANES):
+            lanes[lane] += labels[i] if scores[i] == scores[i] else np.nan
+    return add_lanes(lanes)
+
+
+@device
+def area_under_curve(scores, labels, lanes):
+    """Probability that a row of class 1 scores above one of class 0, ties counting one half (see the CPU's).
+
+    Every pair is compared: halves of whole numbers are added, so that the order does not matter.
+    """
+    ones = _count_of_ones(scores, labels, lanes)
+    if not 0.0 < ones < scores.size:
+        return np.nan
+    for lane in range(thread(), LANES, THREADS):
+        lanes[lane] = 0.0
+        for i in range(lane, scores.size, LANES):
+            lanes[lane] += _wins(scores, labels, i) if labels[i] == 1.0 else 0.0
+    return add_lanes(lanes) / (ones * (scores.size - ones))

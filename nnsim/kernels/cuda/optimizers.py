@@ -1,0 +1,142 @@
+"""One step of an optimizer over the flat parameter vector: clip, decay, update; a thread does all for a parameter."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnsim.kernels.cuda.network import FIRST, GRADIENT, SECOND, THETA
+from nnsim.kernels.cuda.options import THREADS, barrier, device, real, thread
+from nnsim.kernels.cuda.sums import sum_of_squares
+from nnsim.kernels.optimizers import (
+    ADAGRAD,
+    ADAM,
+    MOMENTUM,
+    NESTEROV,
+    RMSPROP,
+    SGD,
+    accumulate,
+    add_decay,
+    add_square,
+    average,
+    average_square,
+    clip,
+    descend,
+    look_ahead,
+    scaled,
+    scaled_unbiased,
+    shrink,
+)
+from nnsim.kernels.scalar_math import sqrt
+
+
+@device
+def clip_gradient(memory, gradient, size, clip_norm, clip_value, lanes):
+    """Clip by value or by global norm; return the norm before, NaN if not asked (see the CPU's)."""
+    if clip_value < np.inf:
+        for i in range(thread(), size, THREADS):
+            memory[gradient + i] = clip(memory[gradient + i], clip_value)
+        barrier()
+    if not clip_norm < np.inf:
+        return np.nan
+    length = sqrt(sum_of_squares(memory, gradient, size, lanes))
+    factor = np.float64(clip_norm) / (length + 1e-6)
+    if factor < 1.0:
+        for i in range(thread(), size, THREADS):
+            memory[gradient + i] *= real(memory, factor)
+        barrier()
+    return length
+
+
+@device
+def _decay(memory, theta, gradient, begin, end, decay, learning_rate, decoupled):
+    for i in range(begin + thread(), end, THREADS):
+        if decoupled:
+            memory[theta + i] = shrink(memory[theta + i], learning_rate, decay)
+        else:
+            memory[gradient + i] = add_decay(memory[gradient + i], memory[theta + i], decay)
+
+
+@device
+def _sgd(memory, theta, gradient, begin, end, learning_rate):
+    for i in range(begin + thread(), end, THREADS):
+        memory[theta + i] = descend(memory[theta + i], memory[gradient + i], learning_rate)
+
+
+@device
+def _momentum(memory, theta, gradient, velocity, begin, end, learning_rate, momentum):
+    for i in range(begin + thread(), end, THREADS):
+        v = accumulate(memory[velocity + i], memory[gradient + i], momentum)
+        memory[velocity + i] = v
+        memory[theta + i] = descend(memory[theta + i], v, learning_rate)
+
+
+@device
+def _nesterov(memory, theta, gradient, velocity, begin, end, learning_rate, momentum):
+    for i in range(begin + thread(), end, THREADS):
+        v = accumulate(memory[velocity + i], memory[gradient + i], momentum)
+        memory[velocity + i] = v
+        direction = look_ahead(v, memory[gradient + i], momentum)
+        memory[theta + i] = descend(memory[theta + i], direction, learning_rate)
+
+
+@device
+def _adagrad(memory, theta, gradient, squares, begin, end, learning_rate, epsilon):
+    for i in range(begin + thread(), end, THREADS):
+        s = add_square(memory[squares + i], memory[gradient + i])
+        memory[squares + i] = s
+        memory[theta + i] = descend(memory[theta + i], scaled(memory[gradient + i], s, epsilon), learning_rate)
+
+
+@device
+def _rmsprop(memory, theta, gradient, squares, begin, end, learning_rate, beta2, epsilon):
+    for i in range(begin + thread(), end, THREADS):
+        s = average_square(memory[squares + i], memory[gradient + i], beta2)
+        memory[squares + i] = s
+        memory[theta + i] = descend(memory[theta + i], scaled(memory[gradient + i], s, epsilon), learning_rate)
+
+
+@device
+def _adam(memory, theta, gradient, first, second, begin, end, rate, beta1, beta2, root_correction, epsilon):
+    for i in range(begin + thread(), end, THREADS):
+        m = average(memory[first + i], memory[gradient + i], beta1)
+        s = average_square(memory[second + i], memory[gradient + i], beta2)
+        memory[first + i], memory[second + i] = m, s
+        memory[theta + i] = descend(memory[theta + i], scaled_unbiased(m, s, root_correction, epsilon), rate)
+
+
+@device
+def update(memory, places, powers, rule, learning_rate):
+    """Take one step; the gradient is clipped already.
+
+    `powers` is a shared vector that begins with b1^t and b2^t.
+    """
+    if thread() == 0:
+        powers[0] *= np.float64(rule.momentum)
+        powers[1] *= np.float64(rule.beta2)
+    barrier()
+    at = places.network
+    theta, gradient, first, second = at[THETA], at[GRADIENT], at[FIRST], at[SECOND]
+    for segment in range(rule.starts.size - 1):
+        begin, end = rule.starts[segment], rule.starts[segment + 1]
+        rate = learning_rate * np.float64(rule.rates[segment])
+        eta = real(memory, rate)
+        if rule.decaying:
+            _decay(memory, theta, gradient, begin, end, rule.decays[segment], eta, rule.decoupled)
+        if rule.optimizer == SGD:
+            _sgd(memory, theta, gradient, begin, end, eta)
+        elif rule.optimizer == MOMENTUM:
+            _momentum(memory, theta, gradient, first, begin, end, eta, rule.momentum)
+        elif rule.optimizer == NESTEROV:
+            _nesterov(memory, theta, gradient, first, begin, end, eta, rule.momentum)
+        elif rule.optimizer == ADAGRAD:
+            _adagrad(memory, theta, gradient, second, begin, end, eta, rule.epsilon)
+        elif rule.optimizer == RMSPROP:
+            _rmsprop(memory, theta, gradient, second, begin, end, eta, rule.beta2, rule.epsilon)
+        elif rule.optimizer == ADAM:
+            its_rate = real(memory, rate / (1.0 - powers[0]))
+            correction = real(memory, 1.0 / sqrt(1.0 - powers[1]))
+            _adam(
+                memory, theta, gradient, first, second, begin, end, its_rate, rule.momentum, rule.beta2, correction,
+                rule.epsilon,
+            )  # fmt: skip
+    barrier()

@@ -1,0 +1,85 @@
+"""The one place that knows numba-cuda, and the only decorators of GPU code, each option with its reason.
+
+- ``lto=False``: code linked at link time is compiled by another compiler, which contracts products into sums.
+- ``fma=False`` for NVVM, for which numba-cuda has no option: ``mul.rn`` and ``add.rn`` instead of ``mul`` and ``add``,
+  which ptxas would contract. What is to be one rounding is spelled `nnsim.kernels.scalar_math.fma`.
+- ``fastmath`` is never used, see `nnsim.kernels.options`.
+
+Every thread of a block calls every function here. A function that writes what other threads read ends with `barrier`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba import cuda
+
+from nnsim.kernels.lanes import LANES
+
+simulated: bool = numba.config.ENABLE_CUDASIM
+"""Whether kernels run as Python threads, which shows their logic and no speed."""
+
+THREADS = 4 if simulated else LANES
+"""Threads of a block: one for each lane of a sum. A constant, for a loop with another step begins with a division."""
+
+
+def _without_contraction(compile_ir: Callable) -> Callable:
+    """Return NVVM's compiler, which contracts nothing in the modules of nnsim."""
+
+    def compiled(modules: Any, **options: Any) -> Any:
+        texts = [modules] if isinstance(modules, str) else modules
+        if any("nnsim" in text for text in texts):
+            options["fma"] = False
+        return compile_ir(modules, **options)
+
+    return compiled
+
+
+if not simulated:
+    nvvm = importlib.import_module("numba.cuda.cudadrv.nvvm")
+    nvvm.compile_ir = _without_contraction(nvvm.compile_ir)
+
+
+def device(function: Callable) -> Any:
+    """Compile a function that kernels call, with all the threads of a block."""
+    return cuda.jit(device=True)(function)
+
+
+def kernel(function: Callable) -> Any:
+    """Compile an entry point: launched from Python with a number of blocks and of threads in each."""
+    return cuda.jit(**({} if simulated else {"lto": False}))(function)
+
+
+@device
+def thread():
+    """Return the number of this thread in its block."""
+    return cuda.threadIdx.x
+
+
+@device
+def barrier():
+    """Wait until every thread of the block is here; what they wrote can be read then."""
+    cuda.syncthreads()
+
+
+@device
+def real(memory, value):
+    """Return a number in the precision of an array."""
+    return memory.dtype.type(value)
+
+
+@device
+def divided(number, divisor):
+    """Return quotient and rest of two whole numbers under 2^32; with 64 bits it takes a hundred instructions."""
+    quotient = np.int64(np.uint32(number) // np.uint32(divisor))
+    return quotient, number - quotient * divisor
+
+
+@device
+def read(memory, place):
+    """Return ``memory[place]``, without the check for places counted from the end that signed numbers have."""
+    return memory[np.uint64(place)]

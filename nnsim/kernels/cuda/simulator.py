@@ -1,0 +1,57 @@
+"""Exact types in Numba's simulator, where a compiled formula answers in Python's numbers and float32 is lost.
+
+Kernels run as Python there and call the formulas of `nnsim.kernels` one number at a time; `keep_types` puts functions
+around them whose results have the types that compiled code would see.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+from numba.np.numpy_support import as_dtype
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    if isinstance(kind, numba.types.BaseTuple):
+        return tuple(map(_typed, kind, value))
+    return as_dtype(kind).type(value)
+
+
+class _Formula:
+    """A compiled scalar function whose results are NumPy scalars of its own return type."""
+
+    def __init__(self, dispatcher: Any) -> None:
+        self._dispatcher = dispatcher
+        self._kinds: dict[tuple, Any] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        signature = tuple(map(numba.typeof, arguments))
+        if signature not in self._kinds:
+            self._dispatcher.compile(signature)
+            self._kinds[signature] = self._dispatcher.overloads[signature].signature.return_type
+        with np.errstate(all="ignore"):
+            return _typed(self._kinds[signature], self._dispatcher(*arguments))
+
+
+def _wrap_closure(function: Any) -> None:
+    for cell in getattr(function, "__closure__", None) or ():
+        if isinstance(cell.cell_contents, Dispatcher):
+            cell.cell_contents = _Formula(cell.cell_contents)
+
+
+@cache
+def keep_types() -> None:
+    """Let every kernel of this package call formulas that keep their types."""
+    package = importlib.import_module(__package__)
+    for entry in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{__package__}.{entry.name}")
+        for name, value in list(vars(module).items()):
+            if isinstance(value, Dispatcher):
+                setattr(module, name, _Formula(value))
+            _wrap_closure(getattr(value, "fn", None))

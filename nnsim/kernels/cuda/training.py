@@ -1,0 +1,338 @@
+"""Whole epochs of mini-batch training of a population: a block trains one network after the other.
+
+A network's parameters, its optimizer's moments and its batch stay in the block's memory; the data and what a run begins
+with and comes to lie in the device's.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+
+from nnsim.kernels.cpu.training import (
+    BEST_EPOCH,
+    BEST_VALUE,
+    CLIPPED,
+    GRADIENT_NORM,
+    LEARNING_RATE,
+    TRAIN_LOSS,
+    VALIDATION_AUC,
+    VALIDATION_LOSS,
+    VALIDATION_METRIC,
+    WAITED,
+)
+from nnsim.kernels.cuda.draws import permute
+from nnsim.kernels.cuda.dropout import fill_masks
+from nnsim.kernels.cuda.losses import loss_and_delta
+from nnsim.kernels.cuda.metrics import area_under_curve, hits, squares
+from nnsim.kernels.cuda.network import (
+    DELTA,
+    END,
+    FIRST,
+    GRADIENT,
+    INPUTS,
+    MASKS,
+    MASKS_SIZE,
+    MOMENTS,
+    MOMENTS_ROW,
+    ORDER,
+    PARAMETERS,
+    RUNNING,
+    SCRATCH,
+    SECOND,
+    STATISTICS,
+    TARGETS,
+    THETA,
+    WORK,
+    Z,
+    pitch,
+)
+from nnsim.kernels.cuda.normalization import update_running
+from nnsim.kernels.cuda.optimizers import clip_gradient, update
+from nnsim.kernels.cuda.options import THREADS, barrier, cuda, device, divided, kernel, thread
+from nnsim.kernels.cuda.passes import backward, forward
+from nnsim.kernels.lanes import LANES
+from nnsim.kernels.losses import BCE, CROSS_ENTROPY
+from nnsim.kernels.normalization import BATCH
+from nnsim.kernels.philox import SHUFFLE
+from nnsim.kernels.scalar_math import fma
+from nnsim.kernels.schedules import BAD_EPOCHS, BEST, COOLDOWN, FACTOR, reduce_on_plateau
+
+# A block's own float64 numbers: b1^t and b2^t, the state of the plateau rule, that of early stopping.
+POWERS, PLATEAU, STOPPING, BOOK = 0, 2, 6, 16
+IN_ORDER = -1  # the place of a shuffle that changes nothing
+EPOCHS, STOPPED = range(2)  # what a network's training came to
+STATIC_BYTES = 8 * (LANES + BOOK)
+"""Shared memory of a block beside its network's."""
+
+
+class Population(NamedTuple):
+    """What networks of one shape begin with and come to: arrays on the device, a row for each network.
+
+    ``theta`` ... ``best_statistics`` are as in `nnsim.kernels.cpu.training.State`, the moments' parts by themselves.
+    ``keys`` (uint64) and ``rates`` (float64, the learning rate of every step of the call) go in, ``history`` and
+    ``ended`` (int64: epochs done, and the step at which the loss stopped being finite, or -1) come out; ``ranking``
+    (networks, 2, validation rows, or 0 without the area under the curve) is scratch.
+    """
+
+    theta: Any
+    first: Any
+    second: Any
+    powers: Any
+    statistics: Any
+    plateau: Any
+    stopping: Any
+    best_theta: Any
+    best_statistics: Any
+    keys: Any
+    rates: Any
+    history: Any
+    ended: Any
+    ranking: Any
+
+
+@device
+def _load(source, memory, place):
+    for i in range(thread(), source.size, THREADS):
+        memory[place + i] = source[i]
+
+
+@device
+def _save(memory, place, target):
+    for i in range(thread(), target.size, THREADS):
+        target[i] = memory[place + i]
+
+
+@device
+def _load_network(memory, places, population, network, book):
+    _load(population.theta[network], memory, places.network[THETA])
+    _load(population.first[network], memory, places.network[FIRST])
+    _load(population.second[network], memory, places.network[SECOND])
+    _load(population.statistics[network], memory, places.network[STATISTICS])
+    _load(population.powers[network], book, POWERS)
+    _load(population.plateau[network], book, PLATEAU)
+    _load(population.stopping[network], book, STOPPING)
+    barrier()
+
+
+@device
+def _save_network(memory, places, population, network, book):
+    _save(memory, places.network[THETA], population.theta[network])
+    _save(memory, places.network[FIRST], population.first[network])
+    _save(memory, places.network[SECOND], population.second[network])
+    _save(memory, places.network[STATISTICS], population.statistics[network])
+    _save(book, POWERS, population.powers[network])
+    _save(book, PLATEAU, population.plateau[network])
+    _save(book, STOPPING, population.stopping[network])
+    barrier()
+
+
+@device
+def _gather(memory, places, X, Y, order, start, rows):
+    """Copy a batch: the rows that the shuffle at place `order` names, or those from `start` on."""
+    inputs, targets = X.shape[1], Y.shape[1]
+    x, y = places.network[INPUTS], places.network[TARGETS]
+    for place in range(thread(), rows * inputs, THREADS):
+        i, j = divided(place, inputs)
+        row = start + i if order == IN_ORDER else np.int64(memory[order + start + i])
+        memory[x + i * pitch(inputs) + j] = X[row, j]
+    for place in range(thread(), rows * targets, THREADS):
+        i, j = divided(place, targets)
+        row = start + i if order == IN_ORDER else np.int64(memory[order + start + i])
+        memory[y + place] = Y[row, j]
+    barrier()
+
+
+@device
+def _loss(memory, net, places, rows, lanes):
+    """Loss and weight of the batch that `forward` has just seen; leaves dL/dZ in the last layer's delta."""
+    last, at = places.layer[net.widths.size - 2], places.network
+    return loss_and_delta(memory, net, last[Z], at[TARGETS], last[DELTA], rows, at[SCRATCH], lanes)
+
+
+@device
+def _rank(memory, net, places, rows, ranking, start):
+    """Keep what ranks the rows of a batch: the logit of class 1, less that of class 0 where there are two."""
+    outputs = net.widths[net.widths.size - 1]
+    z = places.layer[net.widths.size - 2][Z]
+    for i in range(thread(), rows, THREADS):
+        at = z + i * pitch(outputs)
+        score = np.float64(memory[at])
+        if outputs > 1:
+            score = np.float64(memory[at + 1]) - score
+        ranking[0, start + i] = score
+        ranking[1, start + i] = np.float64(memory[places.network[TARGETS] + i])
+    barrier()
+
+
+@device
+def _update_statistics(memory, net, places, rows):
+    if net.normalization == BATCH:
+        for layer in range(net.widths.size - 2):
+            at, row, width = places.layer[layer], places.network[MOMENTS_ROW], net.widths[layer + 1]
+            update_running(memory, at[RUNNING], at[MOMENTS], row, rows, width, net.momentum)
+
+
+@device
+def _learn(memory, net, places, rule, rows, learning_rate, book, lanes):
+    """Take one step from the loss's delta; return the norm of the gradient before clipping."""
+    backward(memory, net, places, rows)
+    _update_statistics(memory, net, places, rows)
+    gradient, size = places.network[GRADIENT], places.network[PARAMETERS]
+    norm = clip_gradient(memory, gradient, size, rule.clip_norm, rule.clip_value, lanes)
+    update(memory, places, book, rule, learning_rate)
+    return norm
+
+
+@device
+def _answer(memory, net, places, rows, targets, ranking, start, lanes):
+    """Return how many outputs of a batch are right, or the sum of their squared errors in a regression."""
+    outputs, z, at = net.widths[net.widths.size - 1], places.layer[net.widths.size - 2][Z], places.network
+    if ranking.shape[1] > 0:
+        _rank(memory, net, places, rows, ranking, start)
+    if net.loss == CROSS_ENTROPY or net.loss == BCE:
+        return hits(memory, net.loss, z, at[TARGETS], targets, rows, outputs, lanes)
+    return squares(memory, z, at[TARGETS], at[SCRATCH], rows, outputs, lanes)
+
+
+@device
+def _metric(net, answered, rows, deviation):
+    """Return accuracy or R^2 from the answers to so many rows."""
+    if net.loss == CROSS_ENTROPY:
+        return answered / np.float64(rows)
+    if net.loss == BCE:
+        return answered / np.float64(rows * net.widths[net.widths.size - 1])
+    return 1.0 - answered / deviation
+
+
+@device
+def _epoch(memory, net, rule, course, data, places, rates, factor, key, first, deviation, ranking, book, lanes):
+    """Take one step for every batch of the shuffled rows, then look at every batch of the validation rows.
+
+    One loop does both: what it calls would else be compiled twice. Returns the mean loss of the steps, the mean norm of
+    the gradient, the share of the steps that clipped it; mean loss, metric and area under the curve of the validation
+    rows, NaN where there are none; and the step at which the loss stopped being finite, or -1.
+    """
+    batch, looked_at, at = course.batch, data.X_validation.shape[0], places.network
+    looks, _ = divided(looked_at + batch - 1, batch)
+    total, weight, length, clipped = 0.0, 0.0, 0.0, 0.0
+    loss, loss_weight, answered = 0.0, 0.0, 0.0
+    for step in range(rates.size + looks):
+        training, start = step < rates.size, (step if step < rates.size else step - rates.size) * batch
+        if training:
+            rows = min(batch, data.X.shape[0] - start)
+            _gather(memory, places, data.X, data.Y, at[ORDER], start, rows)
+            fill_masks(memory, at[MASKS], at[MASKS_SIZE], key, first + step, net.dropout)
+        else:
+            rows = min(batch, looked_at - start)
+            _gather(memory, places, data.X_validation, data.Y_validation, IN_ORDER, start, rows)
+        forward(memory, net, places, rows, training)
+        mean, part = _loss(memory, net, places, rows, lanes)
+        if not training:
+            loss, loss_weight = fma(part, mean, loss), loss_weight + part
+            answered += _answer(memory, net, places, rows, data.Y.shape[1], ranking, start, lanes)
+        elif abs(mean) < np.inf:
+            total, weight = fma(mean, part, total), weight + part
+            norm = _learn(memory, net, places, rule, rows, rates[step] * factor, book, lanes)
+            length += norm
+            clipped += 1.0 if norm > rule.clip_norm else 0.0
+        else:
+            return mean, length, 0.0, np.nan, np.nan, np.nan, step
+    steps = np.float64(rates.size)
+    if looks == 0:
+        return total / weight, length / steps, clipped / steps, np.nan, np.nan, np.nan, -1
+    metric = _metric(net, answered, looked_at, deviation)
+    area = area_under_curve(ranking[0], ranking[1], lanes) if ranking.shape[1] > 0 else np.nan
+    return total / weight, length / steps, clipped / steps, loss / loss_weight, metric, area, -1
+
+
+@device
+def _reduce(book, metric, rule):
+    if thread() == 0:
+        best, bad_epochs, cooldown, factor = reduce_on_plateau(
+            book[PLATEAU + BEST], book[PLATEAU + BAD_EPOCHS], book[PLATEAU + COOLDOWN], book[PLATEAU + FACTOR],
+            metric, rule,
+        )  # fmt: skip
+        book[PLATEAU + BEST], book[PLATEAU + BAD_EPOCHS] = best, bad_epochs
+        book[PLATEAU + COOLDOWN], book[PLATEAU + FACTOR] = cooldown, factor
+    barrier()
+
+
+@device
+def _wait(memory, places, population, network, book, value, epoch, min_delta):
+    """Early stopping: keep the best parameters and count the epochs since; value is to be small."""
+    better = value < book[STOPPING + BEST_VALUE] - min_delta
+    barrier()
+    if better:
+        _save(memory, places.network[THETA], population.best_theta[network])
+        _save(memory, places.network[STATISTICS], population.best_statistics[network])
+    if thread() == 0:
+        if better:
+            book[STOPPING + BEST_VALUE], book[STOPPING + BEST_EPOCH] = value, np.float64(epoch)
+            book[STOPPING + WAITED] = 0.0
+        else:
+            book[STOPPING + WAITED] += 1.0
+    barrier()
+
+
+@device
+def _train(memory, net, rule, course, data, places, population, network, first, deviation, book, lanes):
+    """Train one network for up to as many epochs as its history has rows; return them, and the step it diverged at."""
+    history, all_rates, key = population.history[network], population.rates[network], population.keys[network]
+    epochs, ranking = history.shape[0], population.ranking[network]
+    n, at = data.X.shape[0], places.network
+    steps, _ = divided(all_rates.size, epochs)
+    for epoch in range(epochs):
+        permute(memory, at[ORDER], n, at[WORK], at[END] - at[WORK], key, SHUFFLE, first + epoch)
+        rates, factor = all_rates[epoch * steps : (epoch + 1) * steps], book[PLATEAU + FACTOR]
+        train_loss, length, clipped, loss, metric, area, stopped = _epoch(
+            memory, net, rule, course, data, places, rates, factor, key, (first + epoch) * steps, deviation, ranking,
+            book, lanes,
+        )  # fmt: skip
+        if stopped >= 0:
+            return epoch, stopped
+        if thread() == 0:
+            row = history[epoch]
+            row[TRAIN_LOSS], row[GRADIENT_NORM], row[CLIPPED] = train_loss, length, clipped
+            row[VALIDATION_LOSS], row[VALIDATION_METRIC], row[VALIDATION_AUC] = loss, metric, area
+            row[LEARNING_RATE] = rates[steps - 1] * factor
+        value = metric if course.watch_metric else loss
+        _reduce(book, value, course.plateau)
+        if course.patience > 0:
+            watched = -value if course.watch_metric else value
+            _wait(memory, places, population, network, book, watched, first + epoch, course.min_delta)
+            if book[STOPPING + WAITED] >= course.patience:
+                return epoch + 1, -1
+    return epochs, -1
+
+
+@cache
+def train_epochs(dtype: str, resident: bool) -> Any:
+    """Return the kernel for networks of one precision, in shared memory (`resident`) or in the device's.
+
+    ``train_epochs(net, rule, course, data, places, population, first, deviation, scratch)`` trains every network of a
+    population for up to as many epochs as its history has rows, from epoch number `first` on; `deviation` is the
+    spread of the validation targets, `scratch` a matrix with a row of `END` numbers for each block, or of none
+    where the memory is shared. Blocks are as many as may be, of any number of threads.
+    """
+    number = {"float32": types.float32, "float64": types.float64}[dtype]
+
+    @kernel
+    def train_epochs(net, rule, course, data, places, population, first, deviation, scratch):
+        lanes = cuda.shared.array(LANES, types.float64)
+        book = cuda.shared.array(BOOK, types.float64)  # the simulator tells arrays apart by their lines
+        memory = cuda.shared.array(0, number) if resident else scratch[cuda.blockIdx.x]
+        for network in range(cuda.blockIdx.x, population.theta.shape[0], cuda.gridDim.x):
+            _load_network(memory, places, population, network, book)
+            epochs, stopped = _train(
+                memory, net, rule, course, data, places, population, network, first, deviation, book, lanes
+            )
+            barrier()
+            if thread() == 0:
+                population.ended[network, EPOCHS], population.ended[network, STOPPED] = epochs, stopped
+            _save_network(memory, places, population, network, book)
+
+    return train_epochs

@@ -1,0 +1,149 @@
+"""Training on the CUDA backend beside the CPU: run as a script, it prints which of the cases have equal bits.
+
+Without a GPU set NUMBA_ENABLE_CUDASIM=1 before: kernels then run as Python threads. With "--break" one formula is
+wrong, and a case that notices prints false.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nnsim.initializers import initialize
+from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.optimizers import OPTIMIZERS
+from nnsim.network import NetworkSpec
+from nnsim.populations import train_population
+from nnsim.recipe import Recipe
+from nnsim.training import Batches, Job, Run, train_on_cpu
+
+ROWS, LOOKS, INPUTS, OUTPUTS = 11, 5, 3, 3
+SHORT = Recipe(learning_rate=0.1, batch_size=4, epochs=1)
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    **{f"activation {name}": ({"activation": name}, {}) for name in ACTIVATIONS if name != "step"},
+    **{f"optimizer {name}": ({}, {"optimizer": name, "weight_decay": 0.01}) for name in OPTIMIZERS},
+    "float64": ({"dtype": "float64", "activation": "tanh"}, {"optimizer": "adam"}),
+    "linear": ({"widths": (INPUTS, OUTPUTS)}, {}),
+    "narrow": ({"widths": (INPUTS, 1, 2, OUTPUTS)}, {}),
+    "wide": ({"widths": (INPUTS, 33, 9, OUTPUTS)}, {}),
+    "deep": ({"widths": (INPUTS, 4, 4, 4, 4, OUTPUTS)}, {}),
+    "batch norm": ({"normalization": "batch"}, {"drop_last": True}),
+    "batch norm after": ({"normalization": "batch", "norm_after": True}, {}),
+    "batch norm float64": ({"normalization": "batch", "dtype": "float64"}, {"epochs": 2}),
+    "layer norm": ({"normalization": "layer"}, {}),
+    "layer norm after": ({"normalization": "layer", "norm_after": True}, {}),
+    "dropout": ({"dropout": 0.3}, {}),
+    "dropout and batch norm after": ({"dropout": 0.3, "normalization": "batch", "norm_after": True}, {}),
+    "residual": ({"residual": True, "widths": (INPUTS, 4, 4, 4, OUTPUTS)}, {}),
+    "residual, dropout, layer norm": (
+        {"residual": True, "dropout": 0.2, "normalization": "layer", "widths": (INPUTS, 4, 4, OUTPUTS)},
+        {},
+    ),
+    "label smoothing": ({"label_smoothing": 0.1}, {}),
+    "class weights": ({"loss_weights": (0.5, 1.0, 2.0)}, {}),
+    "bce": ({"loss": "bce"}, {}),
+    "bce weights": ({"loss": "bce", "loss_weights": (0.5, 1.0, 2.0)}, {}),
+    "mse": ({"loss": "mse"}, {}),
+    "mae": ({"loss": "mae"}, {}),
+    "huber": ({"loss": "huber", "huber_delta": 0.5}, {}),
+    "clip norm": ({}, {"clip_norm": 0.05}),
+    "clip value": ({}, {"clip_value": 0.01}),
+    "decoupled decay of weights": ({}, {"optimizer": "adamw", "weight_decay": 0.1, "decayed": "weights"}),
+    "layer rates": ({}, {"layer_rates": (1.0, 0.5, 2.0)}),
+    "schedule": ({}, {"schedule": "cosine", "epochs": 2}),
+    "plateau": ({}, {"schedule": "plateau:factor=0.5,patience=0", "epochs": 4, "learning_rate": 2.0}),
+    "early stopping": ({}, {"patience": 1, "epochs": 6, "learning_rate": 2.0}),
+    "early stopping by the metric": ({"normalization": "batch"}, {"patience": 1, "epochs": 4, "watch": "metric"}),
+    "drop last": ({}, {"drop_last": True}),
+    "diverges": ({"activation": "identity", "loss": "mse"}, {"learning_rate": 1e30, "epochs": 3}),
+    "whole batch": ({}, {"batch_size": ROWS, "epochs": 2}),
+}
+
+
+def spec_of(settings: dict[str, Any]) -> NetworkSpec:
+    return NetworkSpec(**{"widths": (INPUTS, 6, 5, OUTPUTS), "activation": "relu", **settings})
+
+
+def data_of(spec: NetworkSpec) -> Batches:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(ROWS + LOOKS, spec.widths[0]))
+    if spec.loss == "cross_entropy":
+        Y = rng.integers(0, spec.widths[-1], (len(X), 1))
+    else:
+        Y = rng.integers(0, 2, (len(X), spec.widths[-1])) if spec.loss == "bce" else rng.normal(size=(len(X), OUTPUTS))
+    X, Y = X.astype(spec.numpy_dtype), Y.astype(spec.numpy_dtype)
+    return Batches(X[:ROWS], Y[:ROWS], X[ROWS:], Y[ROWS:])
+
+
+def job_of(name: str, network: int = 0) -> Job:
+    settings, course = CASES[name]
+    spec = spec_of(settings)
+    data, recipe = data_of(spec), replace(SHORT, **course)
+    theta = initialize(spec, "he_normal", 10 + network, data.X).astype(spec.numpy_dtype)
+    return Job(spec, theta, data, recipe, 20 + network, recipe.epochs, False)
+
+
+def bits(run: Run) -> list[bytes]:
+    """Return all that a run came to."""
+    state = run.state
+    arrays = [run.theta, run.statistics, run.history, state.theta, state.statistics, *state.moments, state.plateau]
+    ends = (run.status, run.diverged_at, run.stopped_early)
+    return [*(array.tobytes() for array in arrays), state.stopping.tobytes(), repr(ends).encode()]
+
+
+def equal_runs(jobs: list[Job]) -> bool:
+    return all(bits(train_on_cpu(job)) == bits(run) for job, run in zip(jobs, train_population(jobs), strict=True))
+
+
+def populations_agree() -> bool:
+    """Networks of two shapes and many rates, in one population."""
+    first = [job_of("clip norm", network) for network in range(2)]
+    faster = [replace(job, data=first[0].data, recipe=replace(job.recipe, learning_rate=0.3)) for job in first]
+    return equal_runs([first[0], job_of("mse"), *faster])
+
+
+def stretches_agree() -> bool:
+    """A run that goes on from an earlier one."""
+    whole = job_of("schedule")
+    begun = train_population([replace(whole, last=1)])[0]
+    return bits(train_population([replace(whole, start=begun)])[0]) == bits(train_on_cpu(whole))
+
+
+def areas_agree() -> bool:
+    """The area under the ROC curve, with ties, for one output and for two."""
+    agree = True
+    for loss, outputs in (("bce", 1), ("cross_entropy", 2)):
+        spec = NetworkSpec((INPUTS, 2, outputs), loss=loss)
+        data = data_of(spec_of({"widths": spec.widths, "loss": "cross_entropy" if outputs == 2 else "mse"}))
+        Y, looks = (data.Y > 0)[:, :1].astype(np.float32), np.float32([[0], [1], [0], [1], [1]])
+        theta = np.round(initialize(spec, "he_normal", 5, data.X)).astype(np.float32)
+        job = Job(spec, theta, replace(data, Y=Y, Y_validation=looks), SHORT, 3, 1, auc=True)
+        agree &= equal_runs([job])
+    return agree
+
+
+def no_rows_to_look_at() -> bool:
+    job = job_of("clip norm")
+    empty = replace(job.data, X_validation=job.data.X[:0], Y_validation=job.data.Y[:0])
+    return equal_runs([replace(job, data=empty)])
+
+
+OTHERS = {f.__name__: f for f in (populations_agree, stretches_agree, areas_agree, no_rows_to_look_at)}
+
+
+def main(broken: bool) -> None:
+    if broken:
+        from nnsim.kernels.cuda import optimizers
+
+        optimizers.descend = lambda theta, gradient, rate: theta - rate * gradient  # two roundings
+    found = {name: equal_runs([job_of(name)]) for name in CASES if not broken or name == "optimizer momentum"}
+    print(json.dumps(found if broken else found | {name: f() for name, f in OTHERS.items()}))
+
+
+if __name__ == "__main__":
+    main("--break" in sys.argv)
