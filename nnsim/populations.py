@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +17,12 @@ from nnsim.errors import UsageError
 from nnsim.kernels.cpu.metrics import spread_of
 from nnsim.kernels.cpu.network import Architecture
 from nnsim.kernels.cpu.optimizers import Rule
+from nnsim.kernels.cpu.probes import COLUMNS as PROBE_COLUMNS
 from nnsim.kernels.cpu.training import COLUMNS, Course, Data, State
 from nnsim.kernels.cuda.network import END, Places, places
+from nnsim.kernels.cuda.probes import probe_layers
 from nnsim.kernels.cuda.training import STATIC_BYTES, Population, train_epochs
+from nnsim.probes import Look
 from nnsim.training import Job, Run, begin, finish, finished
 
 LAUNCH_OPERATIONS = 2e12
@@ -102,9 +106,8 @@ class _Plan:
     course: Course
     data: Data
     layout: Places
-    memory: int
     deviation: float
-    resident: bool
+    room: _Room
     networks: int
     operations: float
 
@@ -114,45 +117,30 @@ class _Plan:
 
 
 def _plan(device: Device, job: Job) -> _Plan:
-    spec, recipe, rows, size = job.spec, job.recipe, job.data.X.shape[0], job.spec.numpy_dtype().itemsize
+    spec, recipe, rows = job.spec, job.recipe, job.data.X.shape[0]
     if rows > LARGEST_ROWS:
         raise UsageError(f"a GPU trains on at most {LARGEST_ROWS} rows, got {rows}: use the CPU")
     data = Data(job.data.X, job.data.Y, job.data.X_validation, job.data.Y_validation)
-    moments = (recipe.entry.first, recipe.entry.second)
+    entry, steps = recipe.entry, recipe.steps(rows)
+    moments = (entry.first, entry.second)
     layout = places(spec.architecture, spec.n_parameters, moments, data.Y.shape[1], rows, recipe.batch_size)
-    memory = int(layout.network[END])
-    resident = memory * size + STATIC_BYTES <= device.shared_bytes
-    net, rule = spec.architecture, recipe.rule(spec)
+    room = _Room(device, int(layout.network[END]), spec.dtype)
+    own = (2 + sum(moments)) * job.theta.nbytes + 8 * recipe.epochs * (steps + COLUMNS)
+    own += 16 * data.X_validation.shape[0] if job.auc else 0
+    rule = recipe.rule(spec)
     return _Plan(
-        net=net._replace(widths=device.put(net.widths), loss_weights=device.put(net.loss_weights)),
+        net=_on(device, spec.architecture),
         rule=rule._replace(
             starts=device.put(rule.starts), rates=device.put(rule.rates), decays=device.put(rule.decays)
         ),
         course=recipe.course(job.auc),
         data=Data(*map(device.put, data)),
         layout=Places(*map(device.put, layout)),
-        memory=memory,
         deviation=float(spread_of(data.Y_validation)),
-        resident=resident,
-        networks=_networks(device, job, data, memory * size, resident),
+        room=room,
+        networks=room.networks(own, sum(array.nbytes for array in data)),
         operations=3.0 * spec.n_parameters * rows,
     )
-
-
-def _networks(device: Device, job: Job, data: Data, memory: int, resident: bool) -> int:
-    """Return how many networks a launch may hold; raises UsageError where it is not one."""
-    spec, recipe, steps = job.spec, job.recipe, job.recipe.steps(job.data.X.shape[0])
-    vectors = 2 + recipe.entry.first + recipe.entry.second  # parameters, the best ones, and moments
-    kept = vectors * spec.n_parameters * spec.numpy_dtype().itemsize + 8 * recipe.epochs * (steps + COLUMNS)
-    ranking = 16 * data.X_validation.shape[0] if job.auc else 0
-    needed = kept + ranking + (0 if resident else memory)
-    free, data_bytes = int(SHARE * device.free_bytes()), sum(array.nbytes for array in data)
-    if needed + data_bytes > free:
-        raise UsageError(
-            f"the network needs {_mebibytes(needed)} and its data {_mebibytes(data_bytes)} of the GPU's memory, "
-            f"of which {_mebibytes(free)} may be used: choose a smaller network or batch, or the CPU"
-        )
-    return (free - data_bytes) // needed
 
 
 def _mebibytes(count: int) -> str:
@@ -165,13 +153,12 @@ class _Launch:
     def __init__(self, device: Device, plan: _Plan, part: list[_Member], first: int, epochs: int) -> None:
         self._device, self._part, self._stream = device, part, device.stream()
         self._population = Population(*(device.put(array, self._stream) for array in _gathered(part, first, epochs)))
-        dtype, memory = part[0].job.spec.dtype, plan.memory
-        blocks = device.blocks(len(part), plan.resident)
-        shared = memory * part[0].state.theta.itemsize if plan.resident else 0
-        scratch = device.empty((0 if plan.resident else blocks, memory), dtype)
+        room, kernel = plan.room, train_epochs(part[0].job.spec.dtype, plan.room.resident)
+        blocks = device.blocks(len(part), room.resident)
         device.launch(
-            train_epochs(dtype, plan.resident), blocks, self._stream, shared,
-            plan.net, plan.rule, plan.course, plan.data, plan.layout, self._population, first, plan.deviation, scratch,
+            kernel, blocks, self._stream, room.shared_bytes,
+            plan.net, plan.rule, plan.course, plan.data, plan.layout, self._population, first, plan.deviation,
+            room.scratch(blocks),
         )  # fmt: skip
 
     def collect(self) -> None:
@@ -215,3 +202,80 @@ def _scatter(found: Population, i: int, state: State) -> None:
         getattr(state, name)[:] = getattr(found, name)[i]
     for name in ("first", "second", "powers"):
         getattr(state.moments, name)[:] = getattr(found, name)[i]
+
+
+def probe_population(looks: Sequence[Look]) -> list[np.ndarray]:
+    """Look at many networks on the current GPU; each answer equals `nnsim.probes.look_on_cpu`'s to the bit.
+
+    Raises
+    ------
+    UsageError
+        A network is too large for the device.
+    DeviceError
+        The device failed.
+    """
+    device, answers = current_device(), dict[int, np.ndarray]()
+    groups: dict[tuple, list[int]] = {}
+    for number, look in enumerate(looks):
+        groups.setdefault((look.spec, look.X.shape, look.Y.shape, look.signal.shape), []).append(number)
+    for numbers in groups.values():
+        with device.guarded():
+            answers |= zip(numbers, _looks(device, [looks[number] for number in numbers]), strict=True)
+    return [answers[number] for number in range(len(looks))]
+
+
+def _looks(device: Device, looks: list[Look]) -> list[np.ndarray]:
+    """Look at networks of one kind, as many at a time as the device's memory holds."""
+    spec, rows = looks[0].spec, looks[0].X.shape[0]
+    layout = places(spec.architecture, spec.n_parameters, (False, False), looks[0].Y.shape[1], 0, rows)
+    room = _Room(device, int(layout.network[END]), spec.dtype)
+    own = sum(array.nbytes for array in (looks[0].theta, looks[0].X, looks[0].Y, looks[0].signal))
+    at_once = room.networks(own, 0)
+    found: list[np.ndarray] = []
+    for begin_at in range(0, len(looks), at_once):
+        part = looks[begin_at : begin_at + at_once]
+        blocks = device.blocks(len(part), room.resident)
+        out = device.put(np.zeros((len(part), len(spec.fans), PROBE_COLUMNS)))
+        arrays = (np.stack([getattr(look, name) for look in part]) for name in ("theta", "X", "Y", "signal"))
+        device.launch(
+            probe_layers(spec.dtype, room.resident), blocks, 0, room.shared_bytes,
+            _on(device, spec.architecture), Places(*map(device.put, layout)), *map(device.put, arrays),
+            spec.numpy_dtype(part[0].threshold), room.scratch(blocks), out,
+        )  # fmt: skip
+        found += list(device.get(out))
+    return found
+
+
+class _Room:
+    """The memory of a block: shared where a network fits, else a part of the device's."""
+
+    def __init__(self, device: Device, numbers: int, dtype: str) -> None:
+        self._device, self._numbers, self._dtype = device, numbers, dtype
+        self._bytes = numbers * np.dtype(dtype).itemsize
+        self.resident = self._bytes + STATIC_BYTES <= device.shared_bytes
+        self.shared_bytes = self._bytes if self.resident else 0
+
+    def scratch(self, blocks: int) -> Any:
+        """Return memory on the device for so many blocks, with no rows where it is shared."""
+        return self._device.empty((0 if self.resident else blocks, self._numbers), self._dtype)
+
+    def networks(self, own: int, common: int) -> int:
+        """Return how many networks fit beside `common` bytes, each with so many bytes of its `own`.
+
+        Raises
+        ------
+        UsageError
+            Not one.
+        """
+        needed, free = own + (0 if self.resident else self._bytes), int(SHARE * self._device.free_bytes())
+        if needed + common > free:
+            raise UsageError(
+                f"the network needs {_mebibytes(needed)} and its data {_mebibytes(common)} of the GPU's memory, "
+                f"of which {_mebibytes(free)} may be used: choose a smaller network or batch, or the CPU"
+            )
+        return (free - common) // max(needed, 1)
+
+
+def _on(device: Device, net: Architecture) -> Architecture:
+    """Return what the kernels know of a network, its vectors on the device."""
+    return net._replace(widths=device.put(net.widths), loss_weights=device.put(net.loss_weights))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -37,6 +41,41 @@ def largest_slope(activation: str, parameter: float | None) -> float:
     return float(np.max(np.abs(slope)))
 
 
+@dataclass(frozen=True)
+class Look:
+    """What `probe` was asked for, in the network's precision; a signal without rows stands for the loss's gradient."""
+
+    spec: NetworkSpec
+    theta: np.ndarray
+    X: np.ndarray
+    Y: np.ndarray
+    signal: np.ndarray
+
+    @property
+    def threshold(self) -> float:
+        """|f'| below which a unit counts as saturated."""
+        return SATURATION * largest_slope(self.spec.activation, self.spec.parameter)
+
+
+def look_on_cpu(look: Look) -> np.ndarray:
+    """Return the facts of every layer as an array (layers, `COLUMNS`)."""
+    threshold = look.spec.numpy_dtype(look.threshold)
+    return kernels.probe_layers(look.spec.architecture, look.theta, look.X, look.Y, look.signal, threshold)
+
+
+_prober: ContextVar[Callable[[Look], np.ndarray]] = ContextVar("prober", default=look_on_cpu)
+
+
+@contextmanager
+def probed_by(prober: Callable[[Look], np.ndarray]) -> Iterator[None]:
+    """Let `prober` do what `probe` is asked for within the block, in this thread."""
+    token = _prober.set(prober)
+    try:
+        yield
+    finally:
+        _prober.reset(token)
+
+
 def probe(
     spec: NetworkSpec, theta: np.ndarray, X: np.ndarray, Y: np.ndarray, signal: np.ndarray | None = None
 ) -> list[dict[str, float]]:
@@ -59,11 +98,10 @@ def probe(
         share of units whose slope is zero on every row (dead on this batch); sums of squares of W, dL/dW and dL/db.
     """
     dtype = spec.numpy_dtype
-    threshold = SATURATION * largest_slope(spec.activation, spec.parameter)
     sent = np.empty((0, 0), dtype) if signal is None else np.ascontiguousarray(signal, dtype)
     X, Y = np.ascontiguousarray(X, dtype), np.ascontiguousarray(Y, dtype)
     spec.check(theta, X, Y if signal is None else None)
     if signal is not None:
         check_shape("signal", sent, (X.shape[0], spec.widths[-1]))
-    facts = kernels.probe_layers(spec.architecture, theta, X, Y, sent, dtype(threshold))
+    facts = _prober.get()(Look(spec, theta, X, Y, sent))
     return [dict(zip(COLUMNS, map(float, row), strict=True)) for row in facts]

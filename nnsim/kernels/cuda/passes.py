@@ -56,10 +56,10 @@ def _keep(memory, source, target, keep, rows, width):
 
 
 @device
-def affine_layer(memory, net, places, layer, rows):
+def affine_layer(memory, tiles, net, places, layer, rows):
     """Z_l = H_{l-1} W_l + b_l."""
     fan_in, fan_out, at = net.widths[layer], net.widths[layer + 1], places.layer[layer]
-    affine(memory, at[INPUT], pitch(fan_in), at[WEIGHT], at[BIAS], at[Z], pitch(fan_out), rows, fan_in, fan_out)
+    affine(memory, tiles, at[INPUT], pitch(fan_in), at[WEIGHT], at[BIAS], at[Z], pitch(fan_out), rows, fan_in, fan_out)
 
 
 @device
@@ -104,10 +104,10 @@ def finish_layer(memory, net, places, layer, rows, training):
 
 
 @device
-def forward(memory, net, places, rows, training):
+def forward(memory, tiles, net, places, rows, training):
     """Fill Z, A and H for the rows of X, see the CPU's."""
     for layer in range(net.widths.size - 1):
-        affine_layer(memory, net, places, layer, rows)
+        affine_layer(memory, tiles, net, places, layer, rows)
         finish_layer(memory, net, places, layer, rows, training)
 
 
@@ -138,20 +138,22 @@ def _delta_from_error(memory, net, places, layer, rows):
 
 
 @device
-def _backward_layer(memory, net, places, layer, rows):
+def _backward_layer(memory, tiles, net, places, layer, rows):
     """Gradients of layer `layer` from its delta, and the delta of the layer before it."""
     fan_in, fan_out, at = net.widths[layer], net.widths[layer + 1], places.layer[layer]
     row, before = pitch(fan_out), pitch(fan_in)
-    weight_gradient(memory, at[INPUT], before, at[DELTA], row, at[WEIGHT_GRADIENT], rows, fan_in, fan_out)
+    weight_gradient(memory, tiles, at[INPUT], before, at[DELTA], row, at[WEIGHT_GRADIENT], rows, fan_in, fan_out)
     bias_gradient(memory, at[DELTA], row, at[BIAS_GRADIENT], rows, fan_out)
     if layer > 0:
         skipped = at[ERROR] if has_skip(net, layer) else NOTHING
-        error_before(memory, at[DELTA], row, at[WEIGHT], at[ERROR_BEFORE], before, skipped, rows, fan_in, fan_out)
+        error_before(
+            memory, tiles, at[DELTA], row, at[WEIGHT], at[ERROR_BEFORE], before, skipped, rows, fan_in, fan_out
+        )
         _delta_from_error(memory, net, places, layer - 1, rows)
 
 
 @device
-def backward(memory, net, places, rows):
+def backward(memory, tiles, net, places, rows):
     """Fill delta and the flat gradient from the last layer's delta and what a training pass left."""
     for layer in range(net.widths.size - 2, -1, -1):
-        _backward_layer(memory, net, places, layer, rows)
+        _backward_layer(memory, tiles, net, places, layer, rows)

@@ -26,6 +26,7 @@ from nnsim.kernels.cpu.training import (
 )
 from nnsim.kernels.cuda.draws import permute
 from nnsim.kernels.cuda.dropout import fill_masks
+from nnsim.kernels.cuda.gemm import TILES
 from nnsim.kernels.cuda.losses import loss_and_delta
 from nnsim.kernels.cuda.metrics import area_under_curve, hits, squares
 from nnsim.kernels.cuda.network import (
@@ -177,9 +178,9 @@ def _update_statistics(memory, net, places, rows):
 
 
 @device
-def _learn(memory, net, places, rule, rows, learning_rate, book, lanes):
+def _learn(memory, tiles, net, places, rule, rows, learning_rate, book, lanes):
     """Take one step from the loss's delta; return the norm of the gradient before clipping."""
-    backward(memory, net, places, rows)
+    backward(memory, tiles, net, places, rows)
     _update_statistics(memory, net, places, rows)
     gradient, size = places.network[GRADIENT], places.network[PARAMETERS]
     norm = clip_gradient(memory, gradient, size, rule.clip_norm, rule.clip_value, lanes)
@@ -209,7 +210,7 @@ def _metric(net, answered, rows, deviation):
 
 
 @device
-def _epoch(memory, net, rule, course, data, places, rates, factor, key, first, deviation, ranking, book, lanes):
+def _epoch(memory, tiles, net, rule, course, data, places, rates, factor, key, first, deviation, ranking, book, lanes):
     """Take one step for every batch of the shuffled rows, then look at every batch of the validation rows.
 
     One loop does both: what it calls would else be compiled twice. Returns the mean loss of the steps, the mean norm of
@@ -229,14 +230,14 @@ def _epoch(memory, net, rule, course, data, places, rates, factor, key, first, d
         else:
             rows = min(batch, looked_at - start)
             _gather(memory, places, data.X_validation, data.Y_validation, IN_ORDER, start, rows)
-        forward(memory, net, places, rows, training)
+        forward(memory, tiles, net, places, rows, training)
         mean, part = _loss(memory, net, places, rows, lanes)
         if not training:
             loss, loss_weight = fma(part, mean, loss), loss_weight + part
             answered += _answer(memory, net, places, rows, data.Y.shape[1], ranking, start, lanes)
         elif abs(mean) < np.inf:
             total, weight = fma(mean, part, total), weight + part
-            norm = _learn(memory, net, places, rule, rows, rates[step] * factor, book, lanes)
+            norm = _learn(memory, tiles, net, places, rule, rows, rates[step] * factor, book, lanes)
             length += norm
             clipped += 1.0 if norm > rule.clip_norm else 0.0
         else:
@@ -279,7 +280,7 @@ def _wait(memory, places, population, network, book, value, epoch, min_delta):
 
 
 @device
-def _train(memory, net, rule, course, data, places, population, network, first, deviation, book, lanes):
+def _train(memory, tiles, net, rule, course, data, places, population, network, first, deviation, book, lanes):
     """Train one network for up to as many epochs as its history has rows; return them, and the step it diverged at."""
     history, all_rates, key = population.history[network], population.rates[network], population.keys[network]
     epochs, ranking = history.shape[0], population.ranking[network]
@@ -289,8 +290,8 @@ def _train(memory, net, rule, course, data, places, population, network, first, 
         permute(memory, at[ORDER], n, at[WORK], at[END] - at[WORK], key, SHUFFLE, first + epoch)
         rates, factor = all_rates[epoch * steps : (epoch + 1) * steps], book[PLATEAU + FACTOR]
         train_loss, length, clipped, loss, metric, area, stopped = _epoch(
-            memory, net, rule, course, data, places, rates, factor, key, (first + epoch) * steps, deviation, ranking,
-            book, lanes,
+            memory, tiles, net, rule, course, data, places, rates, factor, key, (first + epoch) * steps, deviation,
+            ranking, book, lanes,
         )  # fmt: skip
         if stopped >= 0:
             return epoch, stopped
@@ -324,11 +325,12 @@ def train_epochs(dtype: str, resident: bool) -> Any:
     def train_epochs(net, rule, course, data, places, population, first, deviation, scratch):
         lanes = cuda.shared.array(LANES, types.float64)
         book = cuda.shared.array(BOOK, types.float64)  # the simulator tells arrays apart by their lines
+        tiles = None if resident else cuda.shared.array(TILES, number)
         memory = cuda.shared.array(0, number) if resident else scratch[cuda.blockIdx.x]
         for network in range(cuda.blockIdx.x, population.theta.shape[0], cuda.gridDim.x):
             _load_network(memory, places, population, network, book)
             epochs, stopped = _train(
-                memory, net, rule, course, data, places, population, network, first, deviation, book, lanes
+                memory, tiles, net, rule, course, data, places, population, network, first, deviation, book, lanes
             )
             barrier()
             if thread() == 0:

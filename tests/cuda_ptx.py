@@ -1,0 +1,99 @@
+"""The PTX of every CUDA kernel, compiled without a GPU: run as a script, it prints as JSON what is to be known of each.
+
+``loose`` are multiplications and additions that ptxas might contract: those without an explicit rounding. Where the
+toolkit's assembler is installed, ``registers`` and ``spills`` (bytes) are those of the code for one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import cuda_cases
+import numba
+import numba.cuda.dispatcher
+import numpy as np
+from numba import cuda
+
+from nnsim import populations
+from nnsim.kernels.cpu.probes import COLUMNS
+from nnsim.kernels.cpu.training import Data
+from nnsim.kernels.cuda.network import END, places
+from nnsim.kernels.cuda.options import nvvm
+from nnsim.kernels.cuda.probes import probe_layers
+from nnsim.kernels.cuda.training import train_epochs
+
+ARCHITECTURES = ((8, 0), (9, 0))
+LOOSE = re.compile(r"^\s*(?:@%p\d+ )?(?:mul|add|sub|mad)(?:\.ftz)?\.f(?:32|64)\b", re.MULTILINE)
+
+
+def training_arguments(dtype: str) -> tuple[Any, ...]:
+    job = cuda_cases.job_of("float64" if dtype == "float64" else "optimizer adamw")
+    spec, recipe, data = job.spec, job.recipe, job.data
+    member = populations._Member(job, *populations.begin(job))
+    layout = places(spec.architecture, spec.n_parameters, (True, True), 1, len(data.X), recipe.batch_size)
+    arrays = Data(data.X, data.Y, data.X_validation, data.Y_validation)
+    scratch = np.zeros((1, layout.network[END]), dtype)
+    population = populations._gathered([member], 0, 1)
+    return spec.architecture, recipe.rule(spec), recipe.course(), arrays, layout, population, 0, 0.5, scratch
+
+
+def probe_arguments(dtype: str) -> tuple[Any, ...]:
+    job = cuda_cases.job_of("float64" if dtype == "float64" else "optimizer adamw")
+    net, _, _, data, layout, _, _, _, scratch = training_arguments(dtype)
+    theta, X, Y = job.theta[None], data.X[None], data.Y[None]
+    return net, layout, theta, X, Y, X, np.dtype(dtype).type(0.1), scratch, np.zeros((1, 2, COLUMNS))
+
+
+KERNELS = {"train_epochs": (train_epochs, training_arguments), "probe_layers": (probe_layers, probe_arguments)}
+
+
+def ptx_of(name: str, dtype: str, resident: bool, architecture: tuple[int, int]) -> str:
+    kernel, arguments = KERNELS[name]
+
+    class Device:
+        compute_capability = architecture
+
+    numba.cuda.dispatcher.get_current_device = Device  # formulas are compiled for the device that is there: none
+    signature = tuple(map(numba.typeof, arguments(dtype)))
+    return cuda.compile(kernel(dtype, resident).py_func, signature, cc=architecture, abi="numba", lto=False)[0]
+
+
+def assembler() -> Path | None:
+    """Return ptxas, where it is installed beside NVVM."""
+    return next(iter(Path(nvvm.__file__).parents[4].glob("nvidia/cuda_nvcc/bin/ptxas")), None)
+
+
+def assembled(ptx: str, architecture: tuple[int, int]) -> dict[str, int]:
+    ptxas = assembler()
+    if ptxas is None:
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "kernel.ptx")
+        source.write_text(ptx)
+        gpu = "sm_{}{}".format(*architecture)
+        command = [ptxas, "-v", "--gpu-name", gpu, source, "-o", Path(folder, "kernel.cubin")]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    spills = [int(count) for count in re.findall(r"(\d+) bytes spill (?:stores|loads)", said)]
+    return {"registers": max(map(int, re.findall(r"Used (\d+) registers", said))), "spills": sum(spills)}
+
+
+def main(whole: bool) -> None:
+    found = {}
+    for name, dtype, resident, architecture in product(KERNELS, ("float32", "float64"), (True, False), ARCHITECTURES):
+        ptx = ptx_of(name, dtype, resident, architecture)
+        facts = {"loose": len(LOOSE.findall(ptx)), "fused": ptx.count("fma.rn.")}
+        facts |= assembled(ptx, architecture) if whole else {}
+        found["{} {} {} sm_{}{}".format(name, dtype, "shared" if resident else "streaming", *architecture)] = facts
+        print(list(found)[-1], facts, file=sys.stderr, flush=True)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main("--assemble" in sys.argv)
