@@ -157,17 +157,8 @@ def streams_agree() -> bool:
     return agree
 
 
-OTHERS = {
-    check.__name__: check
-    for check in (
-        populations_agree,
-        stretches_agree,
-        areas_agree,
-        no_rows_to_look_at,
-        probes_agree,
-        streams_agree,
-    )  # fmt: skip
-}
+_CHECKS = (populations_agree, stretches_agree, areas_agree, no_rows_to_look_at, probes_agree, streams_agree)
+OTHERS = {check.__name__: check for check in _CHECKS}
 
 
 def main(broken: bool) -> None:

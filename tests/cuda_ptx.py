@@ -1,7 +1,7 @@
 """The PTX of every CUDA kernel, compiled without a GPU: run as a script, it prints as JSON what is to be known of each.
 
-``loose`` are multiplications and additions that ptxas might contract: those without an explicit rounding. Where the
-toolkit's assembler is installed, ``registers`` and ``spills`` (bytes) are those of the code for one thread.
+``loose`` are multiplications and additions that ptxas might contract: those without an explicit rounding. With "--all"
+every variant is compiled, and ``registers`` and ``spills`` (bytes) of the assembled code of one thread are told.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from nnsim.kernels.cuda.probes import probe_layers
 from nnsim.kernels.cuda.training import train_epochs
 
 ARCHITECTURES = ((8, 0), (9, 0))
+VARIANTS = (("float32", True), ("float64", False))
 LOOSE = re.compile(r"^\s*(?:@%p\d+ )?(?:mul|add|sub|mad)(?:\.ftz)?\.f(?:32|64)\b", re.MULTILINE)
 
 
@@ -62,7 +63,7 @@ def ptx_of(name: str, dtype: str, resident: bool, architecture: tuple[int, int])
 
     numba.cuda.dispatcher.get_current_device = Device  # formulas are compiled for the device that is there: none
     signature = tuple(map(numba.typeof, arguments(dtype)))
-    return cuda.compile(kernel(dtype, resident).py_func, signature, cc=architecture, abi="numba", lto=False)[0]
+    return cuda.compile(kernel(dtype, resident).py_func, signature, cc=architecture, device=False, abi="numba")[0]
 
 
 def assembler() -> Path | None:
@@ -84,16 +85,18 @@ def assembled(ptx: str, architecture: tuple[int, int]) -> dict[str, int]:
     return {"registers": max(map(int, re.findall(r"Used (\d+) registers", said))), "spills": sum(spills)}
 
 
-def main(whole: bool) -> None:
+def main(everything: bool) -> None:
     found = {}
-    for name, dtype, resident, architecture in product(KERNELS, ("float32", "float64"), (True, False), ARCHITECTURES):
+    variants = product(("float32", "float64"), (True, False)) if everything else VARIANTS
+    for (dtype, resident), name, architecture in product(variants, KERNELS, ARCHITECTURES):
         ptx = ptx_of(name, dtype, resident, architecture)
         facts = {"loose": len(LOOSE.findall(ptx)), "fused": ptx.count("fma.rn.")}
-        facts |= assembled(ptx, architecture) if whole else {}
-        found["{} {} {} sm_{}{}".format(name, dtype, "shared" if resident else "streaming", *architecture)] = facts
-        print(list(found)[-1], facts, file=sys.stderr, flush=True)
+        facts |= assembled(ptx, architecture) if everything else {}
+        label = "{} {} {} sm_{}{}".format(name, dtype, "shared" if resident else "streaming", *architecture)
+        print(label, facts, file=sys.stderr, flush=True)
+        found[label] = facts
     print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main("--assemble" in sys.argv)
+    main("--all" in sys.argv)
