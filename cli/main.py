@@ -56,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 1 error while running, 2 wrong usage, 3 some trials failed or a merge is incomplete, 4 a claim failed
-        under ``--strict``, a verification failed or a gradient is wrong, 75 stopped by SIGTERM or SIGUSR1, 130 stopped
-        by Ctrl-C.
+        0 done, 1 error while running, 2 wrong usage, 3 some trials failed, a merge is incomplete or a GPU failed, 4 a
+        claim failed under ``--strict``, a verification failed or a gradient is wrong, 75 stopped by SIGTERM or SIGUSR1,
+        130 stopped by Ctrl-C.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     say_stopped = partial(_complain, f"stopped; what is finished is kept, go on with: {shlex.join(['nnsim', *words])}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from nnsim.backends import BACKENDS
 from nnsim.experiment.study import PRESETS, Axis, Study
 
 FIGURE_FORMAT = click.Option(
@@ -15,6 +16,13 @@ FIGURE_FORMAT = click.Option(
     show_default="png for quick, else all",
     help="Formats of the figures.",
 )
+BACKEND: dict[str, Any] = {
+    "type": click.Choice(BACKENDS),
+    "default": BACKENDS[0],
+    "show_default": True,
+    "help": "Where networks are trained; auto is cuda where it can be used. Results do not depend on it.",
+}
+backend_option = click.option("--backend", **BACKEND)
 STRICT = click.Option(["--strict"], is_flag=True, help="Exit with 4 if a claim fails.")
 JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print the outcome as JSON.")
 QUIET = click.Option(["-q", "--quiet"], is_flag=True, help="No progress.")
@@ -32,6 +40,7 @@ def common_options(study: Study) -> list[click.Parameter]:
         ),
         click.Option(["--seed"], type=int, default=0, show_default=True, help="Root of all random draws."),
         click.Option(["--jobs"], type=int, show_default="usable CPUs", help="Threads; results do not depend on them."),
+        click.Option(["--backend"], **BACKEND),
         click.Option(
             ["--shard"], metavar="I/N", help="Measure share I of N, from 0, and write no tables: see nnsim merge."
         ),

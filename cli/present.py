@@ -63,7 +63,9 @@ def print_columns(study: Study) -> None:
 
 def print_plan(name: str, as_json: bool, preset: str, output: Path | None, jobs: int | None, **options: Any) -> None:
     """Print the trials of each kind, the axes and an estimate of the time."""
-    options = {option: value for option, value in options.items() if option not in {"figure_formats", "fail_fast"}}
+    options = {
+        option: value for option, value in options.items() if option not in {"figure_formats", "fail_fast", "backend"}
+    }
     plan = plan_study(name, preset, **options)
     workers = check_jobs(jobs)
     outcome = {

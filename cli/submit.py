@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nnsim.submit import Submission
 
 DRY_RUN = click.Option(["--dry-run"], is_flag=True, help="Print the scripts, and submit nothing.")
-SHARED = frozenset({"preset", "output", "seed"})
+SHARED = frozenset({"preset", "output", "seed", "backend"})
 SLURM_OPTIONS: tuple[click.Parameter, ...] = (
     click.Option(["--shards"], type=int, required=True, metavar="N", help="Tasks of the array; far more than nodes."),
     click.Option(["--partition"], metavar="NAME", help="Partition, or several with commas."),
@@ -28,6 +28,7 @@ SLURM_OPTIONS: tuple[click.Parameter, ...] = (
     click.Option(["--account"], metavar="NAME", help="Account to charge."),
     click.Option(["--qos"], metavar="NAME", help="Quality of service."),
     click.Option(["--cpus"], type=int, default=1, show_default=True, help="CPUs, and threads, of a shard."),
+    click.Option(["--gres"], metavar="NAME:N", help="Devices of a shard, such as gpu:1 for --backend cuda."),
     click.Option(["--mem"], metavar="SIZE", help="Memory of a shard, such as 4G."),
     click.Option(["--max-running"], type=int, metavar="N", help="Shards that run at once, at most."),
     click.Option(["--job-name"], metavar="NAME", show_default="nnsim-STUDY", help="Name in the queue."),
@@ -85,7 +86,7 @@ def _submit_command(name: str) -> click.Command:
 def _submit(study: Study, name: str, dry_run: bool, as_json: bool, **options: Any) -> None:
     from nnsim.submit import submit_study
 
-    known = {"preset", "output", "seed", "shards", "zip", "exclude", *(axis.name for axis in study.axes)}
+    known = {*SHARED, "shards", "zip", "exclude", *(axis.name for axis in study.axes)}
     slurm = {option: value for option, value in options.items() if option not in known}
     rest = {option: value for option, value in options.items() if option in known}
     _print(submit_study(name, dry_run=dry_run, slurm=slurm, **rest), as_json, dry_run)

@@ -8,6 +8,8 @@ import click
 
 from nnsim.experiment.study import PRESETS
 
+from .options import backend_option
+
 
 @click.command("all")
 @click.option("--preset", type=click.Choice(PRESETS), default=PRESETS[0], show_default=True, help="Size of each study.")
@@ -21,6 +23,7 @@ from nnsim.experiment.study import PRESETS
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Root of all random draws.")
 @click.option("--jobs", type=int, show_default="usable CPUs", help="Threads; results do not depend on them.")
+@backend_option
 @click.option(
     "--figure-format",
     "figure_formats",
@@ -39,6 +42,7 @@ def suite(
     output: Path | None,
     seed: int,
     jobs: int | None,
+    backend: str,
     figure_formats: str | None,
     dry_run: bool,
     strict: bool,
@@ -62,6 +66,7 @@ def suite(
         only=names,
         output=output,
         jobs=jobs,
+        backend=backend,
         seed=seed,
         progress=make_progress(quiet),
         figure_formats=figure_formats,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .network_options import json_option, output_option, quiet_option, read_settings, settings_options
+from .options import backend_option
 
 if TYPE_CHECKING:
     from nnsim.training_runner import TrainingResult
@@ -17,11 +18,18 @@ if TYPE_CHECKING:
 @click.command()
 @settings_options("data", "network", "loss", "training", "course")
 @click.option("--checkpoint-every", type=int, metavar="N", help="Keep a checkpoint every N epochs, too.")
+@backend_option
 @output_option
 @json_option
 @quiet_option
 def train(
-    config: Path | None, checkpoint_every: int | None, output: Path | None, as_json: bool, quiet: bool, **given: Any
+    config: Path | None,
+    checkpoint_every: int | None,
+    backend: str,
+    output: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
 ) -> int:
     """Train a network, and write history, metrics, figure and model.
 
@@ -35,7 +43,9 @@ def train(
 
     from .progress import make_progress
 
-    result = run_training(settings, output, checkpoint_every=checkpoint_every, progress=make_progress(quiet))
+    result = run_training(
+        settings, output, checkpoint_every=checkpoint_every, backend=backend, progress=make_progress(quiet)
+    )
     _print(result, as_json)
     if result.run.status == "diverged":
         click.echo(f"nnsim: error: {_divergence(result)}", err=True)

@@ -20,6 +20,7 @@ LEAST_MINUTES = 5
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 NAMES = re.compile(rf"{NAME.pattern}(,{NAME.pattern})*")
+GRES = re.compile(rf"{NAME.pattern}(:{NAME.pattern})*")
 MEMORY = re.compile(r"[1-9]\d{0,11}[KMGT]?")
 TIME = re.compile(
     r"(?:(?P<days>\d{1,5})-(?P<hours>\d{1,5})(?::(?P<minutes>\d{1,5}))?(?::\d{1,5})?"
@@ -86,8 +87,8 @@ class Request:
         Folder of the output of the jobs, absolute.
     cpus : int
         CPUs, and so threads, of a shard.
-    partition, time, account, qos, mem : str, optional
-        As in ``sbatch``; the site's default where None.
+    partition, time, account, qos, gres, mem : str, optional
+        As in ``sbatch``; the site's default where None. Only shards get ``gres``.
     max_running : int, optional
         How many shards run at once, at most.
     """
@@ -103,6 +104,7 @@ class Request:
     time: str | None = None
     account: str | None = None
     qos: str | None = None
+    gres: str | None = None
     mem: str | None = None
     max_running: int | None = None
 
@@ -114,6 +116,7 @@ class Request:
         for name in ("account", "qos", "job_name"):
             _check_text(name, getattr(self, name), NAME, "letters, digits and . _ + -, such as astro_1")
         _check_text("partition", self.partition, NAMES, "names of letters, digits and . _ + -, such as cpu,long")
+        _check_text("gres", self.gres, GRES, "devices and how many, such as gpu:1 or gpu:h100:2")
         _check_text("mem", self.mem, MEMORY, "a number and K, M, G or T, such as 4G")
         _check_time(self.time)
         for name in ("folder", "workdir", "log"):
@@ -127,6 +130,7 @@ def shards_script(request: Request, tasks: Iterable[int], mark: str) -> str:
         "array": compressed(tasks) + limit,
         "signal": f"B:USR1@{NOTICE_SECONDS}",
         "requeue": "",
+        **({"gres": request.gres} if request.gres else {}),
     }
     command = _nnsim(*request.command, "--output", request.folder, "--quiet")
     # Slurm fills in the rest, so it stands outside the quotes.

@@ -14,12 +14,14 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from nnsim.backends import Backend, choose
 from nnsim.errors import UsageError
 from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.cluster import check_address, connected, make_order, run_on_cluster
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executor import Failure, check_jobs, run_chunks
+from nnsim.experiment.gang_executor import run_gangs
 from nnsim.experiment.grid import rule_options
 from nnsim.experiment.manifest import now, provenance
 from nnsim.experiment.plan import Plan, make_plan
@@ -57,12 +59,13 @@ class ShardResult:
 
 @dataclass(frozen=True)
 class Job:
-    """One run in one folder: what is measured, where, and by how many threads or which Dask scheduler."""
+    """One run in one folder: what is measured, where, and by how many threads, which GPU or which Dask scheduler."""
 
     plan: Plan
     folder: Path
     record: Record
     workers: int
+    backend: Backend
     dask: str | None
     progress: Progress
     cold: bool
@@ -86,6 +89,7 @@ def run_study(
     *,
     output: str | PathLike[str] | None = None,
     jobs: int | None = None,
+    backend: str = "cpu",
     seed: int = 0,
     dask: str | None = None,
     fail_fast: bool = False,
@@ -105,6 +109,9 @@ def run_study(
         The folder; by default ``nnsim-results/<study>-<preset>``.
     jobs : int, optional
         Number of threads; by default one for each usable CPU. Results do not depend on it.
+    backend : str
+        Where networks are trained: ``"cpu"``, ``"cuda"``, or ``"auto"``, which is CUDA where it can be used. Results do
+        not depend on it.
     seed : int
         Root of all random draws.
     dask : str, optional
@@ -135,16 +142,15 @@ def run_study(
         An output folder that cannot be used, or a disk that refuses; finished chunks are kept.
     FailedTrialError
         A trial raised under `fail_fast`; finished chunks are kept.
+    DeviceError
+        The GPU failed; finished chunks are kept.
     """
     started = now()
     formats = check_formats(figure_formats, preset)
-    job = _open(study, preset, output, jobs, seed, progress, axes, dask=dask)
+    job = _open(study, preset, output, jobs, seed, progress, axes, backend=backend, dask=dask)
     failures = _measure(job, job.plan.chunks, fail_fast, report_follows=True)
-    threads = job.workers if dask is None else None
-    manifest = provenance(job.plan, job.record.command, threads) | {
-        "preset": preset,
-        "started": started,
-    }
+    here = {"jobs": job.workers, "backend": job.backend.facts} if dask is None else {}
+    manifest = provenance(job.plan, job.record.command) | here | {"preset": preset, "started": started}
     return write_results(job.folder, job.plan, job.record, manifest, formats, job.progress, failures)
 
 
@@ -155,6 +161,7 @@ def run_shard(
     shard: str | Shard,
     output: str | PathLike[str] | None = None,
     jobs: int | None = None,
+    backend: str = "cpu",
     seed: int = 0,
     fail_fast: bool = False,
     progress: Progress | None = None,
@@ -166,7 +173,7 @@ def run_shard(
     ----------
     shard : str or Shard
         ``"i/N"`` with i from 0: every N-th chunk from chunk i on. The chunks themselves depend on neither.
-    study, preset, output, jobs, seed, fail_fast, progress, **axes
+    study, preset, output, jobs, backend, seed, fail_fast, progress, **axes
         As in `run_study`.
 
     Returns
@@ -176,11 +183,11 @@ def run_shard(
 
     Raises
     ------
-    UsageError, StoreError, FailedTrialError
+    UsageError, StoreError, FailedTrialError, DeviceError
         As `run_study` does; a shard that does not exist is a UsageError.
     """
     share = Shard.parse(shard) if isinstance(shard, str) else shard
-    job = _open(study, preset, output, jobs, seed, progress, axes, share.count)
+    job = _open(study, preset, output, jobs, seed, progress, axes, share.count, backend)
     chunks = share.of(job.plan.chunks)
     failures = _measure(job, chunks, fail_fast)
     return ShardResult(job.folder, share, sum(chunk.size for chunk in chunks), len(chunks), tuple(failures))
@@ -219,24 +226,28 @@ def _open(
     progress: Progress | None,
     axes: dict[str, Any],
     shards: int = 1,
+    backend: str = "cpu",
     dask: str | None = None,
 ) -> Job:
     """Check everything that was asked for, and make the folder this configuration's."""
     from nnsim.kernels.compile_cache import is_empty  # numba, half a second
 
     if dask is not None:
-        _check_dask(study, dask, jobs)
+        _check_dask(study, dask, jobs, backend)
     cold = is_empty()  # asked before the data are read, which compiles the first kernels
     plan = plan_study(study, preset, seed=seed, **axes)
-    workers = check_jobs(jobs)
+    workers, listener = check_jobs(jobs), progress or Progress()
+    chosen = choose(backend, listener.phase)
     folder = Path(output) if output is not None else default_output(plan.study, preset)
     command = command_line(study, preset, plan, [name for name, value in axes.items() if value is not None])
     record = Record(_findable(study), preset, command, now(), plan.size, len(plan.chunks), shards)
     open_folder(folder, plan.identity, record)
-    return Job(plan, folder, record, workers, dask, progress or Progress(), cold)
+    return Job(plan, folder, record, workers, chosen, dask, listener, cold)
 
 
-def _check_dask(study: str | Study, address: str, jobs: int | None) -> None:
+def _check_dask(study: str | Study, address: str, jobs: int | None, backend: str) -> None:
+    if backend != "cpu":
+        raise UsageError(f"--dask measures on the CPUs of its workers: leave --backend {backend} out")
     check_address(address)
     if jobs is not None:
         raise UsageError("--dask measures on the threads of its workers: leave --jobs out")
@@ -280,7 +291,8 @@ def _executor(job: Job) -> Iterator[Callable[..., list[Failure]]]:
     if job.plan.study.warm_up is not None:
         job.progress.phase("compiling kernels (first run only)" if job.cold else "loading kernels")
         job.plan.study.warm_up()
-    yield partial(run_chunks, job.plan, jobs=job.workers)
+    execute = run_chunks if job.backend.name == "cpu" else run_gangs
+    yield partial(execute, job.plan, jobs=job.workers)
 
 
 def shuffled(chunks: Sequence[Chunk]) -> list[Chunk]:

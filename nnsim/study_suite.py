@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnsim.backends import choose
 from nnsim.errors import NnsimError, UnknownNameError, UsageError
 from nnsim.experiment.catalogue import study_names
 from nnsim.experiment.config import whole_number
@@ -58,6 +59,7 @@ def run_all(
     only: Sequence[str] | None = None,
     output: str | PathLike[str] | None = None,
     jobs: int | None = None,
+    backend: str = "cpu",
     seed: int = 0,
     progress: Progress | None = None,
     figure_formats: Sequence[str] | None = None,
@@ -74,7 +76,7 @@ def run_all(
         Names of studies; by default all that are installed.
     output : path, optional
         The folder; by default ``nnsim-results/all-<preset>``. Each study has a folder in it, called like the study.
-    jobs, seed, progress, figure_formats
+    jobs, backend, seed, progress, figure_formats
         As in `nnsim.run_study`.
 
     Returns
@@ -85,7 +87,7 @@ def run_all(
     Raises
     ------
     UsageError
-        An unknown study, preset or format.
+        An unknown study, preset, format or backend, or one that cannot be used.
     StoreError
         If the page cannot be written.
     """
@@ -95,13 +97,20 @@ def run_all(
     check_formats(figure_formats, preset)
     check_jobs(jobs)
     whole_number("seed", seed, 0, SEED_LIMIT)
+    listener, finished = progress or Progress(), []
+    chosen = choose(backend, listener.phase)
     folder = default_folder(preset) if output is None else Path(output)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    listener, finished = progress or Progress(), []
     for number, name in enumerate(names, start=1):
         listener.phase(f"study {number} of {len(names)}: {name}")
-        options = {"jobs": jobs, "seed": seed, "progress": progress, "figure_formats": figure_formats}
+        options = {
+            "jobs": jobs,
+            "backend": chosen.name,
+            "seed": seed,
+            "progress": progress,
+            "figure_formats": figure_formats,
+        }
         finished.append(_finished(name, preset, folder / name, options))
     return _concluded(folder, finished, command_line(preset, only, seed))
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from nnsim import sbatch
-from nnsim.errors import StoreError, UsageError
+from nnsim.backends import BACKENDS
+from nnsim.errors import StoreError, UnknownNameError, UsageError
 from nnsim.experiment.files import make_folder, publish, writing
 from nnsim.experiment.status import Status, read_status
 from nnsim.slurm import Request, merge_script, shards_script
@@ -59,6 +60,7 @@ def submit_study(
     *,
     shards: int,
     output: Path | None = None,
+    backend: str = "cpu",
     seed: int = 0,
     dry_run: bool = False,
     slurm: dict[str, Any],
@@ -70,6 +72,8 @@ def submit_study(
     ----------
     study, preset, output, seed, **axes
         As in `nnsim.study_runner.run_study`.
+    backend : str
+        What each shard is told; only there it is known whether it can be used.
     shards : int
         Tasks of the array; at most the chunks of the run.
     dry_run : bool
@@ -91,13 +95,16 @@ def submit_study(
     SlurmError
         Slurm is not there, refuses, gives no answer, or works for this folder already.
     """
+    if backend not in BACKENDS:
+        raise UnknownNameError("backend", backend, BACKENDS)
     plan = plan_study(study, preset, seed=seed, **axes)
     folder = Path(os.path.abspath(output if output is not None else default_output(plan.study, preset)))
     command = command_line(study, preset, plan, [name for name, value in axes.items() if value is not None])
+    words = shlex.split(command)[1:] + ([] if backend == "cpu" else ["--backend", backend])
     log = os.path.abspath(slurm.get("log") or folder / SLURM / "log")
     given = {name: value for name, value in slurm.items() if value is not None}
     wanted = {"job_name": f"nnsim-{plan.study.name}", **given, "log": log}
-    request = Request(str(folder), os.getcwd(), tuple(shlex.split(command)[1:]), shards, **wanted)
+    request = Request(str(folder), os.getcwd(), tuple(words), shards, **wanted)
     if shards > len(plan.chunks):
         raise UsageError(f"--shards {shards} is more than there are chunks of work: the most is {len(plan.chunks)}")
     if dry_run:

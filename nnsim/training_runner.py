@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from nnsim.backends import Backend, choose
 from nnsim.checkpoints import load_checkpoint, save_checkpoint
 from nnsim.errors import StoreError
 from nnsim.experiment.config import whole_number
@@ -24,7 +26,7 @@ from nnsim.kernels.cpu.training import BEST_EPOCH, VALIDATION_LOSS, VALIDATION_M
 from nnsim.models import Model
 from nnsim.problem import CLASS_LOSSES, Problem, prepare
 from nnsim.settings import Settings, command_line, option_of, read_toml, to_toml
-from nnsim.training import COLUMNS, Run, evaluate, targets, train
+from nnsim.training import COLUMNS, Job, Run, evaluate, targets, train, train_on_cpu, trained_by
 
 CALL_SECONDS = 0.5
 """How long a call of the kernel should take, so that progress shows and little is lost by a stop."""
@@ -47,6 +49,7 @@ def run_training(
     output: Path | str | None = None,
     *,
     checkpoint_every: int | None = None,
+    backend: str = "cpu",
     progress: Progress | None = None,
 ) -> TrainingResult:
     """Train as `settings` say and write everything into a folder; go on where an earlier call was stopped.
@@ -58,6 +61,8 @@ def run_training(
         Folder; by default ``nnsim-results/train-<data>``.
     checkpoint_every : int, optional
         Epochs between checkpoints; one is written at the end, and where the run is stopped, in any case.
+    backend : str
+        Where to train: ``"cpu"``, ``"cuda"``, or ``"auto"``, which is CUDA where it can be used. The bits are the same.
     progress : Progress, optional
         Is told of the epochs.
 
@@ -69,19 +74,22 @@ def run_training(
     Raises
     ------
     UsageError, DataError
-        If settings and data do not go together: before anything is written.
+        If settings and data do not go together, or the backend cannot be used: before anything is written.
     StoreError
         If the folder holds another configuration, or the disk refuses.
+    DeviceError
+        If the GPU failed; the epochs before are kept.
     """
     listener = progress or Progress()
     if checkpoint_every is not None:
         whole_number("--checkpoint-every", checkpoint_every, 1)
+    trainer = _trainer(choose(backend, listener.phase))
     problem = prepare(settings)
     fresh = train(problem.spec, problem.theta, problem.batches, problem.recipe, problem.key, until=0)
     folder = Path(output) if output is not None else default_output(settings)
     _claim(folder, problem.settings)
     run = _resumed(folder, problem, fresh, listener)
-    run = _train(problem, run, folder, checkpoint_every, listener)
+    run = _train(problem, run, trainer, folder, checkpoint_every, listener)
     return _written(problem, run, folder)
 
 
@@ -130,7 +138,17 @@ def _resumed(folder: Path, problem: Problem, fresh: Run, progress: Progress) -> 
 # Training ------------------------------------------------------------------------------------------------------------
 
 
-def _train(problem: Problem, run: Run, folder: Path, every: int | None, progress: Progress) -> Run:
+def _trainer(backend: Backend) -> Callable[[Job], Run]:
+    if backend.name == "cpu":
+        return train_on_cpu
+    from nnsim.populations import train_population  # loads CUDA
+
+    return lambda job: train_population([job])[0]
+
+
+def _train(
+    problem: Problem, run: Run, trainer: Callable[[Job], Run], folder: Path, every: int | None, progress: Progress
+) -> Run:
     """Train to the end in short calls on a thread of its own, so that a signal is heard during a call, too."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="worker")
     epochs = problem.recipe.epochs
@@ -140,7 +158,7 @@ def _train(problem: Problem, run: Run, folder: Path, every: int | None, progress
         seconds = CALL_SECONDS  # of an epoch
         while not is_over(run, epochs):
             last, start, done = _next_stop(len(run.history), epochs, seconds, every), time.monotonic(), run
-            run = pool.submit(_call, problem, done, last).result()
+            run = pool.submit(_call, trainer, problem, done, last).result()
             count = len(run.history) - len(done.history)
             seconds = (time.monotonic() - start) / max(count, 1)
             progress.advance(count, count, _note(run))
@@ -153,8 +171,9 @@ def _train(problem: Problem, run: Run, folder: Path, every: int | None, progress
     return run
 
 
-def _call(problem: Problem, run: Run, last: int) -> Run:
-    return train(problem.spec, run, problem.batches, problem.recipe, problem.key, until=last, auc=problem.auc)
+def _call(trainer: Callable[[Job], Run], problem: Problem, run: Run, last: int) -> Run:
+    with trained_by(trainer):
+        return train(problem.spec, run, problem.batches, problem.recipe, problem.key, until=last, auc=problem.auc)
 
 
 def is_over(run: Run, epochs: int) -> bool:

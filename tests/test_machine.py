@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import types
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -19,43 +18,8 @@ from nnsim.experiment import machine
 from nnsim.kernels import compile_cache
 
 
-class Device:
-    def __init__(self, name: str | bytes) -> None:
-        self.name = name
-
-
-def with_cuda(monkeypatch: pytest.MonkeyPatch, **functions: Any) -> None:
-    """Let numba-cuda be there, with these functions."""
-    fake = types.ModuleType("numba.cuda")
-    fake.__dict__.update(functions)
-    monkeypatch.setattr(machine, "find_spec", lambda name: object())
-    monkeypatch.setitem(sys.modules, "numba.cuda", fake)
-    monkeypatch.setattr("numba.cuda", fake, raising=False)
-
-
 def fail(*arguments: Any) -> Any:
     raise OSError("driver\nbroken")
-
-
-class TestGpu:
-    def test_without_the_package(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(machine, "find_spec", lambda name: None)
-        assert machine.gpu() == {"numba_cuda": False, "devices": [], "reason": "numba-cuda is not installed"}
-
-    def test_without_a_driver(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        with_cuda(monkeypatch, is_available=lambda: False)
-        assert machine.gpu() == {"numba_cuda": True, "devices": [], "reason": "no driver or no device is found"}
-
-    def test_with_a_broken_driver(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        with_cuda(monkeypatch, is_available=fail)
-        assert machine.gpu() == {"numba_cuda": True, "devices": [], "reason": "OSError: driver broken"}
-
-    def test_with_devices(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        devices = [Device(b"NVIDIA H100"), Device("NVIDIA H200"), object()]
-        with_cuda(monkeypatch, is_available=lambda: True, list_devices=lambda: devices)
-        assert machine.gpu() == {
-            "numba_cuda": True, "devices": ["NVIDIA H100", "NVIDIA H200", "simulator"], "reason": ""
-        }  # fmt: skip
 
 
 class TestExtras:
@@ -102,10 +66,18 @@ class TestInfo:
 
     def test_everything_is_shown(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(machine, "requires", lambda package: list(TestExtras.REQUIREMENTS))
-        monkeypatch.setattr(machine, "find_spec", lambda name: None)
+        monkeypatch.setattr("nnsim.backends.find_spec", lambda name: None)
+        monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
+        monkeypatch.setenv("COLUMNS", "200")
         assert main(["info"]) == 0
         out = capsys.readouterr().out
-        for text in ("numba", "CPU", "usable", "compile cache", "none: numba-cuda is not installed"):
+        for text in (
+            "numba",
+            "CPU",
+            "usable",
+            "compile cache",
+            "cannot be used: the package numba-cuda is not installed",
+        ):
             assert text in out
         assert "no-such-package missing: pip install 'nnsim[cuda]'" in out
 

@@ -11,8 +11,10 @@ from typing import Any
 import pandas as pd
 import pytest
 import toy
+from fake_cuda import fake_device, fake_populations  # noqa: F401
 from nnsim_cli.main import main
 
+from nnsim import backends
 from nnsim.errors import UnknownNameError, UsageError
 from nnsim.experiment.catalogue import GROUP
 from nnsim.study_suite import chosen_studies, run_all
@@ -68,6 +70,22 @@ class TestRun:
         assert set(result.errors) == {"missing", "refusing"}
         assert set(result.claims["study"]) == {"toy"}
         assert "has no trial left" in (tmp_path / "index.html").read_text()
+
+    def test_the_backend_is_said_once(
+        self, installed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        installed("toy", "second")
+        monkeypatch.setattr(backends, "look", lambda: backends.Cuda(missing="no driver"))
+        assert main(["study", "all", "--backend", "auto", "-o", str(tmp_path)]) == 0
+        assert capsys.readouterr().err.count("backend cpu: no driver\n") == 1
+
+    @pytest.mark.usefixtures("device")
+    def test_each_study_gets_the_backend(self, installed: Any, tmp_path: Path) -> None:
+        installed("toy", "second")
+        run_all(output=tmp_path, backend="auto")
+        for name in ("toy", "second"):
+            manifest = json.loads((tmp_path / name / "manifest.json").read_text())
+            assert manifest["backend"] == {"name": "cuda", "device": "NVIDIA H100"}
 
     def test_failed_trials_are_counted_also_in_a_second_call(self, installed: Any, tmp_path: Path) -> None:
         installed("failing")

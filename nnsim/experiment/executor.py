@@ -7,8 +7,9 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -170,20 +171,38 @@ def run_chunks(
         trial that takes longer ends in the background, and its chunk is dropped.
     """
     task = Task(plan, store, progress or Progress(), fail_fast)
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="worker")
-    futures: dict[Future[list[Failure]], int] = {}
-    try:
-        futures.update((pool.submit(_run_chunk, task, chunk), chunk.number) for chunk in chunks)
+    with worker_threads(jobs, task.stop.set) as start:
+        futures = {start(_run_chunk, task, chunk): chunk.number for chunk in chunks}
         for future in as_completed(futures):
             future.result()
+    return [failure for future in sorted(futures, key=futures.__getitem__) for failure in future.result()]
+
+
+@contextmanager
+def worker_threads(count: int, stop: Callable[[], None]) -> Iterator[Callable[..., Future[Any]]]:
+    """Yield what starts a call on one of `count` threads; all calls have ended after the block.
+
+    Where the block raises, `stop` is called, which asks the calls to end; those that have not begun never do, and those
+    that take longer than `GRACE_SECONDS` end in the background.
+    """
+    pool = ThreadPoolExecutor(count, thread_name_prefix="worker")
+    unfinished: set[Future[Any]] = set()  # a finished one may hold much
+
+    def start(call: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        future = pool.submit(call, *arguments)
+        unfinished.add(future)
+        future.add_done_callback(unfinished.discard)
+        return future
+
+    try:
+        yield start
     except BaseException:
-        task.stop.set()
+        stop()
         pool.shutdown(wait=False, cancel_futures=True)
-        late = wait([future for future in futures if future.running()], GRACE_SECONDS).not_done
+        late = wait([future for future in list(unfinished) if future.running()], GRACE_SECONDS).not_done
         pool.shutdown(wait=not late)
         raise
     pool.shutdown()
-    return [failure for future in sorted(futures, key=futures.__getitem__) for failure in future.result()]
 
 
 def _run_chunk(task: Task, chunk: Chunk) -> list[Failure]:
@@ -191,8 +210,7 @@ def _run_chunk(task: Task, chunk: Chunk) -> list[Failure]:
         return []
     trials = chunk.trials
     if is_kept(task.store, chunk):
-        for trial in trials:
-            task.progress.advance(trial.seconds)
+        count_kept(task.progress, chunk)
         return []
     work = Work(task.plan, task.fail_fast)
     for trial in trials:
@@ -213,6 +231,12 @@ def is_kept(store: ChunkStore, chunk: Chunk) -> bool:
     """Return whether another process finished `chunk` in the meantime."""
     store.refresh()
     return store.find_complete(chunk) is not None
+
+
+def count_kept(progress: Progress, chunk: Chunk) -> None:
+    """Tell `progress` of a chunk that need not be measured."""
+    for trial in chunk.trials:
+        progress.advance(trial.seconds)
 
 
 def _error_row(study: Study, trial: Trial, error: Exception) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import re
-import warnings
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, requires, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from nnsim.backends import look, version_text
 from nnsim.experiment.executor import usable_cpus
 
 PACKAGES = ("nnsim", "numba", "llvmlite", "numpy", "scipy", "pandas", "scikit-learn", "matplotlib")
@@ -28,7 +28,8 @@ def describe() -> dict[str, Any]:
     dict
         ``versions`` (package to version, None where it is missing), ``platform``, ``cpu`` (``model``,
         ``compiled_for``, ``vector_bits``, ``usable``), ``compile_cache`` (``folder``, ``bytes``, ``reason``), ``gpu``
-        (``numba_cuda``, ``devices``, ``reason``) and ``extras`` (name to ``missing`` and ``install``).
+        (``numba_cuda``, ``driver``, ``toolkit``, ``devices``, ``missing``) and ``extras`` (name to ``missing`` and
+        ``install``).
     """
     return {
         "versions": versions(),
@@ -67,18 +68,15 @@ def compiled_for() -> str:
 
 
 def gpu() -> dict[str, Any]:
-    """Return whether numba-cuda can be imported, the names of the devices that it sees, and why there are none."""
-    if find_spec("numba_cuda") is None:
-        return {"numba_cuda": False, "devices": [], "reason": "numba-cuda is not installed"}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from numba import cuda
-
-            names = [_name(device) for device in cuda.list_devices()] if cuda.is_available() else []
-    except Exception as error:  # drivers fail in many ways, and none of them is news here
-        return {"numba_cuda": True, "devices": [], "reason": " ".join(f"{type(error).__name__}: {error}".split())}
-    return {"numba_cuda": True, "devices": names, "reason": "" if names else "no driver or no device is found"}
+    """Return the CUDA devices with what is known of each, the versions of CUDA, and what is missing to use them."""
+    found = look()
+    return {
+        "numba_cuda": version_of("numba-cuda"),
+        "driver": found.driver and version_text(found.driver),
+        "toolkit": found.toolkit and version_text(found.toolkit),
+        "devices": [asdict(device) for device in found.devices],
+        "missing": found.missing,
+    }
 
 
 def extras() -> dict[str, dict[str, Any]]:
@@ -122,8 +120,3 @@ def _compile_cache() -> dict[str, Any]:
     if here.folder is None:
         return {"folder": None, "bytes": 0, "reason": here.reason}
     return {"folder": str(here.folder), "bytes": size(here.folder), "reason": ""}
-
-
-def _name(device: Any) -> str:
-    name = getattr(device, "name", "simulator")  # that one's devices have no names
-    return name.decode() if isinstance(name, bytes) else name

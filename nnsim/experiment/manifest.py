@@ -18,7 +18,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def provenance(plan: Plan, command: str, jobs: int | None = None) -> dict[str, Any]:
+def provenance(plan: Plan, command: str) -> dict[str, Any]:
     """Return what the manifest says about the run itself, ready for JSON.
 
     Parameters
@@ -27,13 +27,10 @@ def provenance(plan: Plan, command: str, jobs: int | None = None) -> dict[str, A
         What is run.
     command : str
         The command line that does the same.
-    jobs : int, optional
-        Number of threads, where one run measured everything.
     """
     return {
         **plan.identity,
         "command": command,
-        **({} if jobs is None else {"jobs": jobs}),
         "versions": versions(),
         "platform": platform.platform(),
         "cpu": {"model": cpu_model(), "compiled_for": compiled_for(), "usable": usable_cpus()},

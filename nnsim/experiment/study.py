@@ -21,7 +21,7 @@ STUDY_NAME = re.compile(r"[a-z][a-z0-9-]*")
 RESERVED_STUDIES = frozenset({"list", "show", "run", "all", "check", "new"})
 RESERVED_AXES = frozenset(
     {"study", "preset", "output", "jobs", "seed", "progress", "figure_format", "figure_formats", "shard", "fail_fast"}
-    | {"config", "set", "zip", "exclude", "dask"}
+    | {"config", "set", "zip", "exclude", "dask", "backend"}
     | {"dry_run", "strict", "json", "quiet", "verbose", "help", "id", "root_seed", "kind", "trial"}
 )
 COLUMN_KINDS = ("int", "float", "text", "bool")
