@@ -214,13 +214,14 @@ def probe_population(looks: Sequence[Look]) -> list[np.ndarray]:
     DeviceError
         The device failed.
     """
-    device, answers = current_device(), dict[int, np.ndarray]()
+    device = current_device()
+    answers: dict[int, np.ndarray] = {}
     groups: dict[tuple, list[int]] = {}
     for number, look in enumerate(looks):
         groups.setdefault((look.spec, look.X.shape, look.Y.shape, look.signal.shape), []).append(number)
     for numbers in groups.values():
         with device.guarded():
-            answers |= zip(numbers, _looks(device, [looks[number] for number in numbers]), strict=True)
+            answers.update(zip(numbers, _looks(device, [looks[number] for number in numbers]), strict=True))
     return [answers[number] for number in range(len(looks))]
 
 
@@ -244,6 +245,16 @@ def _looks(device: Device, looks: list[Look]) -> list[np.ndarray]:
         )  # fmt: skip
         found += list(device.get(out))
     return found
+
+
+def serve(wishes: Sequence[Job | Look]) -> list[Run | np.ndarray]:
+    """Train what is to be trained and look at what is to be looked at; return the answers in order."""
+    jobs = {number: wish for number, wish in enumerate(wishes) if isinstance(wish, Job)}
+    looks = {number: wish for number, wish in enumerate(wishes) if isinstance(wish, Look)}
+    answers: dict[int, Run | np.ndarray] = {}
+    answers.update(zip(jobs, train_population([*jobs.values()]), strict=True))
+    answers.update(zip(looks, probe_population([*looks.values()]), strict=True))
+    return [answers[number] for number in range(len(wishes))]
 
 
 class _Room:

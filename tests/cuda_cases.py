@@ -1,7 +1,7 @@
 """Training on the CUDA backend beside the CPU: run as a script, it prints which of the cases have equal bits.
 
 Without a GPU set NUMBA_ENABLE_CUDASIM=1 before: kernels then run as Python threads. With "--break" one formula is
-wrong, and a case that notices prints false.
+wrong, and a case that notices prints false. What loads CUDA is imported where it is needed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from nnsim import devices
 from nnsim.initializers import initialize
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.optimizers import OPTIMIZERS
 from nnsim.network import NetworkSpec
-from nnsim.populations import probe_population, train_population
 from nnsim.probes import Look, look_on_cpu
 from nnsim.recipe import Recipe
 from nnsim.training import Batches, Job, Run, train_on_cpu
@@ -99,6 +97,12 @@ def bits(run: Run) -> list[bytes]:
     return [*numbers, repr(ends).encode()]
 
 
+def train_population(jobs: list[Job]) -> list[Run]:
+    from nnsim import populations
+
+    return populations.train_population(jobs)
+
+
 def equal_runs(jobs: list[Job]) -> bool:
     return all(bits(train_on_cpu(job)) == bits(run) for job, run in zip(jobs, train_population(jobs), strict=True))
 
@@ -138,6 +142,8 @@ def no_rows_to_look_at() -> bool:
 
 def probes_agree() -> bool:
     """Facts of networks with every kind of layer, of both precisions, by the loss and by a signal."""
+    from nnsim.populations import probe_population
+
     names = ("optimizer sgd", "float64", "linear", "residual, dropout, layer norm", "batch norm after", "bce", "mse")
     looks = []
     for name in names:
@@ -150,6 +156,8 @@ def probes_agree() -> bool:
 
 def streams_agree() -> bool:
     """Networks that do not fit into shared memory."""
+    from nnsim import devices
+
     shared, devices.SIMULATED_SHARED_BYTES = devices.SIMULATED_SHARED_BYTES, 0
     names = ("wide", "narrow", "residual", "batch norm after", "float64")
     agree = all(equal_runs([job_of(name)]) for name in names) and probes_agree()

@@ -7,16 +7,18 @@ import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import pytest
 
 from nnsim import backends
+from nnsim.probes import Look, look_on_cpu
 from nnsim.training import Job, Run, train_on_cpu
 
 DEVICE = backends.Device("NVIDIA H100", "9.0", 80 * 2**30)
 
 
 class Populations:
-    """Takes the place of `nnsim.populations.train_population`, and remembers how many jobs it got at a time.
+    """Takes the place of `nnsim.populations`, and remembers how many jobs it got at a time.
 
     `train` may be set to what fails.
     """
@@ -25,16 +27,22 @@ class Populations:
         self.sizes: list[int] = []
         self.train: Callable[[Sequence[Job]], list[Run]] = lambda jobs: [train_on_cpu(job) for job in jobs]
 
-    def __call__(self, jobs: Sequence[Job]) -> list[Run]:
+    def train_population(self, jobs: Sequence[Job]) -> list[Run]:
         self.sizes.append(len(jobs))
         return self.train(jobs)
+
+    def serve(self, wishes: Sequence[Job | Look]) -> list[Run | np.ndarray]:
+        jobs = [wish for wish in wishes if isinstance(wish, Job)]
+        runs = iter(self.train_population(jobs) if jobs else [])
+        return [next(runs) if isinstance(wish, Job) else look_on_cpu(wish) for wish in wishes]
 
 
 @pytest.fixture(name="populations")
 def fake_populations(monkeypatch: pytest.MonkeyPatch) -> Iterator[Populations]:
     """What trains populations; afterwards no thread that measures is left."""
     module = types.ModuleType("nnsim.populations")
-    module.train_population = made = Populations()  # type: ignore[attr-defined]
+    made = Populations()
+    vars(module).update(train_population=made.train_population, serve=made.serve)
     monkeypatch.setitem(sys.modules, "nnsim.populations", module)
     yield made
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("worker")]

@@ -39,12 +39,12 @@ STUCK = """
 import sys, time, types
 from nnsim import backends
 
-def train_population(jobs):
+def serve(wishes):
     print("training", flush=True)
     time.sleep(600)
 
 sys.modules["nnsim.populations"] = module = types.ModuleType("nnsim.populations")
-module.train_population = train_population
+module.serve = serve
 backends.look = lambda: backends.Cuda((backends.Device("GPU"),))
 from nnsim_cli.main import main
 sys.exit(main(["study", "run", sys.argv[1], "-o", sys.argv[2], "--backend", "cuda"]))

@@ -29,8 +29,6 @@ FLOORS = {
     "nnsim.prediction": 5,
     "nnsim.learning_rate_finder": 6,
     "nnsim.training_runner": 6,
-    "nnsim.devices": 4,
-    "nnsim.populations": 5,
     "nnsim.laboratory": 5,
     "nnsim.watching": 5,
     "nnsim.report": 5,

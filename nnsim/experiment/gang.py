@@ -1,7 +1,8 @@
-"""Threads whose trainings meet: all that is to be trained at one time becomes one population.
+"""Threads whose trainings meet: all that is to be trained, or looked at, at one time becomes one population.
 
-A study's code knows nothing of it. It calls `nnsim.training.train` on a thread of its own and gets its run; that the
-thread waited until others wanted to train too, and that all were trained at once, does not show.
+A study's code knows nothing of it. It calls `nnsim.training.train` or `nnsim.probes.probe` on a thread of its own and
+gets its run or its facts; that the thread waited until others wanted some, and that all were served at once, does not
+show.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 from nnsim.errors import DeviceError, UsageError
 from nnsim.experiment.equal_data import EqualData
+from nnsim.probes import Look, probed_by
 from nnsim.training import Job, Run, begin, finished, train_on_cpu, trained_by
 
 PATIENCE_SECONDS = 10.0
 """How long those that wait to train wait for another to come: one that is busy elsewhere must not hold up all."""
 
-Population = Callable[[Sequence[Job]], list[Run]]
-"""Trains several jobs, and returns their runs in the same order."""
+Population = Callable[[Sequence[Job | Look]], Sequence[Run | np.ndarray]]
+"""Trains or looks at several networks, and returns their runs and facts in the same order."""
 
 
 class Disbanded(BaseException):
@@ -28,10 +33,10 @@ class Disbanded(BaseException):
 
 @dataclass(eq=False)
 class _Order:
-    """A job of a waiting member, and what became of it."""
+    """What a waiting member wants, and what became of it."""
 
-    job: Job
-    outcome: Run | Exception | None = None
+    wish: Job | Look
+    outcome: Run | np.ndarray | Exception | None = None
 
 
 class Gang:
@@ -59,12 +64,12 @@ class Gang:
 
     @contextmanager
     def membership(self) -> Iterator[None]:
-        """Let what `nnsim.training.train` is asked for within the block, on this thread, be trained by the gang.
+        """Let what `train` and `probe` are asked for within the block, on this thread, be done by the gang.
 
         A member's error disbands the gang.
         """
         try:
-            with self._turns, trained_by(self.train):
+            with self._turns, trained_by(self.train), probed_by(self.probe):
                 yield
         except Disbanded:
             pass
@@ -89,15 +94,16 @@ class Gang:
         _, history = begin(job)
         if finished(job) is not None or len(history) >= job.last:
             return train_on_cpu(job)  # nothing is left to train
-        outcome = self._wait(_Order(replace(job, data=self._data.one_for(job.data))))
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        return self._wait(replace(job, data=self._data.one_for(job.data)))
+
+    def probe(self, look: Look) -> np.ndarray:
+        """Wait until the network is looked at and return its facts; called by members only, raises as `train` does."""
+        return self._wait(look)
 
     def conduct(self, population: Population) -> None:
-        """Train what members want trained, round by round, until all have ended or the gang is disbanded."""
+        """Serve what members want, round by round, until all have ended or the gang is disbanded."""
         while orders := self._gathered():
-            outcomes = _trained(population, [order.job for order in orders])
+            outcomes = _served(population, [order.wish for order in orders])
             with self._served:
                 for order, outcome in zip(orders, outcomes, strict=True):
                     order.outcome = outcome
@@ -111,8 +117,9 @@ class Gang:
             self._changed.notify()
             self._served.notify_all()
 
-    def _wait(self, order: _Order) -> Run | Exception:
-        """Give up the turn until the order has an outcome."""
+    def _wait(self, wish: Job | Look) -> Any:
+        """Give up the turn until the wish has an outcome; return it, or raise it."""
+        order = _Order(wish)
         self._turns.release()
         try:
             with self._changed:
@@ -124,6 +131,8 @@ class Gang:
             self._turns.acquire()
         if self._stop.is_set() or order.outcome is None:
             raise Disbanded
+        if isinstance(order.outcome, Exception):
+            raise order.outcome
         return order.outcome
 
     def _gathered(self) -> list[_Order]:
@@ -137,14 +146,14 @@ class Gang:
             return [] if self._stop.is_set() else orders
 
 
-def _trained(population: Population, jobs: Sequence[Job]) -> list[Run | Exception]:
-    """Return what became of each job; a DeviceError, which is nobody's own, is raised."""
+def _served(population: Population, wishes: Sequence[Job | Look]) -> Sequence[Run | np.ndarray | Exception]:
+    """Return what became of each wish; a DeviceError, which is nobody's own, is raised."""
     try:
-        return [*population(jobs)]
+        return population(wishes)
     except DeviceError:
         raise
     except UsageError as error:
-        # One of them cannot be trained there: each for itself, so that the others are.
-        return [error] if len(jobs) == 1 else [_trained(population, [job])[0] for job in jobs]
+        # One of them cannot be served there: each for itself, so that the others are.
+        return [error] if len(wishes) == 1 else [_served(population, [wish])[0] for wish in wishes]
     except Exception as error:  # each trial says on its own that it failed, as it does on the CPU
-        return [error] * len(jobs)
+        return [error] * len(wishes)

@@ -84,14 +84,14 @@ def run_gangs(
     NnsimError, BaseException
         As `run_chunks`.
     """
-    from nnsim.populations import train_population  # loads CUDA
+    from nnsim.populations import serve  # loads CUDA
 
     task = Task(plan, store, progress or Progress(), fail_fast)
     failures: dict[int, list[Failure]] = {}
     # One thread alone has to do with the GPU, and it is not this one, which hears signals.
     with worker_threads(1, task.stop.set) as start:
         for group in in_gangs(chunks):
-            failures |= _run_gang(task, group, jobs, lambda work: start(train_population, work).result())
+            failures |= _run_gang(task, group, jobs, lambda work: start(serve, work).result())
     return [failure for number in sorted(failures) for failure in failures[number]]
 
 
