@@ -23,6 +23,7 @@ FLOORS = {
     "nnsim.network": 2,
     "nnsim": 3,
     "nnsim.experiment": 4,
+    "nnsim.benchmarks": 5,
     "nnsim.tensor_file": 5,
     "nnsim.models": 5,
     "nnsim.checkpoints": 5,
