@@ -77,6 +77,8 @@ def cuda_ceiling(device: Any) -> Ceiling:
 
     Clocks are in kHz, the bus width in bits, and memory moves data twice a clock.
     """
+    if not hasattr(device, "MULTIPROCESSOR_COUNT"):  # Numba's simulator, which has no speed to speak of
+        return Ceiling("simulator", math.nan)
     lanes = NARROW_LANES if tuple(device.compute_capability) in NARROW else LANES
     name = device.name.decode() if isinstance(device.name, bytes) else device.name
     return Ceiling(

@@ -25,6 +25,10 @@ from nnsim.registry import look_up
 BACKENDS = {"cpu": ("cpu",), "cuda": ("cuda",), "auto": ("cpu", "cuda")}
 ROUNDS = 7
 
+FEWEST_ROUNDS = 3
+PATIENCE_SECONDS = 60.0
+"""What has been timed so long is not timed again, once it has its fewest rounds."""
+
 
 def bench(
     workloads: Iterable[Workload],
@@ -54,7 +58,7 @@ def bench(
     UsageError
         If there is no such backend, no GPU for "cuda", or nothing that nnsim trains there.
     """
-    chosen, contenders = list(workloads), _installed(told) if peers else [NNSIM]
+    chosen, contenders = list(workloads), installed(told) if peers else [NNSIM]
     devices = _devices(backend, told)
     if "cpu" not in devices:
         chosen = _populations(chosen, told)
@@ -67,7 +71,8 @@ def bench(
     return found
 
 
-def _installed(told: Told) -> list[Contender]:
+def installed(told: Told) -> list[Contender]:
+    """Return nnsim and those of its peers whose packages are installed; tells who is left out."""
     missing = {peer.not_installed: peer for peer in PEERS if peer.not_installed}
     for reason, peer in missing.items():
         told(f"{peer.name.split()[0]} is left out: {reason}")
@@ -105,31 +110,30 @@ def measure(
     workload: Workload, devices: Sequence[str], contenders: Sequence[Contender], rounds: int, told: Told
 ) -> list[Measurement]:
     """Compare the losses of `contenders`, the first of which is nnsim, on `devices`; then time those that agree."""
+    limits = ceilings(devices)
     entries = ready(workload, devices, contenders, told)
     right = [entry for entry in entries if entry.agrees]
     told(f"{workload.name}: {rounds} rounds of {', '.join(map(str, right))}")
     times = iter(time_in_turn([entry.run for entry in right], rounds))
-    limits = ceilings(devices)
     return with_ratios(
-        [
-            _row(entry, next(times) if entry.agrees else np.full(rounds, np.nan), limits[entry.device])
-            for entry in entries
-        ]
+        [_row(entry, next(times) if entry.agrees else [math.nan], limits[entry.device]) for entry in entries]
     )
 
 
-def time_in_turn(runs: Sequence[Runner], rounds: int) -> list[np.ndarray]:
+def time_in_turn(runs: Sequence[Runner], rounds: int) -> list[list[float]]:
     """Return the seconds of each run in every round, after one to warm up; each round begins with another run."""
-    times = np.empty((len(runs), rounds))
+    times: list[list[float]] = [[] for _ in runs]
     for run in runs:
         run()
     for number in range(rounds):
         for turn in range(len(runs)):
             who = (number + turn) % len(runs)
+            if len(times[who]) >= FEWEST_ROUNDS and sum(times[who]) > PATIENCE_SECONDS:
+                continue
             start = time.perf_counter()
             runs[who]()
-            times[who, number] = time.perf_counter() - start
-    return list(times)
+            times[who].append(time.perf_counter() - start)
+    return times
 
 
 def ceilings(devices: Sequence[str]) -> dict[str, Ceiling]:
@@ -138,9 +142,9 @@ def ceilings(devices: Sequence[str]) -> dict[str, Ceiling]:
     return {device: makers[device]() for device in devices}
 
 
-def _row(entry: Entry, seconds: np.ndarray, ceiling: Ceiling) -> Measurement:
+def _row(entry: Entry, seconds: Sequence[float], ceiling: Ceiling) -> Measurement:
     share, floor = entry.share, floor_of(entry.share, ceiling)
-    low, median, high = (np.percentile(seconds, [25, 50, 75]) * 1e6 / (share.networks * share.steps)).tolist()
+    low, median, high = (np.percentile(seconds, (25, 50, 75)) * 1e6 / (share.networks * share.steps)).tolist()
     return Measurement(
         workload=share.name,
         contender=entry.contender.name,
@@ -148,7 +152,7 @@ def _row(entry: Entry, seconds: np.ndarray, ceiling: Ceiling) -> Measurement:
         networks=share.networks,
         cores=usable_cpus(),
         steps=share.steps,
-        rounds=len(seconds),
+        rounds=len(seconds) if entry.agrees else 0,
         microseconds=median,
         spread=high - low,
         ratio=math.nan,

@@ -55,14 +55,14 @@ def call_alone(cores: int | None, told: Callable[[str], None], function: Callabl
 
 def _serve(sender: Connection, cores: int | None, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for the result ends this process
-    _bind(cores)
+    bind(cores)
     try:
         sender.send((function(*arguments, sender.send),))
     except NnsimError as error:
         sender.send(error)
 
 
-def _bind(cores: int | None) -> None:
+def bind(cores: int | None) -> None:
     """Keep this process on so many CPUs, and JAX from taking all of a GPU's memory."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if cores is None:
