@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LOSSES_DIFFER = 4
 HEADER = (
-    "workload", "contender", "on", "networks", "µs", "IQR", "to nnsim", "floor", "share", "multiply-adds", "bytes"
+    "workload", "contender", "on", "networks", "µs", "IQR", "to nnsim", "floor", "share", "madds", "bytes"
 )  # fmt: skip
 
 
@@ -112,7 +112,10 @@ def _print(rows: list[Measurement]) -> None:
     from .tables import print_table
 
     print_table(HEADER, map(_cells, rows))
-    click.echo("µs: median time of one step of one network; floor: the least that the device could take for it")
+    click.echo(
+        "µs: median time of one step of one network; floor: the least that the device could take for its madds "
+        "(multiply-adds) and bytes"
+    )
     for device, cores, name in dict.fromkeys((row.device, row.cores, row.device_name) for row in rows):
         click.echo(f"{device}: {name}" + (f", cores used: {cores}" if device == "cpu" else ""))
 
@@ -130,7 +133,7 @@ def _verdict(rows: list[Measurement]) -> int:
     for row in differing:
         click.echo(
             f"nnsim: error: the losses of {row.contender} on {row.device} differ from nnsim's on {row.workload} "
-            f"by {row.loss_difference:.2g} of their size: it was not timed",
+            f"by up to {row.farthest_difference:.2g} of their size: it was not timed",
             err=True,
         )
     return LOSSES_DIFFER if differing else 0

@@ -112,11 +112,11 @@ def measure(
     """Compare the losses of `contenders`, the first of which is nnsim, on `devices`; then time those that agree."""
     limits = ceilings(devices)
     entries = ready(workload, devices, contenders, told)
-    right = [entry for entry in entries if entry.agrees]
+    right = [entry for entry in entries if entry.difference.small]
     told(f"{workload.name}: {rounds} rounds of {', '.join(map(str, right))}")
     times = iter(time_in_turn([entry.run for entry in right], rounds))
     return with_ratios(
-        [_row(entry, next(times) if entry.agrees else [math.nan], limits[entry.device]) for entry in entries]
+        [_row(entry, next(times) if entry.difference.small else [math.nan], limits[entry.device]) for entry in entries]
     )
 
 
@@ -152,12 +152,13 @@ def _row(entry: Entry, seconds: Sequence[float], ceiling: Ceiling) -> Measuremen
         networks=share.networks,
         cores=usable_cpus(),
         steps=share.steps,
-        rounds=len(seconds) if entry.agrees else 0,
+        rounds=len(seconds) if entry.difference.small else 0,
         microseconds=median,
         spread=high - low,
         ratio=math.nan,
-        loss_difference=entry.difference,
-        agrees=entry.agrees,
+        loss_difference=entry.difference.most,
+        farthest_difference=entry.difference.farthest,
+        agrees=entry.difference.small,
         multiply_adds=floor.multiply_adds,
         bytes=floor.bytes,
         floor=floor.seconds * 1e6,

@@ -23,10 +23,10 @@ class Measurement:
         Median over the rounds, and the distance between their quartiles, for one step of one network.
     ratio : float
         To nnsim's median on the same device, or on the CPU where nnsim does not train the workload on the device.
-    loss_difference : float
-        Largest relative difference from nnsim's mean loss of an epoch.
+    loss_difference, farthest_difference : float
+        Largest relative difference from nnsim's mean loss of an epoch: of most networks, and of any.
     agrees : bool
-        Whether that is small enough.
+        Whether these are small enough, see `nnsim.benchmarks.agreement`.
     multiply_adds, bytes : int
         That a step of a network needs.
     floor, floor_share : float
@@ -46,6 +46,7 @@ class Measurement:
     spread: float
     ratio: float
     loss_difference: float
+    farthest_difference: float
     agrees: bool
     multiply_adds: int
     bytes: int
