@@ -1,8 +1,8 @@
 """Before anything is timed: all contenders train the same, or a time says nothing.
 
 Frameworks round differently. Nearly always that stays in the last digits, but a unit that stands at the kink of a ReLU
-may fall to either side, and from then on its network goes a slightly different way. It happens to a few networks of a
-population, to the more the longer it trains: so most must agree closely, and all must stay near.
+may fall to either side, and from then on its network goes a slightly different way: the more likely, the deeper it is
+and the longer it trains. So the first steps must agree closely, and the whole training must stay near.
 """
 
 from __future__ import annotations
@@ -16,16 +16,27 @@ from nnsim.benchmarks.peers import Contender
 from nnsim.benchmarks.workloads import Runner, Workload
 
 TOLERANCE, MOST = 1e-5, 0.75
-"""Largest relative difference between mean losses of an epoch, and the share of the networks that must keep it."""
+"""Largest relative difference between losses in the first steps, and the share of the networks that must keep it."""
 
-FARTHEST = 1e-2
-"""Largest relative difference of any network."""
+FARTHEST = 0.03
+"""Largest relative difference between any network's mean losses of an epoch."""
 
 Told = Callable[[str], None]
 
 
+class Losses(NamedTuple):
+    """Mean losses (networks, epochs) of a brief training and of the whole one."""
+
+    brief: np.ndarray
+    whole: np.ndarray
+
+    def of_first(self, networks: int) -> Losses:
+        """Return those of so many networks."""
+        return Losses(self.brief[:networks], self.whole[:networks])
+
+
 class Difference(NamedTuple):
-    """Largest relative difference from nnsim's mean losses of the epochs: of most networks, and of any."""
+    """Largest relative difference from nnsim's losses: of most networks in a brief training, of any in the whole."""
 
     most: float
     farthest: float
@@ -62,7 +73,7 @@ def ready(workload: Workload, devices: Sequence[str], contenders: Sequence[Conte
         Takes a line about who is left out and why, and one about each difference.
     """
     entries: list[Entry] = []
-    reference: np.ndarray | None = None
+    reference: Losses | None = None
     for contender, device, share in _offers(workload, devices, contenders, told):
         try:
             run, losses = _first_run(contender, device, share)
@@ -72,22 +83,21 @@ def ready(workload: Workload, devices: Sequence[str], contenders: Sequence[Conte
             told(f"{contender.name} on {device} is left out: {type(error).__name__}: {' '.join(str(error).split())}")
             continue
         reference = losses if reference is None else reference
-        entries.append(Entry(contender, device, share, run, difference_of(losses, reference[: share.networks])))
+        entries.append(Entry(contender, device, share, run, difference_of(losses, reference.of_first(share.networks))))
         _tell(entries[-1], told)
     return entries
 
 
-def difference_of(losses: np.ndarray, reference: np.ndarray) -> Difference:
-    """Return how far mean losses (networks, epochs) are from others."""
-    networks = np.abs(losses / reference - 1).max(axis=1)
-    return Difference(float(np.quantile(networks, MOST, method="inverted_cdf")), float(networks.max()))
+def difference_of(losses: Losses, reference: Losses) -> Difference:
+    """Return how far a contender's losses are from nnsim's."""
+    brief, whole = (np.abs(its / ours - 1).max(axis=1) for its, ours in zip(losses, reference, strict=True))
+    return Difference(float(np.quantile(brief, MOST, method="inverted_cdf")), float(whole.max()))
 
 
 def _tell(entry: Entry, told: Told) -> None:
     verdict = "agree with" if entry.difference.small else "DIFFER FROM"
     most, farthest = entry.difference
-    sizes = f"{most:.1g}" if entry.share.networks == 1 else f"{most:.1g} for most networks, at most {farthest:.1g}"
-    told(f"{entry.share.name}: the losses of {entry} {verdict} nnsim's, relative difference {sizes}")
+    told(f"{entry.share.name}: the losses of {entry} {verdict} nnsim's: {most:.1g}, later {farthest:.1g}")
 
 
 def _offers(
@@ -104,8 +114,12 @@ def _offers(
                 yield contender, device, share
 
 
-def _first_run(contender: Contender, device: str, share: Workload) -> tuple[Runner, np.ndarray]:
-    """Return what trains `share`, and the mean losses (networks, epochs) without dropout, whose masks are its own."""
-    run, plain = contender.make(share, device), share.without_dropout
-    losses = run() if plain is share else contender.make(plain, device)()
-    return run, losses.reshape(share.networks, share.recipe.epochs, -1).mean(axis=2)
+def _first_run(contender: Contender, device: str, share: Workload) -> tuple[Runner, Losses]:
+    """Return what trains `share`, and its losses; a whole training with dropout, whose masks are its own, has none."""
+    run, brief = contender.make(share, device), share.brief
+    first = _means(brief, contender.make(brief, device))
+    return run, Losses(first, first if share.spec.dropout else _means(share, run))
+
+
+def _means(workload: Workload, run: Runner) -> np.ndarray:
+    return run().reshape(workload.networks, workload.recipe.epochs, -1).mean(axis=2)

@@ -24,7 +24,7 @@ class Measurement:
     ratio : float
         To nnsim's median on the same device, or on the CPU where nnsim does not train the workload on the device.
     loss_difference, farthest_difference : float
-        Largest relative difference from nnsim's mean loss of an epoch: of most networks, and of any.
+        Largest relative difference from nnsim's losses: of most networks in a brief training, of any in the whole one.
     agrees : bool
         Whether these are small enough, see `nnsim.benchmarks.agreement`.
     multiply_adds, bytes : int

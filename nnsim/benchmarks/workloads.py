@@ -84,9 +84,10 @@ class Workload:
         return replace(self, networks=1)
 
     @property
-    def without_dropout(self) -> Workload:
-        """The same training with every unit kept, so that losses can be compared: masks differ between frameworks."""
-        return replace(self, spec=replace(self.spec, dropout=0.0)) if self.spec.dropout else self
+    def brief(self) -> Workload:
+        """Two epochs of two batches, without dropout, whose masks differ between frameworks: for comparing losses."""
+        spec, recipe = replace(self.spec, dropout=0.0), replace(self.recipe, epochs=2)
+        return replace(self, spec=spec, recipe=recipe, rows=2 * recipe.batch_size)
 
     @cached_property
     def data(self) -> Batches:
