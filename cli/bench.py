@@ -133,7 +133,7 @@ def _verdict(rows: list[Measurement]) -> int:
     for row in differing:
         click.echo(
             f"nnsim: error: the losses of {row.contender} on {row.device} differ from nnsim's on {row.workload} "
-            f"by up to {row.farthest_difference:.2g} of their size: it was not timed",
+            f"by {row.brief_difference:.2g} at first, later by {row.whole_difference:.2g}: it was not timed",
             err=True,
         )
     return LOSSES_DIFFER if differing else 0

@@ -1,8 +1,8 @@
 """Before anything is timed: all contenders train the same, or a time says nothing.
 
 Frameworks round differently. Nearly always that stays in the last digits, but a unit that stands at the kink of a ReLU
-may fall to either side, and from then on its network goes a slightly different way: the more likely, the deeper it is
-and the longer it trains. So the first steps must agree closely, and the whole training must stay near.
+may fall to either side, and from then on its network goes a slightly different way. So the first steps are compared
+closely, in double precision, where that does not happen, and what will be timed is compared loosely.
 """
 
 from __future__ import annotations
@@ -15,36 +15,32 @@ import numpy as np
 from nnsim.benchmarks.peers import Contender
 from nnsim.benchmarks.workloads import Runner, Workload
 
-TOLERANCE, MOST = 1e-5, 0.75
-"""Largest relative difference between losses in the first steps, and the share of the networks that must keep it."""
+TOLERANCE = 1e-9
+"""Largest relative difference between any network's mean losses of an epoch in a brief training."""
 
 FARTHEST = 0.03
-"""Largest relative difference between any network's mean losses of an epoch."""
+"""The same in the whole training."""
 
 Told = Callable[[str], None]
 
 
 class Losses(NamedTuple):
-    """Mean losses (networks, epochs) of a brief training and of the whole one."""
+    """Mean losses (networks, epochs) of a brief training in double precision and of the whole one."""
 
     brief: np.ndarray
     whole: np.ndarray
 
-    def of_first(self, networks: int) -> Losses:
-        """Return those of so many networks."""
-        return Losses(self.brief[:networks], self.whole[:networks])
-
 
 class Difference(NamedTuple):
-    """Largest relative difference from nnsim's losses: of most networks in a brief training, of any in the whole."""
+    """Largest relative difference from nnsim's losses in a brief training in double precision and in the whole one."""
 
-    most: float
-    farthest: float
+    brief: float
+    whole: float
 
     @property
     def small(self) -> bool:
         """Whether it is rounding; not if it is NaN."""
-        return self.most <= TOLERANCE and self.farthest <= FARTHEST
+        return self.brief <= TOLERANCE and self.whole <= FARTHEST
 
 
 class Entry(NamedTuple):
@@ -83,21 +79,21 @@ def ready(workload: Workload, devices: Sequence[str], contenders: Sequence[Conte
             told(f"{contender.name} on {device} is left out: {type(error).__name__}: {' '.join(str(error).split())}")
             continue
         reference = losses if reference is None else reference
-        entries.append(Entry(contender, device, share, run, difference_of(losses, reference.of_first(share.networks))))
+        entries.append(Entry(contender, device, share, run, difference_of(losses, reference)))
         _tell(entries[-1], told)
     return entries
 
 
 def difference_of(losses: Losses, reference: Losses) -> Difference:
-    """Return how far a contender's losses are from nnsim's."""
-    brief, whole = (np.abs(its / ours - 1).max(axis=1) for its, ours in zip(losses, reference, strict=True))
-    return Difference(float(np.quantile(brief, MOST, method="inverted_cdf")), float(whole.max()))
+    """Return how far a contender's losses are from nnsim's; of a population it may have trained the first networks."""
+    pairs = zip(losses, reference, strict=True)
+    return Difference(*(float(np.abs(its / ours[: len(its)] - 1).max()) for its, ours in pairs))
 
 
 def _tell(entry: Entry, told: Told) -> None:
     verdict = "agree with" if entry.difference.small else "DIFFER FROM"
-    most, farthest = entry.difference
-    told(f"{entry.share.name}: the losses of {entry} {verdict} nnsim's: {most:.1g}, later {farthest:.1g}")
+    brief, whole = entry.difference
+    told(f"{entry.share.name}: the losses of {entry} {verdict} nnsim's: {brief:.1g}, later {whole:.1g}")
 
 
 def _offers(
@@ -117,7 +113,7 @@ def _offers(
 def _first_run(contender: Contender, device: str, share: Workload) -> tuple[Runner, Losses]:
     """Return what trains `share`, and its losses; a whole training with dropout, whose masks are its own, has none."""
     run, brief = contender.make(share, device), share.brief
-    first = _means(brief, contender.make(brief, device))
+    first = _means(brief, contender.make(brief, "cpu" if contender.kind == "any" else device))  # nnsim's is the truth
     return run, Losses(first, first if share.spec.dropout else _means(share, run))
 
 

@@ -42,15 +42,21 @@ def _runner(workload: Workload, device: str, trained: Any, select: Any) -> Runne
     y = data.Y if workload.spec.loss == "bce" else data.Y[:, 0].astype(np.int32)
     keys = jax.random.split(jax.random.key(workload.root), workload.networks)
     stacked = _start(workload), workload.orders().astype(np.int32), keys
-    with jax.default_matmul_precision("highest"):
+    with jax.default_matmul_precision("highest"), _precision(workload):
         arguments = jax.device_put((*jax.tree.map(select, stacked), data.X, y), jax.devices(PLATFORMS[device])[0])
         compiled = trained.lower(*arguments).compile()
 
     def run() -> np.ndarray:
-        _, losses = jax.block_until_ready(compiled(*arguments))
-        return np.asarray(losses).reshape(workload.networks, workload.steps)
+        with _precision(workload):
+            _, losses = jax.block_until_ready(compiled(*arguments))
+            return np.asarray(losses).reshape(workload.networks, workload.steps)
 
     return run
+
+
+def _precision(workload: Workload) -> Any:
+    """Return a context in which JAX computes with the workload's precision."""
+    return jax.enable_x64(workload.spec.dtype == "float64")
 
 
 def _start(workload: Workload) -> list[tuple[np.ndarray, ...]]:

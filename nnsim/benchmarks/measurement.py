@@ -23,8 +23,8 @@ class Measurement:
         Median over the rounds, and the distance between their quartiles, for one step of one network.
     ratio : float
         To nnsim's median on the same device, or on the CPU where nnsim does not train the workload on the device.
-    loss_difference, farthest_difference : float
-        Largest relative difference from nnsim's losses: of most networks in a brief training, of any in the whole one.
+    brief_difference, whole_difference : float
+        Largest relative difference from nnsim's losses in a brief training in double precision, and in the whole one.
     agrees : bool
         Whether these are small enough, see `nnsim.benchmarks.agreement`.
     multiply_adds, bytes : int
@@ -45,8 +45,8 @@ class Measurement:
     microseconds: float
     spread: float
     ratio: float
-    loss_difference: float
-    farthest_difference: float
+    brief_difference: float
+    whole_difference: float
     agrees: bool
     multiply_adds: int
     bytes: int

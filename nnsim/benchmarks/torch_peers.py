@@ -137,7 +137,8 @@ def _module(workload: Workload, running: bool = True) -> torch.nn.Sequential:
         modules.append(ACTIVATIONS[spec.activation]())
         if spec.dropout:
             modules.append(torch.nn.Dropout(spec.dropout))
-    return torch.nn.Sequential(*modules, torch.nn.Linear(*spec.fans[-1]))
+    model = torch.nn.Sequential(*modules, torch.nn.Linear(*spec.fans[-1]))
+    return model.double() if spec.dtype == "float64" else model
 
 
 def _weights(model: torch.nn.Sequential, layers: Layers) -> dict[str, np.ndarray]:

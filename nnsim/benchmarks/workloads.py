@@ -85,8 +85,8 @@ class Workload:
 
     @property
     def brief(self) -> Workload:
-        """Two epochs of two batches, without dropout, whose masks differ between frameworks: for comparing losses."""
-        spec, recipe = replace(self.spec, dropout=0.0), replace(self.recipe, epochs=2)
+        """Two epochs of two batches in double precision, without dropout, whose masks are each framework's own."""
+        spec, recipe = replace(self.spec, dtype="float64", dropout=0.0), replace(self.recipe, epochs=2)
         return replace(self, spec=spec, recipe=recipe, rows=2 * recipe.batch_size)
 
     @cached_property
@@ -95,9 +95,9 @@ class Workload:
         inputs = self.spec.widths[0]
         numbers = np.empty(self.rows * inputs, np.float32)
         fill_normal(numbers, np.uint64(key(self.root, "bench", "data")), 1, 0)
-        X = numbers.reshape(self.rows, inputs)
+        X = numbers.reshape(self.rows, inputs).astype(self.spec.numpy_dtype)
         Y = _two_classes(X) if self.spec.loss == "bce" else _classes(X, self.spec.widths[-1])
-        Y = Y[:, None].astype(np.float32)
+        Y = Y[:, None].astype(X.dtype)
         return Batches(X, Y, X[:0], Y[:0])
 
     @cached_property
