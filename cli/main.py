@@ -14,6 +14,7 @@ import click
 
 from nnsim.errors import NnsimError
 
+from .bench import bench
 from .cache import cache
 from .compare import compare
 from .gradcheck import gradcheck
@@ -41,7 +42,7 @@ def nnsim() -> None:
 
 STUDIES = (study, submit, merge, status, verify, compare, reproduce)
 NETWORKS = (train, predict, lr_find, gradcheck)
-for _command in (*STUDIES, *NETWORKS, cache, info):
+for _command in (*STUDIES, *NETWORKS, bench, cache, info):
     nnsim.add_command(_command)
 
 
@@ -57,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 done, 1 error while running, 2 wrong usage, 3 some trials failed, a merge is incomplete or a GPU failed, 4 a
-        claim failed under ``--strict``, a verification failed or a gradient is wrong, 75 stopped by SIGTERM or SIGUSR1,
-        130 stopped by Ctrl-C.
+        claim failed under ``--strict``, a verification failed, a gradient is wrong or a benchmark's losses differ, 75
+        stopped by SIGTERM or SIGUSR1, 130 stopped by Ctrl-C.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     say_stopped = partial(_complain, f"stopped; what is finished is kept, go on with: {shlex.join(['nnsim', *words])}")

@@ -31,8 +31,9 @@ class UnknownNameError(UsageError):
         self.kind = kind
         self.name = str(name)
         self.known = sorted(known)
-        nearest = get_close_matches(self.name.lower(), self.known, n=1, cutoff=0.5)
-        hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+        lowered = {name.lower(): name for name in self.known}
+        nearest = get_close_matches(self.name.lower(), lowered, n=1, cutoff=0.5)
+        hint = f"did you mean '{lowered[nearest[0]]}'? " if nearest else ""
         more = len(self.known) - SHOWN_NAMES
         rest = f" and {more} more" if more > 0 else ""
         names = ", ".join(self.known[:SHOWN_NAMES])

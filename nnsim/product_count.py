@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from nnsim.kernels.cpu import passes
+from nnsim.kernels.cpu.network import Workspace
 from nnsim.network import NetworkSpec
 
 WALKED = ("forward", "affine_layer", "finish_layer", "backward", "_backward_layer", "_delta_from_error", "has_skip")
@@ -52,8 +53,8 @@ def count_products(spec: NetworkSpec, batch: int) -> ProductCount:
 
 
 def _no_memory(layers: int) -> SimpleNamespace:
-    names = ("panel", "z", "a", "h", "delta", "error")
-    return SimpleNamespace(weights_at=[0] * (layers + 1), **dict.fromkeys(names))
+    a_layer = dict.fromkeys(("weights_at", "statistics_at", "moments"), [0] * (layers + 1))
+    return SimpleNamespace(**dict.fromkeys(Workspace._fields) | a_layer)
 
 
 def _namespace(made: Counter[str]) -> dict[str, Any]:

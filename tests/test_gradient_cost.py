@@ -35,6 +35,13 @@ class TestCount:
     def test_by_loops(self, widths: tuple[int, ...], batch: int) -> None:
         assert count_products(NetworkSpec(widths, loss="mse"), batch) == by_loops(widths, batch)
 
+    @pytest.mark.parametrize("normalization", ["none", "batch", "layer"])
+    @pytest.mark.parametrize("norm_after", [False, True])
+    def test_norms_and_dropout_cost_no_product(self, normalization: str, norm_after: bool) -> None:
+        plain = NetworkSpec((3, 4, 4, 2))
+        stack = NetworkSpec((3, 4, 4, 2), normalization=normalization, norm_after=norm_after, dropout=0.3)
+        assert count_products(stack, 5) == count_products(plain, 5)
+
     def test_skip_connections_cost_no_product(self) -> None:
         plain, residual = NetworkSpec((3, 4, 4, 2)), NetworkSpec((3, 4, 4, 2), residual=True)
         assert count_products(residual, 5) == count_products(plain, 5)

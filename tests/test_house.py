@@ -23,6 +23,7 @@ FLOORS = {
     "nnsim.network": 2,
     "nnsim": 3,
     "nnsim.experiment": 4,
+    "nnsim.benchmarks": 5,
     "nnsim.tensor_file": 5,
     "nnsim.models": 5,
     "nnsim.checkpoints": 5,
@@ -42,7 +43,8 @@ FLOORS = {
     "nnsim_cli": 8,
 }
 COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "stencil", "cfunc", "generated_jit"}
-COMPILING = {"nnsim.kernels.options", "nnsim.kernels.cuda.options"}
+# The decorators themselves, and a jit that is JAX's.
+COMPILING = {"nnsim.kernels.options", "nnsim.kernels.cuda.options", "nnsim.benchmarks.jax_peers"}
 PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
 

@@ -105,6 +105,7 @@ SAMPLES = {
     "sum_of_waves": lambda kind: (square(kind), square(kind), np.zeros(3, kind), np.zeros(3, kind)),
     "train_epochs": training,
     "unit_facts": lambda kind: (*answering(kind)[:4], True),
+    "spread_of": lambda kind: (np.zeros((3, 2), kind),),
     "value_and_slope": lambda kind: (3, np.zeros(9, kind), kind(0)),
 }
 

@@ -1,8 +1,9 @@
-"""How many multiply-adds a core can do: vectors in registers, nothing loaded, nothing stored."""
+"""How many multiply-adds a CPU can do: vectors in registers, nothing loaded, nothing stored."""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -10,10 +11,12 @@ import llvmlite.ir as ir
 import numpy as np
 from numba import types
 
-from nnsim.kernels.options import intrinsic, njit
+from nnsim.kernels.options import intrinsic, kernel
 from nnsim.kernels.vector import I64, VECTOR_BYTES, _Vectors
 
 CHAINS = 16  # independent sums: enough to hide the latency of an fma on every current core
+STEPS = 1_000_000  # some milliseconds
+TRIES = 10
 
 
 @intrinsic
@@ -45,19 +48,20 @@ def _burn(typingctx: Any, like: Any, steps: Any) -> Any:
     return like(like, types.int64), codegen
 
 
-@njit
+@kernel
 def burn(like, steps):
     """Do ``steps * CHAINS`` vector fma."""
     return _burn(like, steps)
 
 
 @cache
-def flops(dtype: type) -> float:
-    """Return the most floating-point operations a second that this core does, best of ten."""
-    lanes, steps, best = VECTOR_BYTES // np.dtype(dtype).itemsize, 1_000_000, np.inf
+def multiply_adds(dtype: Any, cores: int = 1) -> float:
+    """Return the most multiply-adds a second that so many cores do side by side, best of ten."""
+    lanes, best = VECTOR_BYTES // np.dtype(dtype).itemsize, np.inf
     burn(dtype(1), 10)
-    for _ in range(10):
-        start = time.perf_counter()
-        burn(dtype(1), steps)
-        best = min(best, time.perf_counter() - start)
-    return 2 * steps * CHAINS * lanes / best
+    with ThreadPoolExecutor(cores) as pool:
+        for _ in range(TRIES):
+            start = time.perf_counter()
+            list(pool.map(burn, [dtype(1)] * cores, [STEPS] * cores))
+            best = min(best, time.perf_counter() - start)
+    return STEPS * CHAINS * lanes * cores / best

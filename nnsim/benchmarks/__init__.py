@@ -1,0 +1,1 @@
+"""How fast nnsim trains, beside other frameworks and beside what the machine could do at most."""
