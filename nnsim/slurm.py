@@ -34,7 +34,7 @@ worker=
 ended=
 stopped=
 tell() {
-  stopped=yes
+  stopped=$1
   [ -z "$worker" ] || kill -"$1" "$worker" 2>/dev/null || true
 }
 trap 'tell USR1' USR1
@@ -45,6 +45,7 @@ trap 'ended=yes; tell TERM' TERM
 WAIT = (
     f"""\
 worker=$!
+[ -z "$stopped" ] || kill -"$stopped" "$worker" 2>/dev/null || true  # the signal came before there was a worker
 most_requeues={REQUEUES}
 """
     + """\

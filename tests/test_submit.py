@@ -301,6 +301,18 @@ class TestScript:
         asked = tmp_path / "requeued"
         assert (asked.read_text() if asked.exists() else "") == ("requeue 7_2\n" if requeued else "")
 
+    def test_a_signal_before_there_is_a_worker_reaches_it(
+        self, programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        program(programs, "python", "exec sleep 30")
+        monkeypatch.setattr("sys.executable", str(programs / "python"))
+        assert main([*SUBMIT, "--shards", "4", "-o", str(tmp_path / "out")]) == 0
+        script, listening = (programs / "sbatch.1").read_text(), "tell TERM' TERM\n"
+        assert listening in script
+        early = script.replace(listening, f"{listening}kill -TERM $$\n")
+        done = subprocess.run(["bash", "-c", early], env={"PATH": f"{programs}:/usr/bin:/bin"}, timeout=20)
+        assert done.returncode == 75
+
 
 @pytest.mark.parametrize(
     ("numbers", "text"), [([3, 7, 8, 9], "3,7-9"), ([0], "0"), ([1, 0], "0-1"), ([0, 2, 4], "0,2,4"), ([5, 5], "5")]
