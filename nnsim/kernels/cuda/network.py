@@ -106,7 +106,7 @@ def places(
     normalized, dropped = net.normalization != NONE, net.dropout > 0
     own_h, matrix = (normalized and net.after) or dropped or net.residual, batch * sum(map(_odd, widths[1:]))
     moments_row = max(widest, batch)
-    sizes = {
+    sizes: dict[int | str, int] = {
         THETA: parameters,
         GRADIENT: parameters,
         FIRST: parameters * moments[0],
@@ -125,7 +125,7 @@ def places(
         "normal": matrix * normalized,
         "moments": 3 * moments_row * len(hidden) * normalized,
     }
-    at = dict(zip([*sizes, END], _starts(list(sizes.values())), strict=True))
+    at: dict[int | str, int] = dict(zip([*sizes, END], _starts(list(sizes.values())), strict=True))
     at |= {WORK: at[INPUTS], PARAMETERS: parameters, MASKS_SIZE: sizes[MASKS], MOMENTS_ROW: moments_row}
     at["h"], at["error"] = at["h" if own_h else "a"], at["error" if net.residual else "delta"]
     network = np.array([at[number] for number in range(MOMENTS_ROW + 1)], np.int64)

@@ -15,12 +15,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+import numba.cuda
 import numpy as np
-from numba import cuda
 
 from nnsim.kernels.lanes import LANES
 
-simulated: bool = numba.config.ENABLE_CUDASIM
+cuda: Any = numba.cuda
+settings: Any = numba.config
+simulated: bool = settings.ENABLE_CUDASIM
 """Whether kernels run as Python threads, which shows their logic and no speed."""
 
 THREADS = 4 if simulated else LANES
@@ -40,7 +42,7 @@ def _without_contraction(compile_ir: Callable) -> Callable:
 
 
 if not simulated:
-    nvvm = importlib.import_module("numba.cuda.cudadrv.nvvm")
+    nvvm: Any = importlib.import_module("numba.cuda.cudadrv.nvvm")
     nvvm.compile_ir = _without_contraction(nvvm.compile_ir)
 
 

@@ -18,8 +18,8 @@ from numba.np.numpy_support import as_dtype
 
 
 def _typed(kind: Any, value: Any) -> Any:
-    if isinstance(kind, numba.types.BaseTuple):
-        return tuple(map(_typed, kind, value))
+    if isinstance(value, tuple):
+        return tuple(_typed(kind[i], number) for i, number in enumerate(value))
     return as_dtype(kind).type(value)
 
 
