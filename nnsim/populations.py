@@ -23,7 +23,7 @@ from nnsim.kernels.cuda.network import END, Places, places
 from nnsim.kernels.cuda.probes import probe_layers
 from nnsim.kernels.cuda.training import STATIC_BYTES, Population, train_epochs
 from nnsim.probes import Look
-from nnsim.training import Job, Run, begin, finish, finished
+from nnsim.training import Job, Run, begin, finish, finished, has_waited
 
 LAUNCH_OPERATIONS = 2e12
 """Multiply-adds of one launch, some seconds' worth at most, so that a run can be stopped between two."""
@@ -168,8 +168,8 @@ class _Launch:
         for i, member in enumerate(self._part):
             epochs, member.stopped = map(int, found.ended[i])
             member.history = np.concatenate([member.history, found.history[i, :epochs]])
-            member.over = member.stopped >= 0 or epochs < found.history.shape[1]
             _scatter(found, i, member.state)
+            member.over = member.stopped >= 0 or has_waited(member.state, member.job.recipe)
 
 
 def _gathered(part: list[_Member], first: int, epochs: int) -> Population:

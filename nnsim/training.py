@@ -164,8 +164,13 @@ def _copy(state: State) -> State:
     return state._replace(moments=Moments(*(array.copy() for array in state.moments)), **arrays)
 
 
+def has_waited(state: State, recipe: Recipe) -> bool:
+    """Tell whether early stopping has seen as many epochs without an improvement as it waits for."""
+    return recipe.patience is not None and bool(state.stopping[kernels.WAITED] >= recipe.patience)
+
+
 def _run(state: State, recipe: Recipe, history: np.ndarray, diverged_at: int) -> Run:
-    waited = recipe.patience is not None and state.stopping[kernels.WAITED] >= recipe.patience
+    waited = has_waited(state, recipe)
     best = recipe.patience is not None and state.stopping[kernels.BEST_EPOCH] >= 0
     theta, statistics = (state.best_theta, state.best_statistics) if best else (state.theta, state.statistics)
     status = "done" if diverged_at < 0 else "diverged"
@@ -247,7 +252,7 @@ def train_on_cpu(job: Job) -> Run:
             net, state, rule, course, arrays, its_rates, np.uint64(job.key), first, more
         )
         history = np.concatenate([history, more[:epochs]])
-        if stopped >= 0 or epochs < len(more):
+        if stopped >= 0 or has_waited(state, job.recipe):
             return finish(job, state, history, stopped)
     return finish(job, state, history, -1)
 

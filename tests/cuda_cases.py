@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +24,7 @@ from nnsim.recipe import Recipe
 from nnsim.training import Batches, Job, Run, train_on_cpu
 
 ROWS, LOOKS, INPUTS, OUTPUTS = 8, 5, 3, 3
+RATES = {1: 2.0, 2: 0.01, 3: 5.0}  # of learning, for each key
 SHORT = Recipe(learning_rate=0.1, batch_size=3, epochs=1)
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -158,14 +161,61 @@ def streams_agree() -> bool:
     """Networks that do not fit into shared memory."""
     from nnsim import devices
 
-    shared, devices.SIMULATED_SHARED_BYTES = devices.SIMULATED_SHARED_BYTES, 0
     names = ("wide", "narrow", "residual", "batch norm after", "float64")
-    agree = all(equal_runs([job_of(name)]) for name in names) and probes_agree()
-    devices.SIMULATED_SHARED_BYTES = shared
-    return agree
+    with setting(devices, "SIMULATED_SHARED_BYTES", 0):
+        return all(equal_runs([job_of(name)]) for name in names) and probes_agree()
 
 
-_CHECKS = (populations_agree, stretches_agree, areas_agree, no_rows_to_look_at, probes_agree, streams_agree)
+@contextmanager
+def setting(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Set an attribute within the block."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+def split_launches_agree() -> bool:
+    """One epoch and two networks in a launch; some stop early, and the others go on."""
+    from nnsim import devices, populations
+
+    first = job_of("early stopping")
+    jobs = [replace(first, key=key, recipe=replace(first.recipe, learning_rate=rate)) for key, rate in RATES.items()]
+    with (
+        setting(populations, "LAUNCH_OPERATIONS", 1.0),
+        setting(devices.Device, "free_bytes", lambda device: 4000),
+    ):
+        return equal_runs(jobs)
+
+
+def too_large_is_refused() -> bool:
+    """A network that the device's memory cannot hold, to train and to look at."""
+    from nnsim import devices, populations
+    from nnsim.errors import UsageError
+
+    job, refused = job_of("wide"), 0
+    look = Look(job.spec, job.theta, job.data.X, job.data.Y, job.data.X[:0])
+    with setting(devices.Device, "free_bytes", lambda device: 1000):
+        for ask, wish in ((populations.train_population, job), (populations.probe_population, look)):
+            try:
+                ask([wish])
+            except UsageError as error:
+                refused += "the network needs 0 MiB" in str(error)
+    return refused == 2
+
+
+_CHECKS = (
+    populations_agree,
+    stretches_agree,
+    areas_agree,
+    no_rows_to_look_at,
+    probes_agree,
+    streams_agree,
+    split_launches_agree,
+    too_large_is_refused,
+)
 OTHERS = {check.__name__: check for check in _CHECKS}
 
 

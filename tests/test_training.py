@@ -111,6 +111,13 @@ class TestSegments:
         monkeypatch.setattr(training, "CALL_OPERATIONS", 3 * DIGITS.n_parameters * len(digits.X) * 2.5)
         assert_same_run(train(DIGITS, start(DIGITS), digits, RECIPE, KEY), whole)
 
+    def test_a_kernel_call_that_ends_where_training_stops_early_is_the_last(self, digits, monkeypatch):
+        recipe = Recipe(0.05, epochs=5, batch_size=100, patience=1, min_delta=10.0)  # nothing is an improvement
+        whole = train(DIGITS, start(DIGITS), digits, recipe, KEY)
+        assert whole.stopped_early
+        monkeypatch.setattr(training, "CALL_OPERATIONS", 1.0)
+        assert_same_run(train(DIGITS, start(DIGITS), digits, recipe, KEY), whole)
+
     def test_the_epochs_behind_a_run_choose_the_shuffles(self, digits):
         first = train(DIGITS, start(DIGITS), digits, RECIPE, KEY, until=1)
         forgetful = replace(first, history=first.history[:0])
