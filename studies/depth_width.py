@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from nnsim_studies import depth_width_questions as questions
-from nnsim_studies.depth_width_questions import BIAS, ENCLOSURE, GRIDS, RIDGE, SAWTOOTH, TEETH_BLOCKS
+from nnsim_studies.depth_width_questions import (
+    ARM_NAMES,
+    BIAS,
+    ENCLOSURE,
+    GRIDS,
+    RIDGE,
+    SAWTOOTH,
+    TEETH_BLOCKS,
+    arms_of,
+)
 
 from nnsim import piece_counts as counts
 from nnsim import training
@@ -328,10 +337,6 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
 # --- summary and figures -------------------------------------------------------------------------------------------
 
 ARM = ["kind", "data", "activation", "dimension", "depth", "width"]
-SUMMARY_COLUMNS = [
-    *ARM, "learning_rate", "parameters", "operations", "quantity", "n", "diverged", "median", "low", "high", "method",
-    "at_edge",
-]  # fmt: skip
 QUANTITIES = {"sawtooth": "test_metric", "grid": "test_metric", "ridge": "test_metric", "enclosure": "encloses"}
 
 
@@ -339,27 +344,19 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return medians with intervals: counts of networks that are looked at, results of trained arms at chosen rates."""
     import pandas as pd
 
-    from nnsim.report.arms import at_chosen_rate, chosen_rates
-    from nnsim.report.statistics import median_interval
+    from nnsim.report.arm_summary import FACTS, median_facts
+    from nnsim.report.chosen import ChosenArms
 
     trials = tables["trials"].assign(data=tables["trials"]["data"].fillna(""))
-    trained = trials["kind"].isin(QUANTITIES)
-    chosen = chosen_rates(trials[trained], ARM)
-    edges = {tuple(row[: len(ARM)]): bool(row.at_edge) for row in chosen.itertuples(index=False)}
-    keys = chosen.astype(trials.dtypes[[*ARM, "learning_rate"]])
-    looked = trials[trials["kind"].isin(["random", "general", "central"])].assign(activation="")
+    looked = trials[trials["kind"].isin(["random", "general", "central"])].assign(activation="", at_edge=False)
+    trained = ChosenArms(trials[trials["kind"].isin(QUANTITIES)], ARM).runs
     rows = []
-    for part in (looked, at_chosen_rate(trials[trained], keys, ARM)):
+    for part in (looked, trained):
         for names, group in part.groupby(ARM, sort=False):
-            quantity = QUANTITIES.get(names[0], "pieces")
-            values = group[quantity].astype(float).to_numpy()
-            interval = median_interval(values[~np.isnan(values)], 0.95)
-            row = dict(zip(ARM, names, strict=True)) | {"learning_rate": group["learning_rate"].iloc[0]}
-            row |= {"parameters": group["parameters"].max(), "operations": group["operations"].max()}
-            row |= {"quantity": quantity, "n": len(group), "diverged": int((group["status"] == "diverged").sum())}
-            row |= {"median": interval.estimate, "low": interval.low, "high": interval.high}
-            rows.append(row | {"method": interval.method, "at_edge": edges.get(names, False)})
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS).astype({"parameters": "Int64", "operations": "Int64"})
+            facts = median_facts(group, QUANTITIES.get(names[0], "pieces"))
+            rows.append(dict(zip(ARM, names, strict=True)) | facts | {"operations": group["operations"].max()})
+    columns = [*ARM, *FACTS[:2], "operations", *FACTS[2:]]
+    return pd.DataFrame(rows, columns=columns).astype({"parameters": "Int64", "operations": "Int64"})
 
 
 def _random_lines(config: dict[str, Any]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -373,16 +370,14 @@ def _random_lines(config: dict[str, Any]) -> dict[int, tuple[np.ndarray, np.ndar
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.chosen import Chosen
     from nnsim.report.figures import FigureSpec
     from nnsim.report.gallery import depth as gallery
 
     trials = tables["trials"]
     done = rows_of(trials, status="done")
     squares = rows_of(done, kind="square")
-    grid, enclosure = Chosen(trials, "grid", ["data", "depth"]), Chosen(trials, "enclosure", ["depth", "width"])
-    ridge = Chosen(trials, "ridge", ["activation", "dimension", "width"])
-    decided = enclosure.rates.merge(tables["decisions"], on=["depth", "width", "learning_rate"])
+    arms = {kind: arms_of(trials, kind) for kind in ARM_NAMES}
+    decided = arms["enclosure"].rates.merge(tables["decisions"], on=["depth", "width", "learning_rate"])
     return {
         "pieces": FigureSpec(
             gallery.pieces(rows_of(done, kind="zigzag", width=2), rows_of(done, kind="random"), _random_lines(config)),
@@ -401,21 +396,21 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Largest error against hidden units on a logarithmic scale, deep far below shallow.",
         ),
         "sawtooth": FigureSpec(
-            gallery.found(Chosen(trials, "sawtooth", ["depth", "width"]).runs, 2**TEETH_BLOCKS),
+            gallery.found(arms["sawtooth"].runs, 2**TEETH_BLOCKS),
             f"What training finds of a sawtooth of {2**TEETH_BLOCKS} pieces: test R² against the affine pieces counted "
             "in each trained network, one point a seed, each arm at its chosen rate. The network of 3 layers of 2 "
             "could be exact, and is not; a network of one piece answers a constant.",
             "Test R² against counted pieces; only networks with many more parameters than needed reach 1.",
         ),
         "approximation": FigureSpec(
-            gallery.approximation(ridge.runs, tables["fixed"]),
+            gallery.approximation(arms["ridge"].runs, tables["fixed"]),
             f"Share of the variance of {RIDGE} that is left, against the hidden units: trained networks at their "
             "chosen rates, and fixed random units of which the output is fitted. Medians with 95 % intervals; dashed: "
             "1/n.",
             "Error against units: trained ones fall faster than 1/n in every dimension, fixed ones stall in ten.",
         ),
         "equal-parameters": FigureSpec(
-            gallery.equal_parameters(grid.runs),
+            gallery.equal_parameters(arms["grid"].runs),
             "Test accuracy against depth at equal parameters, each depth at its chosen learning rate; medians with "
             "95 % intervals over seeds.",
             "Test accuracy against the number of hidden layers, a panel a data set.",

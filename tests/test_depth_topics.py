@@ -19,7 +19,7 @@ from nnsim.kernels.cpu.ridges import sum_of_waves
 from nnsim.linear_pieces import follow
 from nnsim.network import NetworkSpec
 from nnsim.piece_counts import largest_error
-from nnsim.report.chosen import log_slopes, side_by_side
+from nnsim.report.slopes import log_slopes, side_by_side
 from nnsim.ridges import FREQUENCY, WAVES, fixed_unit_errors, ridge_data
 from nnsim.theory import approximation, regions
 
