@@ -324,17 +324,12 @@ def _growth(layers: pd.DataFrame) -> np.ndarray:
 
 def _leads(trials: pd.DataFrame, data: str, activation: str) -> tuple[np.ndarray, bool]:
     """Test metric minus the baseline's at equal seeds, each at its chosen rate, and whether one is at an edge."""
-    from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
+    from nnsim.report.arms import rows_of, scored
+    from nnsim.report.chosen import ChosenArms
 
-    runs = rows_of(trials, kind="training", data=data)
-    runs = runs[runs["activation"].isin([activation, BASELINE])]
-    if runs["activation"].nunique() < 2:
-        return np.empty(0), False
-    chosen = chosen_rates(runs, ARMS)
-    picked = at_chosen_rate(runs, chosen, ARMS)
-    picked = picked.assign(value=picked["test_metric"].where(picked["status"] == "done", picked["chance"]))
-    wide = picked.pivot(index="repeat", columns="activation", values="value").dropna()
-    return (wide[activation] - wide[BASELINE]).to_numpy(dtype=float), bool(chosen["at_edge"].any())
+    arms = ChosenArms(scored(rows_of(trials, kind="training", data=data)), ARMS)
+    pair = {"activation": activation}, {"activation": BASELINE}
+    return arms.lead("score", *pair), arms.at_edge(*pair)
 
 
 def _training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
