@@ -31,6 +31,7 @@ from nnsim.watching import Look, doublings, start_of, trial_row, watch_training
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
     from nnsim.report.judge import Question
@@ -337,41 +338,32 @@ def _survival_questions(runs: pd.DataFrame, name: str, depth: int, where: str) -
     )  # fmt: skip
 
 
-def _chosen(runs: pd.DataFrame, frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[tuple[str, int], bool]]:
-    """Return the rows of `frame` at each arm's chosen rate, and whether that rate is on the grid's edge."""
-    from nnsim.report.arms import at_chosen_rate, chosen_rates
+def _arms(runs: pd.DataFrame) -> ChosenArms:
+    from nnsim.report.arms import scored
+    from nnsim.report.chosen import ChosenArms
 
-    arms = ["normalization", "depth"]
-    keys = [*arms, "learning_rate"]
-    chosen = chosen_rates(runs, arms).astype(runs.dtypes[keys])  # without rows they have no types
-    edges = {(row.normalization, row.depth): bool(row.at_edge) for row in chosen.itertuples()}
-    return at_chosen_rate(frame.astype(runs.dtypes[keys]), chosen, arms), edges
+    return ChosenArms(scored(runs), ["normalization", "depth"])
 
 
 def _accuracy_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
 
-    picked, edges = _chosen(runs, runs)
-    picked = picked.assign(value=picked["test_metric"].where(picked["status"] == "done", picked["chance"]))
-    depth = max(config["depth"])
-    plain, batch = (
-        rows_of(picked, normalization=kind, depth=depth).set_index("repeat")["value"] for kind in NORMALIZATIONS[:2]
-    )
+    arms, depth = _arms(runs), max(config["depth"])
+    plain, batch = ({"normalization": kind, "depth": depth} for kind in NORMALIZATIONS[:2])
     chance = float(runs["chance"].max())
     where = f"he_normal, relu, {depth} layers of {config['width']}, {config['data']}"
-    edge = {kind: bool(edges.get((kind, depth), False)) for kind in NORMALIZATIONS}
     note = f"test metric at each arm's chosen rate; chance is {chance:.3g}"
     yield Question(
         "D1-accuracy", "claim", "A deep network ends better with batch normalisation, each at its own rate.",
-        "Ioffe and Szegedy 2015", f"batch minus none, {where}", (batch - plain).dropna().to_numpy(dtype=float), 0.0,
-        "above", note=note, at_edge=edge["none"] or edge["batch"],
+        "Ioffe and Szegedy 2015", f"batch minus none, {where}", arms.lead("score", batch, plain), 0.0, "above",
+        note=note, at_edge=arms.at_edge(plain, batch),
     )  # fmt: skip
     yield Question(
         "D1-unstable", "correction",
         "Without batch normalisation a deep network is stable at its own rate: it ends more than half way up.",
-        PAGE, f"none, {where}", plain.to_numpy(dtype=float), chance + (1 - chance) / 2, "at_least", note=note,
-        at_edge=edge["none"],
+        PAGE, f"none, {where}", arms.values("score", plain).to_numpy(), chance + (1 - chance) / 2, "at_least",
+        note=note, at_edge=arms.at_edge(plain),
     )  # fmt: skip
     growth = rows_of(runs, normalization="batch", status="done").groupby("repeat")["weight_growth"].min()
     yield Question(
@@ -385,14 +377,13 @@ def _drift_questions(runs: pd.DataFrame, moved: pd.DataFrame, config: dict[str, 
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
 
-    picked, edges = _chosen(runs, moved)
-    depth = max(config["depth"])
-    rows = rows_of(picked, depth=depth, epoch=config["epochs"])
+    arms, depth = _arms(runs), max(config["depth"])
+    rows = rows_of(arms.pick(moved), depth=depth, epoch=config["epochs"])
     means = {
         kind: rows_of(rows, normalization=kind).groupby("repeat")[["seen", "linear"]].mean() for kind in NORMALIZATIONS
     }
     where = f"he_normal, relu, {depth} layers of {config['width']}, {config['data']}, each at its chosen rate"
-    edge = any(bool(edges.get((kind, depth), False)) for kind in ("none", "batch"))
+    edge = arms.at_edge(*({"normalization": kind, "depth": depth} for kind in ("none", "batch")))
     ask = partial(Question, kind="correction", source="Santurkar et al. 2018", prediction=0.0, at_edge=edge)
     plain, batch = means["none"], means["batch"]
     yield Question(
@@ -433,40 +424,24 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
 
 # --- summary and figures -------------------------------------------------------------------------------------------
 
-SUMMARY_ARM = ["normalization", "depth", "width", "learning_rate"]
-SUMMARY_COLUMNS = [
-    *SUMMARY_ARM,
-    "parameters",
-    "quantity",
-    "n",
-    "diverged",
-    "median",
-    "low",
-    "high",
-    "method",
-    "at_edge",
-]
+SUMMARY_ARM = ["normalization", "depth", "width"]
+SUMMARY_QUANTITIES = ("validation_metric", "test_metric", "weight_growth")
 
 
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the medians of trained arms at their chosen rates: metrics in validation and test, growth of weights."""
     import pandas as pd
 
+    from nnsim.report.arm_summary import FACTS, median_facts
     from nnsim.report.arms import rows_of
-    from nnsim.report.statistics import median_interval
 
-    runs = rows_of(tables["trials"], kind="training")
-    picked, edges = _chosen(runs, runs)
-    rows = []
-    for names, group in picked.groupby(SUMMARY_ARM, sort=False):
-        arm = dict(zip(SUMMARY_ARM, names, strict=True))
-        for quantity in ("validation_metric", "test_metric", "weight_growth"):
-            interval = median_interval(group[quantity].dropna().to_numpy(dtype=float), 0.95)
-            row = {**arm, "parameters": group["parameters"].max(), "quantity": quantity, "n": len(group)}
-            row |= {"diverged": int((group["status"] == "diverged").sum()), "median": interval.estimate}
-            row |= {"low": interval.low, "high": interval.high, "method": interval.method}
-            rows.append(row | {"at_edge": bool(edges[arm["normalization"], arm["depth"]])})
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS).astype({"parameters": "Int64"})
+    picked = _arms(rows_of(tables["trials"], kind="training")).runs
+    rows = [
+        dict(zip(SUMMARY_ARM, names, strict=True)) | median_facts(group, quantity)
+        for names, group in picked.groupby(SUMMARY_ARM, sort=False)
+        for quantity in SUMMARY_QUANTITIES
+    ]
+    return pd.DataFrame(rows, columns=[*SUMMARY_ARM, *FACTS]).astype({"parameters": "Int64"})
 
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
@@ -485,7 +460,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
         "relu, no norm": 0.0
     }
     depth = max(config["depth"])
-    moved = rows_of(_chosen(runs, tables["drift"])[0], depth=depth)
+    moved = rows_of(_arms(runs).pick(tables["drift"]), depth=depth)
     moved = moved.groupby(["normalization", "repeat", "epoch"], sort=False)[["seen", "linear"]].mean().reset_index()
     return {
         "explosion": FigureSpec(
