@@ -22,6 +22,7 @@ from nnsim.theory.clipping import gaussian_cosine
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
     from nnsim.report.judge import Question
@@ -194,50 +195,35 @@ def _step_questions(steps: pd.DataFrame) -> Iterator[Question]:
 
 
 def _runs(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the trainings, with ``score``: the test metric, or the share of the largest class where one diverged."""
+    """Return the trainings with their ``score``, and with ``survived``: 1 where the loss stayed finite."""
+    from nnsim.report.arms import rows_of, scored
+
+    runs = scored(rows_of(trials, kind="training"))
+    return runs.assign(survived=(runs["status"] == "done").astype(float))
+
+
+def _chosen(trials: pd.DataFrame) -> ChosenArms:
+    from nnsim.report.chosen import ChosenArms
+
+    return ChosenArms(_runs(trials), ARMS)
+
+
+def _arm(problem: str, clip: str, optimizer: str = "sgd") -> dict[str, str]:
+    return {"problem": problem, "optimizer": optimizer, "clip": clip}
+
+
+def _survival(arms: ChosenArms, problem: str, clip: str) -> pd.Series:
+    """Return the share of the rates that each seed survives."""
     from nnsim.report.arms import rows_of
 
-    runs = rows_of(trials, kind="training")
-    return runs.assign(
-        score=runs["test_metric"].where(runs["status"] == "done", runs["chance"]),
-        survived=(runs["status"] == "done").astype(float),
-    )
+    return rows_of(arms.grid, **_arm(problem, clip)).groupby("repeat")["survived"].mean()
 
 
-class _Arms:
-    """The trained arms, each at its chosen rate or at a given one, one value a seed."""
-
-    def __init__(self, trials: pd.DataFrame) -> None:
-        from nnsim.report.arms import chosen_rates
-
-        self.runs = _runs(trials)
-        chosen = chosen_rates(self.runs, ARMS)
-        self.rates = {tuple(row[:3]): float(row.learning_rate) for row in chosen.itertuples(index=False)}
-        self.edges = {tuple(row[:3]): bool(row.at_edge) for row in chosen.itertuples(index=False)}
-
-    def of(self, column: str, problem: str, clip: str, optimizer: str = "sgd", rate: float | None = None) -> pd.Series:
-        from nnsim.report.arms import rows_of
-
-        at = self.rates.get((problem, optimizer, clip), math.nan) if rate is None else rate
-        rows = rows_of(self.runs, problem=problem, optimizer=optimizer, clip=clip, learning_rate=at)
-        return rows.set_index("repeat")[column].astype(float).sort_index()
-
-    def survival(self, problem: str, clip: str) -> pd.Series:
-        """Return the share of the rates that each seed survives."""
-        from nnsim.report.arms import rows_of
-
-        rows = rows_of(self.runs, problem=problem, optimizer="sgd", clip=clip)
-        return rows.groupby("repeat")["survived"].mean()
-
-    def at_edge(self, *arms: tuple[str, str, str]) -> bool:
-        return any(self.edges.get(arm, False) for arm in arms)
-
-
-def _survival_questions(arms: _Arms, config: dict[str, Any]) -> Iterator[Question]:
+def _survival_questions(arms: ChosenArms, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.judge import Question
 
     where = f"relu, {config['depth']} layers of {config['width']}, variance 3.24 / fan_in, SGD, {config['data']}"
-    rate = arms.rates.get(("exploding", "sgd", USUAL), math.nan)
+    rate = arms.rate(_arm("exploding", USUAL))
     sides: tuple[tuple[str, str, Any], ...] = (("without", "none", "at_most"), ("with", USUAL, "at_least"))
     for name, clip, rule in sides:
         yield Question(
@@ -245,39 +231,38 @@ def _survival_questions(arms: _Arms, config: dict[str, Any]) -> Iterator[Questio
             "At the rate that clipped networks learn best with, most exploding networks diverge if not clipped."
             if clip == "none" else "At that rate most exploding networks survive with clipping at a norm of 1.",
             f"{PASCANU}, section 3.2", f"{where}, rate {rate:g}, {clip}",
-            arms.of("survived", "exploding", clip, rate=rate).to_numpy(), 0.5, rule, interval="proportion",
+            arms.values("survived", _arm("exploding", clip), rate).to_numpy(), 0.5, rule, interval="proportion",
             note="share of the runs whose loss stays finite",
         )  # fmt: skip
     for name, clip in (("norm", USUAL), ("value", BY_VALUE)):
+        gain = _survival(arms, "exploding", clip) - _survival(arms, "exploding", "none")
         yield Question(
             f"D4-survival-{name}", "claim", f"Exploding networks survive more rates of the grid with {clip}.",
-            PASCANU, where, (arms.survival("exploding", clip) - arms.survival("exploding", "none")).dropna().to_numpy(),
-            0.0, "above", note="share of the rates survived, less that without clipping, same seed",
+            PASCANU, where, gain.dropna().to_numpy(), 0.0, "above",
+            note="share of the rates survived, less that without clipping, same seed",
         )  # fmt: skip
-    scores = arms.of("score", "exploding", USUAL)
-    chance = float(arms.runs["chance"].max())
+    exploding, deep, deep_plain = _arm("exploding", USUAL), _arm("deep", USUAL), _arm("deep", "none")
+    chance = float(arms.grid["chance"].max())
     yield Question(
         "D4-learns", "claim", "Clipped at a norm of 1, exploding networks leave chance behind by more than 0.1.",
-        PASCANU, where, scores.to_numpy(), chance + 0.1, "at_least", note=f"test metric; chance is {chance:.3g}",
-        at_edge=arms.at_edge(("exploding", "sgd", USUAL)),
+        PASCANU, where, arms.values("score", exploding).to_numpy(), chance + 0.1, "at_least",
+        note=f"test metric; chance is {chance:.3g}", at_edge=arms.at_edge(exploding),
     )  # fmt: skip
-    gain = (arms.of("score", "deep", USUAL) - arms.of("score", "deep", "none")).dropna()
     yield Question(
         "D4-deep", "claim", "Deep networks get further with clipping at a norm of 1 even from He's start.",
         PASCANU, f"relu, {config['depth']} layers of {config['width']}, He's start, SGD, {config['data']}",
-        gain.to_numpy(), 0.0, "above", note="test metric less that without clipping, each at its best rate",
-        at_edge=arms.at_edge(("deep", "sgd", "none"), ("deep", "sgd", USUAL)),
+        arms.lead("score", deep, deep_plain), 0.0, "above", at_edge=arms.at_edge(deep_plain, deep),
+        note="test metric less that without clipping, each at its best rate",
     )  # fmt: skip
-    lead = (arms.of("score", "deep", "none") - scores).dropna()
     yield Question(
         "D4-cure", "correction", "Clipping does not replace a good start: He's, unclipped, ends above it.",
-        "the teaching page: clip against exploding gradients; He et al. 2015", where, lead.to_numpy(), 0.0, "above",
+        "the teaching page: clip against exploding gradients; He et al. 2015", where,
+        arms.lead("score", deep_plain, exploding), 0.0, "above", at_edge=arms.at_edge(deep_plain, exploding),
         note="test metric of He's start without clipping less that of the exploding one with norm:1",
-        at_edge=arms.at_edge(("deep", "sgd", "none"), ("exploding", "sgd", USUAL)),
     )  # fmt: skip
 
 
-def _cost_questions(arms: _Arms, config: dict[str, Any]) -> Iterator[Question]:
+def _cost_questions(arms: ChosenArms, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.judge import Question
 
     where = f"relu, {STEADY_DEPTH} layers of {config['width']}, He's start, {config['data']}"
@@ -286,20 +271,20 @@ def _cost_questions(arms: _Arms, config: dict[str, Any]) -> Iterator[Question]:
         ("always", "sgd", USUAL, "Where nothing explodes, clipping at a norm of 1 neither helps nor harms."),
         ("adamw", "adamw", SMALL, "AdamW hardly notices clipping, even at 0.01: it divides by the gradient's size."),
     ):
-        clipped, free = (arms.of("score", "steady", this, optimizer) for this in (clip, "none"))
-        share = arms.of("clipped", "steady", clip, optimizer).mean()
+        clipped, free = (_arm("steady", this, optimizer) for this in (clip, "none"))
+        share = arms.values("clipped", clipped).mean()
         yield Question(
             f"D4-{name}", "correction", statement, page, f"{where}, {optimizer}, {clip}, each at its best rate",
-            (clipped - free).dropna().to_numpy(), 0.0, margin=ACCURACY,
+            arms.lead("score", clipped, free), 0.0, margin=ACCURACY, at_edge=arms.at_edge(clipped, free),
             note=f"test metric less that without clipping; {share:.0%} of the steps were clipped",
-            at_edge=arms.at_edge(("steady", optimizer, clip), ("steady", optimizer, "none")),
         )  # fmt: skip
-    rate = arms.rates.get(("steady", "sgd", "none"), math.nan)
-    fallen = arms.of("score", "steady", "none", rate=rate) - arms.of("score", "steady", SMALL, rate=rate)
+    plain = _arm("steady", "none")
+    rate = arms.rate(plain)
+    fallen = arms.values("score", plain) - arms.values("score", _arm("steady", SMALL), rate)
     yield Question(
         "D4-small", "claim", "A threshold of 0.01 costs plain descent more than 0.1 of accuracy at the rate it had.",
         PASCANU, f"{where}, rate {rate:g}", fallen.dropna().to_numpy(), 0.1, "above",
-        note="test metric without clipping less that with it", at_edge=arms.at_edge(("steady", "sgd", "none")),
+        note="test metric without clipping less that with it", at_edge=arms.at_edge(plain),
     )  # fmt: skip
     yield Question(
         "D4-product", "claim", "Where every step is clipped, only the product of rate and threshold matters.",
@@ -309,16 +294,14 @@ def _cost_questions(arms: _Arms, config: dict[str, Any]) -> Iterator[Question]:
     )  # fmt: skip
 
 
-def _equal_products(arms: _Arms) -> pd.Series:
+def _equal_products(arms: ChosenArms) -> pd.Series:
     """Return the mean difference between a small threshold and the usual one at a hundredth of the rate."""
     import pandas as pd
 
     from nnsim.report.arms import rows_of
 
     wide = {
-        clip: rows_of(arms.runs, problem="steady", optimizer="sgd", clip=clip).pivot(
-            index="repeat", columns="learning_rate", values="score"
-        )
+        clip: rows_of(arms.grid, **_arm("steady", clip)).pivot(index="repeat", columns="learning_rate", values="score")
         for clip in (SMALL, USUAL)
     }
     pairs = [(a, b) for a, b in product(wide[SMALL], wide[USUAL]) if math.isclose(a, 100 * b)]
@@ -331,7 +314,7 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
     """Return every claim of the study, judged at one simultaneous confidence."""
     from nnsim.report.judge import judge
 
-    arms = _Arms(tables["trials"])
+    arms = _chosen(tables["trials"])
     return judge(
         [*_step_questions(tables["steps"]), *_survival_questions(arms, config), *_cost_questions(arms, config)]
     )
@@ -339,30 +322,19 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
 
 # --- summary and figures -------------------------------------------------------------------------------------------
 
-SUMMARY_COLUMNS = [
-    *(*ARMS, "learning_rate", "parameters", "quantity"),
-    *("n", "diverged", "median", "low", "high", "method", "at_edge"),
-]
-
 
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return medians with intervals of every arm at its chosen rate, with how many runs diverged there."""
     import pandas as pd
 
-    from nnsim.report.statistics import median_interval
+    from nnsim.report.arm_summary import FACTS, median_facts
 
-    arms, rows = _Arms(tables["trials"]), []
-    for (problem, optimizer, clip), rate in arms.rates.items():
-        for quantity in ("test_metric", "clipped"):
-            values = arms.of(quantity, problem, clip, optimizer).to_numpy()
-            interval = median_interval(values[~np.isnan(values)], 0.95)
-            survived = arms.of("survived", problem, clip, optimizer)
-            row = {"problem": problem, "optimizer": optimizer, "clip": clip, "learning_rate": rate}
-            row |= {"parameters": arms.of("parameters", problem, clip, optimizer).max(), "quantity": quantity}
-            row |= {"n": len(survived), "diverged": int((survived == 0).sum())}
-            row |= {"median": interval.estimate, "low": interval.low, "high": interval.high, "method": interval.method}
-            rows.append(row | {"at_edge": arms.edges[problem, optimizer, clip]})
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS).astype({"parameters": "Int64"})
+    rows = [
+        dict(zip(ARMS, names, strict=True)) | median_facts(group, quantity)
+        for names, group in _chosen(tables["trials"]).runs.groupby(ARMS, sort=False)
+        for quantity in ("test_metric", "clipped")
+    ]
+    return pd.DataFrame(rows, columns=[*ARMS, *FACTS]).astype({"parameters": "Int64"})
 
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
