@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +37,7 @@ from nnsim.training import Recipe
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
     from nnsim.report.judge import Question
@@ -402,61 +402,40 @@ def _remedy_questions(layers: pd.DataFrame) -> Iterator[Question]:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The trained arms: results at every rate and at the rate that validation chose."""
-
-    runs: pd.DataFrame
-    picked: pd.DataFrame
-    edges: dict[tuple[Any, ...], bool]
-    chance: float
-
-    def at_edge(self, text: str, depth: int) -> bool:
-        """Whether the chosen rate lies on the edge of the grid."""
-        arm = parse_arm(text)
-        return self.edges.get((arm["scheme"], arm["activation"], arm["remedy"], depth), False)
-
-    def final(self, text: str, depth: int) -> np.ndarray:
-        """Test metric at the chosen rate, diverged runs at chance: the metric that chose it would flatter it."""
-        from nnsim.report.arms import rows_of
-
-        rows = rows_of(self.picked, depth=depth, **parse_arm(text)).sort_values("repeat")
-        return rows["test_metric"].where(rows["status"] == "done", self.chance).to_numpy(dtype=float)
-
-    def best(self, text: str, depth: int) -> np.ndarray:
-        """Best validation metric over all rates, for each seed."""
-        from nnsim.report.arms import rows_of
-
-        rows = rows_of(self.runs, depth=depth, **parse_arm(text))
-        value = rows["validation_metric"].where(rows["status"] == "done", self.chance)
-        return rows.assign(value=value).groupby("repeat")["value"].max().to_numpy(dtype=float)
-
-
-def _trained(trials: pd.DataFrame) -> Trained:
-    from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
+def _chosen(trials: pd.DataFrame) -> ChosenArms:
+    from nnsim.report.arms import rows_of, scored
+    from nnsim.report.chosen import ChosenArms
 
     runs = rows_of(trials, kind="training")
-    chosen = chosen_rates(runs, ARMS).astype(runs.dtypes[[*ARMS, "learning_rate"]])  # without rows they have no types
-    edges = {tuple(row[: len(ARMS)]): bool(row.at_edge) for row in chosen.itertuples(index=False)}
-    return Trained(runs, at_chosen_rate(runs, chosen, ARMS), edges, float(runs["chance"].max()))
+    return ChosenArms(scored(runs.assign(chance=runs["chance"].max())), ARMS)  # one data set has one chance
+
+
+def _best(arms: ChosenArms, arm: dict[str, Any]) -> np.ndarray:
+    """Best validation metric over all rates, for each seed."""
+    from nnsim.report.arms import rows_of
+
+    rows = rows_of(arms.grid, **arm)
+    value = rows["validation_metric"].where(rows["status"] == "done", rows["chance"])
+    return value.groupby(rows["repeat"]).max().to_numpy(dtype=float)
 
 
 def _training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.judge import Question
 
-    found, shallow, deep = _trained(trials), min(config["depth"]), max(config["depth"])
-    left_chance, nobody = found.chance + 0.1, np.empty(0)
+    arms, shallow, deep = _chosen(trials), min(config["depth"]), max(config["depth"])
+    chance, nobody = float(arms.grid["chance"].max()), np.empty(0)
     plain, he, glorot = "sigmoid/xavier_normal", "relu/he_normal", "relu/xavier_normal"
 
     def asked(name: str, statement: str, text: str, depth: int, learns: bool, kind: str = "claim") -> Question:
         fits = depth <= SHALLOW if name.endswith("shallow") else depth >= DEEP
-        values = (found.final if learns else found.best)(text, depth) if fits else nobody
+        arm = {**parse_arm(text), "depth": depth}
+        measured = arms.values("score", arm).to_numpy() if learns else _best(arms, arm)
         note = f"{'test' if learns else 'best validation'} metric after {config['epochs']} epochs; "
         return Question(
             name, kind, statement, "textbook statement: early layers stop learning; He et al. 2015, section 2.2",
-            f"{text}, {depth} layers of {config['width']}, {config['data']}", values, left_chance,
-            "at_least" if learns else "at_most", note=f"{note}chance is {found.chance:.3g}",
-            at_edge=learns and found.at_edge(text, depth),
+            f"{text}, {depth} layers of {config['width']}, {config['data']}", measured if fits else nobody,
+            chance + 0.1, "at_least" if learns else "at_most", note=f"{note}chance is {chance:.3g}",
+            at_edge=learns and arms.at_edge(arm),
         )  # fmt: skip
 
     yield asked("A8-stalls", "A deep sigmoid network stays within 0.1 of chance at every learning rate.", plain, deep,
@@ -471,13 +450,14 @@ def _training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterato
                 learns=False)  # fmt: skip
     yield asked("A4-he-learns", "A deep ReLU network with He's variance leaves chance behind by over 0.1.", he, deep,
                 learns=True)  # fmt: skip
-    first, second = found.final(he, deep), found.best(glorot, deep)
+    he_arm, glorot_arm = ({**parse_arm(text), "depth": deep} for text in (he, glorot))
+    first, second = arms.values("score", he_arm).to_numpy(), _best(arms, glorot_arm)
     paired = first - second if first.size == second.size and deep >= DEEP else nobody
     yield Question(
         "A4-he-leads", "correction", "ReLU alone is no cure: with 1 / fan_in a deep one learns less at any rate.",
         PAGE_RELU, f"{he} minus {glorot}, {deep} layers of {config['width']}, {config['data']}", paired, 0.0, "above",
         note="at equal seeds: He's test metric at its chosen rate minus the other's best validation metric at any rate",
-        at_edge=found.at_edge(he, deep),
+        at_edge=arms.at_edge(he_arm),
     )  # fmt: skip
 
 
