@@ -305,12 +305,10 @@ def _scores(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _best(runs: pd.DataFrame) -> tuple[float, bool]:
     """Return the rate that validation chooses, and whether it is at the edge of the grid."""
-    from nnsim.report.arms import chosen_rates
+    from nnsim.report.chosen import ChosenArms
 
-    chosen = chosen_rates(runs, ["kind"])
-    return (
-        (float(chosen["learning_rate"].iloc[0]), bool(chosen["at_edge"].iloc[0])) if len(chosen) else (math.nan, False)
-    )
+    arms = ChosenArms(runs, ["kind"])
+    return arms.rate({}), arms.at_edge({})
 
 
 def _nearest(grid: np.ndarray, rates: np.ndarray) -> np.ndarray:
@@ -478,16 +476,13 @@ def _network(config: dict[str, Any]) -> str:
 
 def _leads(trials: pd.DataFrame, data: str, schedule: str, column: str) -> tuple[np.ndarray, bool]:
     """Return schedule less constant rate at equal seeds, each at its own chosen rate, and whether one is at an edge."""
-    from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
+    from nnsim.report.arms import rows_of
+    from nnsim.report.chosen import ChosenArms
 
     runs = rows_of(trials, kind="schedule", data=data)
     runs = runs.assign(arm=runs["schedule"].str.split(":").str[0], log_loss=np.log(runs["test_loss"].astype(float)))
-    chosen = chosen_rates(runs, ["arm"]).astype(runs.dtypes[["arm", "learning_rate"]])  # without rows they have none
-    wide = at_chosen_rate(runs, chosen, ["arm"]).pivot(index="repeat", columns="arm", values=column)
-    if schedule not in wide or "constant" not in wide:
-        return np.empty(0), False
-    edge = bool(chosen[chosen["arm"].isin([schedule, "constant"])]["at_edge"].any())
-    return (wide[schedule] - wide["constant"]).dropna().to_numpy(dtype=float), edge
+    arms, pair = ChosenArms(runs, ["arm"]), ({"arm": schedule}, {"arm": "constant"})
+    return arms.lead(column, *pair), arms.at_edge(*pair)
 
 
 def _schedule_questions(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> Iterator[Question]:
@@ -542,39 +537,24 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
 # --- summary and figures -------------------------------------------------------------------------------------------
 
 ARMS = ["kind", "data", "optimizer", "schedule", "epochs"]
-SUMMARY_COLUMNS = [
-    *(*ARMS, "learning_rate", "parameters", "quantity"),
-    *("n", "diverged", "median", "low", "high", "method", "at_edge"),
-]
 
 
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return medians with intervals of every trained arm at its chosen learning rate, and of the critical rates."""
     import pandas as pd
 
-    from nnsim.report.arms import at_chosen_rate, chosen_rates
-    from nnsim.report.statistics import median_interval
+    from nnsim.report.arm_summary import FACTS, median_facts
+    from nnsim.report.chosen import ChosenArms
 
     trials = tables["trials"].assign(schedule=tables["trials"]["schedule"].fillna(""))
-    runs = trials[trials["kind"].isin(["sweep", "adamw", "schedule"])]
-    chosen = chosen_rates(runs, ARMS).astype(runs.dtypes[[*ARMS, "learning_rate"]])  # without rows they have none
-    picked = at_chosen_rate(runs, chosen, ARMS).merge(chosen[[*ARMS, "at_edge"]], on=ARMS)
+    picked = ChosenArms(trials[trials["kind"].isin(["sweep", "adamw", "schedule"])], ARMS).runs
     quadratic = trials[trials["kind"] == "quadratic"].assign(at_edge=False, optimizer="heavy ball")
-    rows = []
-    for frame, quantity in ((picked, "test_metric"), (picked, "test_loss"), (quadratic, "critical_rate")):
-        for names, group in frame.groupby(ARMS, sort=False, dropna=False):
-            values = group[quantity].to_numpy(dtype=float)
-            interval = median_interval(values[~np.isnan(values)], 0.95)
-            row = dict(zip(ARMS, names, strict=True)) | {"learning_rate": group["learning_rate"].iloc[0]}
-            row |= {"parameters": group["parameters"].max(), "quantity": quantity, "n": len(group)}
-            row |= {"diverged": int((group["status"] == "diverged").sum()), "at_edge": bool(group["at_edge"].iloc[0])}
-            row |= {"median": interval.estimate, "low": interval.low, "high": interval.high, "method": interval.method}
-            rows.append(row)
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS).astype({"parameters": "Int64"})
-
-
-def _scored(runs: pd.DataFrame) -> pd.DataFrame:
-    return runs.assign(score=runs["test_metric"].where(runs["status"] == "done", runs["chance"]))
+    rows = [
+        dict(zip(ARMS, names, strict=True)) | median_facts(group, quantity)
+        for frame, quantity in ((picked, "test_metric"), (picked, "test_loss"), (quadratic, "critical_rate"))
+        for names, group in frame.groupby(ARMS, sort=False, dropna=False)
+    ]
+    return pd.DataFrame(rows, columns=[*ARMS, *FACTS]).astype({"parameters": "Int64"})
 
 
 def _edge_frame(looks: pd.DataFrame) -> pd.DataFrame:
@@ -599,12 +579,12 @@ def _critical_figure(tables: dict[str, pd.DataFrame]) -> Any:
 
 
 def _sweep_figure(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> Any:
-    from nnsim.report.arms import rows_of
+    from nnsim.report.arms import rows_of, scored
     from nnsim.report.gallery import learning_rate as gallery
 
     rates = {rule: rows_of(tables["suggestions"], rule=rule)["rate"].to_numpy(float) for rule in (*RULES, "explosion")}
     rates["2 / λ at the start"] = 2 / rows_of(tables["sharpness"], kind="range")["sharpness"].to_numpy(float)
-    return gallery.sweep(_scored(rows_of(tables["trials"], kind="sweep")), rates, f"test metric, {config['data']}")
+    return gallery.sweep(scored(rows_of(tables["trials"], kind="sweep")), rates, f"test metric, {config['data']}")
 
 
 def _schedule_figure(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> Any:
@@ -620,7 +600,7 @@ def _schedule_figure(tables: dict[str, pd.DataFrame], config: dict[str, Any]) ->
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
-    from nnsim.report.arms import rows_of
+    from nnsim.report.arms import rows_of, scored
     from nnsim.report.figures import FigureSpec
     from nnsim.report.gallery import learning_rate as gallery
 
@@ -655,7 +635,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Steps against learning rate, both logarithmic: a line of slope minus one up to the fastest rate.",
         ),
         "adamw": FigureSpec(
-            gallery.advice(_scored(rows_of(trials, kind="adamw")), ADVISED, "test metric"),
+            gallery.advice(scored(rows_of(trials, kind="adamw")), ADVISED, "test metric"),
             "AdamW over its grid of rates for a short and a long training: medians over seeds, 95 % intervals. The "
             "fewer the steps, the higher the best rate.",
             "Test result against the learning rate of AdamW, one panel a data set, one line a number of epochs.",
