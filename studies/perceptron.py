@@ -27,6 +27,7 @@ from nnsim.training import Batches, train
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
     from nnsim.report.judge import Question
@@ -387,36 +388,34 @@ def _logic_questions(answers: pd.DataFrame) -> Iterator[Question]:
 XOR_ARM = ["activation", "hidden"]
 
 
-def _chosen_and_judged(trials: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return each arm's learning rate, chosen on the seeds with even numbers, and its runs there with odd ones.
+def _xor_arms(trials: pd.DataFrame) -> ChosenArms:
+    """Choose each arm's learning rate on the seeds with even numbers, and judge it on those with odd ones.
 
     The four corners are all there is to XOR, so no validation rows could choose; other seeds can.
     """
-    from nnsim.report.arms import at_chosen_rate, rows_of
+    from nnsim.report.arms import rows_of
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.selection import select_learning_rate
 
     runs = rows_of(trials, kind="xor")
     even = runs["repeat"].to_numpy(dtype=int) % 2 == 0
     chosen = select_learning_rate(runs[even], XOR_ARM, "found")
     chosen["at_edge"] = chosen["at_edge"].astype(bool) & (chosen["found"] < 1.0)  # nothing is better than always
-    chosen = chosen.astype(runs.dtypes[[*XOR_ARM, "learning_rate"]])
-    judged = at_chosen_rate(runs[~even], chosen, XOR_ARM).sort_values("repeat")
-    return chosen, judged.assign(found=judged["found"].where(judged["status"] == "done", 0.0))
+    judged = runs[~even]
+    return ChosenArms(judged.assign(found=judged["found"].where(judged["status"] == "done", 0.0)), XOR_ARM, chosen)
 
 
 def _training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
 
-    chosen, judged = _chosen_and_judged(trials)
-    source = "Rumelhart, Hinton and Williams 1986"
+    arms, source = _xor_arms(trials), "Rumelhart, Hinton and Williams 1986"
 
     def finds(activation: str, hidden: int) -> np.ndarray:
-        return rows_of(judged, activation=activation, hidden=hidden)["found"].dropna().to_numpy(dtype=float)
+        return arms.values("found", {"activation": activation, "hidden": hidden}).dropna().to_numpy()
 
     def edge(activation: str, *hidden: int) -> bool:
-        rows = rows_of(chosen, activation=activation)
-        return bool(rows.loc[rows["hidden"].isin(hidden), "at_edge"].any())
+        return arms.at_edge(*({"activation": activation, "hidden": units} for units in hidden))
 
     for activation in ("tanh", "relu"):
         runs = rows_of(trials, kind="xor", activation=activation, hidden=1)
@@ -482,14 +481,12 @@ def _fractions(answers: pd.DataFrame) -> Iterator[dict[str, Any]]:
 def _successes(trials: pd.DataFrame) -> Iterator[dict[str, Any]]:
     from nnsim.report.statistics import proportion_interval
 
-    chosen, judged = _chosen_and_judged(trials)
-    edges = {(row.activation, row.hidden): bool(row.at_edge) for row in chosen.itertuples()}
-    for (activation, hidden), rows in judged.groupby(XOR_ARM):
+    for (activation, hidden), rows in _xor_arms(trials).runs.groupby(XOR_ARM):
         interval = proportion_interval(int(rows["found"].sum()), len(rows), 0.95)
         found = {"n": len(rows), "mean": interval.estimate, "low": interval.low, "high": interval.high}
         names = {"kind": "xor", "activation": activation, "hidden": int(hidden), "quantity": "found"}
         names |= {"learning_rate": rows["learning_rate"].iloc[0], "parameters": rows["parameters"].max()}
-        yield {**names, **found, "method": interval.method, "at_edge": edges[activation, hidden]}
+        yield {**names, **found, "method": interval.method, "at_edge": bool(rows["at_edge"].iloc[0])}
 
 
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
