@@ -45,7 +45,8 @@ def _factor_frame(layers: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
-    from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
+    from nnsim.report.arms import ARM, rows_of
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.figures import FigureSpec
     from nnsim.report.gallery import signals, training
 
@@ -92,7 +93,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
         "Validation result against the learning rate, one panel an activation and depth, one line a scheme.",
     )
     found["learning-curves"] = FigureSpec(
-        training.curves(at_chosen_rate(tables["history"], chosen_rates(runs))),
+        training.curves(ChosenArms(runs, ARM).pick(tables["history"])),
         "Validation loss after each epoch, every arm at its chosen learning rate: medians over seeds, 95 % intervals.",
         "Validation loss against epochs, one panel an activation and depth, one line a scheme.",
     )

@@ -175,18 +175,17 @@ def fall_depths(runs: pd.DataFrame, sw2: float) -> tuple[np.ndarray, bool]:
 
     Also whether that rests on an edge: of the grid of depths for some seed, or of the grid of rates.
     """
-    from nnsim.report.arms import ARM, at_chosen_rate, chosen_rates, rows_of
+    from nnsim.report.arms import ARM, rows_of, scored
+    from nnsim.report.chosen import ChosenArms
 
     runs = rows_of(runs, kind="phase_training", scheme=settings.mean_field(sw2, settings.BIAS_VARIANCE))
     if runs.empty:
         return np.empty(0), False
-    chosen = chosen_rates(runs, ARM)
-    picked = at_chosen_rate(runs, chosen)
-    score = picked["test_metric"].where(picked["status"] == "done", picked["chance"])
-    wide = picked.assign(score=score).pivot(index="repeat", columns="depth", values="score").dropna()
+    arms = ChosenArms(scored(runs), ARM)
+    wide = arms.runs.pivot(index="repeat", columns="depth", values="score").dropna()
     chance = float(runs["chance"].max())
     falls = [_fall(wide.columns.to_numpy(dtype=float), row - chance) for row in wide.to_numpy(dtype=float)]
-    edge = bool(chosen[chosen["depth"] == chosen["depth"].min()]["at_edge"].any())
+    edge = arms.at_edge({"depth": runs["depth"].min()})
     return np.array([fall for fall, _ in falls]), edge or any(outside for _, outside in falls)
 
 
