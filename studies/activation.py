@@ -13,7 +13,7 @@ from nnsim import datasets
 from nnsim.activations import evaluate
 from nnsim.activations import parse as parse_activation
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.finite_width import Propagation, predict
 from nnsim.initializers import parse as parse_scheme
 from nnsim.initializers import preserving_gain
@@ -480,10 +480,6 @@ MORE_TRAINED = (*TRAINED, "leaky_relu", "elu", "silu", "mish", "softsign", "sin"
 RATES = (0.0015, 0.006, 0.025, 0.1, 0.4, 1.6)
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 study = Study(
     name="activation",
     title="What an activation changes",
@@ -515,25 +511,25 @@ study = Study(
     ),
     axes=(
         Axis("activation", str, "activations whose moments, gains and gradients are measured",
-             _presets(TRAINABLE, TRAINABLE, (*TRAINABLE, "leaky_relu:0.2", "elu:0.5"))),
+             presets(TRAINABLE, TRAINABLE, (*TRAINABLE, "leaky_relu:0.2", "elu:0.5"))),
         Axis("trained_activation", str, "activations of the trained networks, as in relu or leaky_relu:0.2",
-             _presets(TRAINED, MORE_TRAINED, TRAINABLE)),
-        Axis("data", str, "data sets, or CSV, NPZ or IDX files", _presets(SETS, (*SETS, "wine", "moons"),
+             presets(TRAINED, MORE_TRAINED, TRAINABLE)),
+        Axis("data", str, "data sets, or CSV, NPZ or IDX files", presets(SETS, (*SETS, "wine", "moons"),
              (*SETS, "wine", "moons", "diabetes"))),
         Axis("learning_rate", float, "grid of learning rates, the same for every arm",
-             _presets(RATES, RATES, (0.0004, *RATES, 6.4)), minimum=0, exclusive=True),
-        Axis("scheme", str, "initialization scheme of the trained networks", _presets(*["preserving_normal"] * 3),
+             presets(RATES, RATES, (0.0004, *RATES, 6.4)), minimum=0, exclusive=True),
+        Axis("scheme", str, "initialization scheme of the trained networks", presets(*["preserving_normal"] * 3),
              scalar=True),
-        Axis("depth", int, "hidden layers of the trained networks", _presets(3, 3, 5), minimum=1, scalar=True),
-        Axis("width", int, "units of each hidden layer", _presets(32, 32, 64), minimum=1, scalar=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(10, 20, 30), minimum=1, scalar=True),
-        Axis("probe_seeds", int, "independent seeds of what is drawn and looked at", _presets(40, 100, 400), minimum=1,
+        Axis("depth", int, "hidden layers of the trained networks", presets(3, 3, 5), minimum=1, scalar=True),
+        Axis("width", int, "units of each hidden layer", presets(32, 32, 64), minimum=1, scalar=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(10, 20, 30), minimum=1, scalar=True),
+        Axis("probe_seeds", int, "independent seeds of what is drawn and looked at", presets(40, 100, 400), minimum=1,
              scalar=True),
-        Axis("epochs", int, "passes over the training data", _presets(15, 30, 60), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", _presets(32, 32, 32), minimum=1, scalar=True),
-        Axis("momentum", float, "momentum of the descent, below 1", _presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
-        Axis("target", str, "target column of CSV files", _presets("", "", ""), scalar=True),
-        Axis("samples", int, "rows to use; 0 is all", _presets(0, 0, 0), minimum=0, scalar=True),
+        Axis("epochs", int, "passes over the training data", presets(15, 30, 60), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step", presets(32, 32, 32), minimum=1, scalar=True),
+        Axis("momentum", float, "momentum of the descent, below 1", presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
+        Axis("target", str, "target column of CSV files", presets("", "", ""), scalar=True),
+        Axis("samples", int, "rows to use; 0 is all", presets(0, 0, 0), minimum=0, scalar=True),
     ),
     tables=(
         Table("trials", TRIAL_COLUMNS),

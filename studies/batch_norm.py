@@ -14,7 +14,7 @@ import numpy as np
 from nnsim import datasets, training
 from nnsim.activations import parse as parse_activation
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.cpu.training import loss_and_gradient
@@ -525,10 +525,6 @@ RATES = tuple(0.02 * 2**k for k in range(10))
 ACTIVATION_SET = ("relu", "tanh", "gelu", "sigmoid", "identity")
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 study = Study(
     name="batch-norm",
     title="Batch normalisation",
@@ -561,22 +557,22 @@ study = Study(
     ),
     axes=(
         Axis("activation", str, "activations whose errors are followed back through normalised layers",
-             _presets(ACTIVATION_SET, NORMALIZABLE, NORMALIZABLE)),
+             presets(ACTIVATION_SET, NORMALIZABLE, NORMALIZABLE)),
         Axis("dropout", float, "probabilities of dropout in front of a normalisation, below 1",
-             _presets((0.2, 0.5), (0.1, 0.2, 0.5), (0.1, 0.2, 0.3, 0.5)), minimum=0, exclusive=True),
-        Axis("probe_seeds", int, "independent seeds of each network that is only looked at", _presets(18, 24, 60),
+             presets((0.2, 0.5), (0.1, 0.2, 0.5), (0.1, 0.2, 0.3, 0.5)), minimum=0, exclusive=True),
+        Axis("probe_seeds", int, "independent seeds of each network that is only looked at", presets(18, 24, 60),
              minimum=1, scalar=True),
-        Axis("depth", int, "hidden layers of the trained networks", _presets((3, 10), (3, 16), (3, 16, 40)), minimum=1),
-        Axis("width", int, "units of each hidden layer of the trained networks", _presets(32, 64, 128), minimum=1,
+        Axis("depth", int, "hidden layers of the trained networks", presets((3, 10), (3, 16), (3, 16, 40)), minimum=1),
+        Axis("width", int, "units of each hidden layer of the trained networks", presets(32, 64, 128), minimum=1,
              scalar=True),
         Axis("learning_rate", float, "grid of learning rates, the same for every arm",
-             _presets(RATES, RATES, (*RATES, 40.96, 163.84)), minimum=0, exclusive=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(12, 16, 20), minimum=1, scalar=True),
-        Axis("epochs", int, "passes over the training data", _presets(12, 16, 40), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step, at least 2", _presets(32, 32, 32), minimum=1, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", _presets("digits", "digits", "digits"), scalar=True),
-        Axis("target", str, "target column of a CSV file", _presets("", "", ""), scalar=True),
-        Axis("samples", int, "rows to use; 0 is all", _presets(900, 0, 0), minimum=0, scalar=True),
+             presets(RATES, RATES, (*RATES, 40.96, 163.84)), minimum=0, exclusive=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(12, 16, 20), minimum=1, scalar=True),
+        Axis("epochs", int, "passes over the training data", presets(12, 16, 40), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step, at least 2", presets(32, 32, 32), minimum=1, scalar=True),
+        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"), scalar=True),
+        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True),
+        Axis("samples", int, "rows to use; 0 is all", presets(900, 0, 0), minimum=0, scalar=True),
     ),
     tables=(Table("trials", COLUMNS), Table("layers", LAYERS), Table("drift", DRIFT), Table("shift", SHIFT)),
     schema_version=1,

@@ -16,7 +16,7 @@ from nnsim.activations import evaluate
 from nnsim.activations import parse as parse_activation
 from nnsim.born_dead import is_constant
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of
 from nnsim.sharpness import sharpness
@@ -572,10 +572,6 @@ SHARPNESS_COLUMNS = (
 RATES = tuple(round(0.0625 * 2 ** (k / 2), 6) for k in range(2, 18))
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 study = Study(
     name="dead-neurons",
     title="Dead neurons",
@@ -605,27 +601,27 @@ study = Study(
     ),
     axes=(
         Axis("activation", str, "activation of the trained networks, one whose units can die",
-             _presets("relu", "relu", "relu"), scalar=True),
+             presets("relu", "relu", "relu"), scalar=True),
         Axis("narrow_width", int, "units a layer of the networks of one input",
-             _presets((2, 3), (2, 3, 4), (2, 3, 4, 5)), minimum=1),
+             presets((2, 3), (2, 3, 4), (2, 3, 4, 5)), minimum=1),
         Axis("narrow_depth", int, "hidden layers of the networks of one input",
-             _presets((2, 4, 8), (2, 3, 4, 6, 8, 12), (2, 3, 4, 6, 8, 12, 20)), minimum=1),
-        Axis("nets", int, "random networks of each narrow shape", _presets(2500, 6000, 20000), minimum=1, scalar=True),
+             presets((2, 4, 8), (2, 3, 4, 6, 8, 12), (2, 3, 4, 6, 8, 12, 20)), minimum=1),
+        Axis("nets", int, "random networks of each narrow shape", presets(2500, 6000, 20000), minimum=1, scalar=True),
         Axis("probe_seeds", int, "independent seeds of the networks with and without batch normalisation",
-             _presets(40, 100, 400), minimum=1, scalar=True),
-        Axis("depth", int, "hidden layers of the trained networks", _presets(2, 2, 3), minimum=1, scalar=True),
-        Axis("width", int, "units of each hidden layer of the trained networks", _presets(32, 48, 64), minimum=1,
+             presets(40, 100, 400), minimum=1, scalar=True),
+        Axis("depth", int, "hidden layers of the trained networks", presets(2, 2, 3), minimum=1, scalar=True),
+        Axis("width", int, "units of each hidden layer of the trained networks", presets(32, 48, 64), minimum=1,
              scalar=True),
         Axis("bias", float, "biases of the hidden units at the start; 0 must be among them",
-             _presets((-1.0, 0.0, 0.5), (-1.0, -0.5, 0.0, 0.1, 0.5), (-1.0, -0.5, 0.0, 0.1, 0.5, 1.0))),
-        Axis("learning_rate", float, "grid of learning rates, the same for every arm", _presets(RATES, RATES, RATES),
+             presets((-1.0, 0.0, 0.5), (-1.0, -0.5, 0.0, 0.1, 0.5), (-1.0, -0.5, 0.0, 0.1, 0.5, 1.0))),
+        Axis("learning_rate", float, "grid of learning rates, the same for every arm", presets(RATES, RATES, RATES),
              minimum=0, exclusive=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(16, 20, 40), minimum=1, scalar=True),
-        Axis("epochs", int, "steps of full-batch descent", _presets(100, 200, 600), minimum=1, scalar=True),
-        Axis("tau", float, "threshold of the dormancy score", _presets(0.1, 0.1, 0.1), minimum=0, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", _presets("digits", "digits", "digits"), scalar=True),
-        Axis("target", str, "target column of a CSV file", _presets("", "", ""), scalar=True),
-        Axis("samples", int, "rows to use; 0 is all", _presets(400, 800, 0), minimum=0, scalar=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(16, 20, 40), minimum=1, scalar=True),
+        Axis("epochs", int, "steps of full-batch descent", presets(100, 200, 600), minimum=1, scalar=True),
+        Axis("tau", float, "threshold of the dormancy score", presets(0.1, 0.1, 0.1), minimum=0, scalar=True),
+        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"), scalar=True),
+        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True),
+        Axis("samples", int, "rows to use; 0 is all", presets(400, 800, 0), minimum=0, scalar=True),
     ),
     tables=(
         Table("trials", COLUMNS),

@@ -25,7 +25,7 @@ from nnsim import training
 from nnsim.enclosure import encloses, positive_stretches
 from nnsim.equal_parameters import equal_width
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
 from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, train_network
 from nnsim.linear_pieces import follow
@@ -429,10 +429,6 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 study = Study(
     name="depth-width",
     title="What depth buys",
@@ -470,35 +466,35 @@ study = Study(
         "T. Cover, Geometrical and statistical properties of systems of linear inequalities, 1965",
     ),
     axes=(
-        Axis("blocks", int, "largest number of tent blocks", _presets(10, 12, 14), minimum=1, scalar=True),
-        Axis("tents", int, "largest number of tents for x^2", _presets(6, 7, 8), minimum=1, scalar=True),
-        Axis("neurons", int, "hidden units of the random networks", _presets((96, 384), (96, 384), (96, 384, 1536)),
+        Axis("blocks", int, "largest number of tent blocks", presets(10, 12, 14), minimum=1, scalar=True),
+        Axis("tents", int, "largest number of tents for x^2", presets(6, 7, 8), minimum=1, scalar=True),
+        Axis("neurons", int, "hidden units of the random networks", presets((96, 384), (96, 384), (96, 384, 1536)),
              minimum=1),
-        Axis("line_depth", int, "hidden layers of the random networks", _presets((1, 2, 4), (1, 2, 4), (1, 2, 4, 8)),
+        Axis("line_depth", int, "hidden layers of the random networks", presets((1, 2, 4), (1, 2, 4), (1, 2, 4, 8)),
              minimum=1),
-        Axis("line_nets", int, "random networks an arm", _presets(500, 1000, 2000), minimum=1, scalar=True),
-        Axis("parity_bits", int, "largest number of bits", _presets(10, 12, 14), minimum=1, scalar=True),
-        Axis("depth", int, "hidden layers at equal parameters", _presets((1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 4, 8, 16)),
+        Axis("line_nets", int, "random networks an arm", presets(500, 1000, 2000), minimum=1, scalar=True),
+        Axis("parity_bits", int, "largest number of bits", presets(10, 12, 14), minimum=1, scalar=True),
+        Axis("depth", int, "hidden layers at equal parameters", presets((1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 4, 8, 16)),
              minimum=1),
-        Axis("digits_parameters", int, "parameters of each network on the digits", _presets(5000, 5000, 20000),
+        Axis("digits_parameters", int, "parameters of each network on the digits", presets(5000, 5000, 20000),
              minimum=1, scalar=True),
-        Axis("spirals_parameters", int, "parameters of each network on the spirals", _presets(110, 110, 110),
+        Axis("spirals_parameters", int, "parameters of each network on the spirals", presets(110, 110, 110),
              minimum=1, scalar=True),
-        Axis("dimension", int, "inputs of the approximated functions", _presets((2, 10), (2, 5, 10), (2, 5, 10, 20)),
+        Axis("dimension", int, "inputs of the approximated functions", presets((2, 10), (2, 5, 10), (2, 5, 10, 20)),
              minimum=1),
         Axis("units", int, "hidden units that approximate them",
-             _presets((4, 8, 16, 32), (4, 8, 16, 32), (4, 8, 16, 32, 64)), minimum=1),
+             presets((4, 8, 16, 32), (4, 8, 16, 32), (4, 8, 16, 32, 64)), minimum=1),
         Axis("ridge_rows", int, "training rows of the approximated functions, and as many held out",
-             _presets(4000, 4000, 16000), minimum=16, scalar=True),
-        Axis("learning_rate", float, "grid of learning rates, the same for every arm", _presets(RATES, RATES, RATES),
+             presets(4000, 4000, 16000), minimum=16, scalar=True),
+        Axis("learning_rate", float, "grid of learning rates, the same for every arm", presets(RATES, RATES, RATES),
              minimum=0, exclusive=True),
-        Axis("seeds", int, "independent seeds of each arm", _presets(10, 20, 20), minimum=1, scalar=True),
-        Axis("epochs", int, "passes over the digits", _presets(30, 60, 100), minimum=1, scalar=True),
-        Axis("plane_epochs", int, "passes over spirals and circles", _presets(100, 200, 400), minimum=1, scalar=True),
-        Axis("curve_epochs", int, "passes over the sawtooth", _presets(400, 1000, 4000), minimum=1, scalar=True),
-        Axis("ridge_epochs", int, "passes over the approximated functions", _presets(40, 100, 200), minimum=1,
+        Axis("seeds", int, "independent seeds of each arm", presets(10, 20, 20), minimum=1, scalar=True),
+        Axis("epochs", int, "passes over the digits", presets(30, 60, 100), minimum=1, scalar=True),
+        Axis("plane_epochs", int, "passes over spirals and circles", presets(100, 200, 400), minimum=1, scalar=True),
+        Axis("curve_epochs", int, "passes over the sawtooth", presets(400, 1000, 4000), minimum=1, scalar=True),
+        Axis("ridge_epochs", int, "passes over the approximated functions", presets(40, 100, 200), minimum=1,
              scalar=True),
-        Axis("batch_size", int, "rows a step", _presets(64, 64, 64), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step", presets(64, 64, 64), minimum=1, scalar=True),
     ),
     tables=(
         Table("trials", COLUMNS),

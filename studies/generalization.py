@@ -12,7 +12,7 @@ import numpy as np
 
 from nnsim import datasets, training
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.generalization import accuracy_on_noisy_labels, check_noise, least_norm_fit, noisy_labels, ridge_fit
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
@@ -607,10 +607,6 @@ LINEAR_COLUMNS = (
 )
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 WIDTHS = (1, 2, 4, 8, 16, 64)
 RATES = (0.00025, 0.001, 0.004, 0.016, 0.064, 0.256)
 TUNED_RATES = (0.0001, 0.0004, 0.0016, 0.0064, 0.0256)
@@ -648,38 +644,38 @@ study = Study(
         "P. Nakkiran et al., Optimal regularization can mitigate double descent, ICLR 2021",
     ),
     axes=(
-        Axis("width", int, "units of the hidden layer", _presets(WIDTHS, (1, 2, 4, 6, 8, 12, 16, 32, 64, 256),
+        Axis("width", int, "units of the hidden layer", presets(WIDTHS, (1, 2, 4, 6, 8, 12, 16, 32, 64, 256),
              (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 256, 1024)), minimum=1),
         Axis("label_noise", float, "shares of wrong training labels",
-             _presets((0.0, 0.2), (0.0, 0.1, 0.2), (0.0, 0.1, 0.2, 0.4)), minimum=0),
-        Axis("learning_rate", float, "grid of learning rates of every width", _presets(RATES, RATES, RATES), minimum=0,
+             presets((0.0, 0.2), (0.0, 0.1, 0.2), (0.0, 0.1, 0.2, 0.4)), minimum=0),
+        Axis("learning_rate", float, "grid of learning rates of every width", presets(RATES, RATES, RATES), minimum=0,
              exclusive=True),
-        Axis("tuned_width", int, "units of the regularised networks", _presets(64, 128, 256), minimum=1, scalar=True),
+        Axis("tuned_width", int, "units of the regularised networks", presets(64, 128, 256), minimum=1, scalar=True),
         Axis("tuned_rate", float, "grid of learning rates of every regulariser at every strength",
-             _presets(TUNED_RATES, TUNED_RATES, TUNED_RATES), minimum=0, exclusive=True),
-        Axis("dropout", float, "dropped shares", _presets((0.25, 0.5, 0.75), (0.1, 0.25, 0.5, 0.75), (0.1, 0.25, 0.5,
+             presets(TUNED_RATES, TUNED_RATES, TUNED_RATES), minimum=0, exclusive=True),
+        Axis("dropout", float, "dropped shares", presets((0.25, 0.5, 0.75), (0.1, 0.25, 0.5, 0.75), (0.1, 0.25, 0.5,
              0.75)), minimum=0, exclusive=True),
-        Axis("decoupled_decay", float, "weight decays of AdamW", _presets((1.0, 4.0, 16.0), (0.25, 1.0, 4.0, 16.0),
+        Axis("decoupled_decay", float, "weight decays of AdamW", presets((1.0, 4.0, 16.0), (0.25, 1.0, 4.0, 16.0),
              (0.0625, 0.25, 1.0, 4.0, 16.0)), minimum=0, exclusive=True),
-        Axis("penalty", float, "L2 penalties in Adam", _presets((0.02, 0.08, 0.32), (0.005, 0.02, 0.08, 0.32),
+        Axis("penalty", float, "L2 penalties in Adam", presets((0.02, 0.08, 0.32), (0.005, 0.02, 0.08, 0.32),
              (0.001, 0.005, 0.02, 0.08, 0.32)), minimum=0, exclusive=True),
         Axis("patience", int, "epochs without a better validation loss before training stops",
-             _presets((1, 4, 16), (1, 4, 16), (1, 2, 4, 8, 16, 32)), minimum=1),
-        Axis("rows", int, "training rows", _presets(200, 200, 400), minimum=2, scalar=True),
-        Axis("epochs", int, "passes over the training rows", _presets(200, 400, 1000), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", _presets(50, 50, 50), minimum=1, scalar=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(10, 10, 20), minimum=1, scalar=True),
+             presets((1, 4, 16), (1, 4, 16), (1, 2, 4, 8, 16, 32)), minimum=1),
+        Axis("rows", int, "training rows", presets(200, 200, 400), minimum=2, scalar=True),
+        Axis("epochs", int, "passes over the training rows", presets(200, 400, 1000), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step", presets(50, 50, 50), minimum=1, scalar=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(10, 10, 20), minimum=1, scalar=True),
         Axis("page_width", int, "units of each of the three layers that random labels are fitted with",
-             _presets(64, 64, 128), minimum=1, scalar=True),
-        Axis("page_epochs", int, "passes over the rows with random labels", _presets(40, 100, 100), minimum=1,
+             presets(64, 64, 128), minimum=1, scalar=True),
+        Axis("page_epochs", int, "passes over the rows with random labels", presets(40, 100, 100), minimum=1,
              scalar=True),
         Axis("target_noise", float, "variances of the noise of the linear model's targets",
-             _presets((0.5,), (0.0, 0.5), (0.0, 0.5, 2.0)), minimum=0),
-        Axis("linear_seeds", int, "independent seeds of the linear model", _presets(300, 1000, 5000), minimum=1,
+             presets((0.5,), (0.0, 0.5), (0.0, 0.5, 2.0)), minimum=0),
+        Axis("linear_seeds", int, "independent seeds of the linear model", presets(300, 1000, 5000), minimum=1,
              scalar=True),
-        Axis("data", str, "data set with classes, or a CSV, NPZ or IDX file", _presets("digits", "digits", "digits"),
+        Axis("data", str, "data set with classes, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"),
              scalar=True),
-        Axis("target", str, "target column of a CSV file", _presets("", "", ""), scalar=True),
+        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True),
     ),
     tables=(Table("trials", TRIAL_COLUMNS), Table("linear", LINEAR_COLUMNS, canonical=False)),
     schema_version=1,

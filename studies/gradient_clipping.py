@@ -12,7 +12,7 @@ import numpy as np
 from nnsim import datasets, training
 from nnsim.clipping import gradient_at, turn
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
 from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, train_network
 from nnsim.recipe import Recipe
@@ -383,10 +383,6 @@ CLIPS = ("none", USUAL, SMALL, BY_VALUE)
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 study = Study(
     name="gradient-clipping",
     title="What gradient clipping saves and costs",
@@ -412,19 +408,19 @@ study = Study(
         "K. He, X. Zhang, S. Ren and J. Sun, Delving deep into rectifiers, ICCV 2015",
     ),
     axes=(
-        Axis("clip", str, "what is clipped: none, norm:1, value:0.01", _presets(*[CLIPS] * 3)),
+        Axis("clip", str, "what is clipped: none, norm:1, value:0.01", presets(*[CLIPS] * 3)),
         Axis("learning_rate", float, "grid of rates of plain SGD, the same for every arm",
-             _presets(RATES, RATES, (0.0003, *RATES, 10.0)), minimum=0, exclusive=True),
-        Axis("adamw_rate", float, "grid of rates of AdamW", _presets(*[(0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)] * 3),
+             presets(RATES, RATES, (0.0003, *RATES, 10.0)), minimum=0, exclusive=True),
+        Axis("adamw_rate", float, "grid of rates of AdamW", presets(*[(0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)] * 3),
              minimum=0, exclusive=True),
-        Axis("depth", int, "hidden layers of the deep networks", _presets(20, 20, 30), minimum=1, scalar=True),
-        Axis("width", int, "units of each hidden layer", _presets(32, 32, 64), minimum=1, scalar=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(10, 20, 40), minimum=1, scalar=True),
-        Axis("step_seeds", int, "networks whose first step is looked at", _presets(20, 40, 100), minimum=1,
+        Axis("depth", int, "hidden layers of the deep networks", presets(20, 20, 30), minimum=1, scalar=True),
+        Axis("width", int, "units of each hidden layer", presets(32, 32, 64), minimum=1, scalar=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(10, 20, 40), minimum=1, scalar=True),
+        Axis("step_seeds", int, "networks whose first step is looked at", presets(20, 40, 100), minimum=1,
              scalar=True),
-        Axis("epochs", int, "passes over the training data", _presets(6, 12, 40), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", _presets(32, 32, 32), minimum=1, scalar=True),
-        Axis("data", str, "data set", _presets("digits", "digits", "digits"), scalar=True),
+        Axis("epochs", int, "passes over the training data", presets(6, 12, 40), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step", presets(32, 32, 32), minimum=1, scalar=True),
+        Axis("data", str, "data set", presets("digits", "digits", "digits"), scalar=True),
     ),
     tables=(Table("trials", TRIALS), Table("steps", STEP_COLUMNS, canonical=False)),
     schema_version=1,

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnsim import datasets, training
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
 from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, train_network
 from nnsim.learning_rate_finder import Start, find_learning_rate
@@ -677,10 +677,6 @@ TRACE_COLUMNS = (
 SCHEDULE_NAMES = ("constant", "step", "exponential", "cosine", "one_cycle", "cosine_restarts", "plateau")
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 def _octaves(low: int, high: int) -> tuple[float, ...]:
     return tuple(2.0**power for power in range(low, high + 1))
 
@@ -730,35 +726,35 @@ study = Study(
     ),
     axes=(
         Axis("data", str, "data set of the sweep, the range test and the steps to a loss",
-             _presets("digits", "digits", "digits"), scalar=True),
-        Axis("width", int, "units of each of the two hidden layers", _presets(32, 32, 64), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", _presets(32, 32, 32), minimum=1, scalar=True),
-        Axis("seeds", int, "independent seeds of each arm", _presets(10, 20, 20), minimum=1, scalar=True),
+             presets("digits", "digits", "digits"), scalar=True),
+        Axis("width", int, "units of each of the two hidden layers", presets(32, 32, 64), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step", presets(32, 32, 32), minimum=1, scalar=True),
+        Axis("seeds", int, "independent seeds of each arm", presets(10, 20, 20), minimum=1, scalar=True),
         Axis("learning_rate", float, "grid of the sweep of plain SGD",
-             _presets(_octaves(-9, 3), _octaves(-10, 4), _octaves(-12, 5)), minimum=0, exclusive=True),
-        Axis("epochs", int, "passes over the training data in the sweep", _presets(8, 16, 32), minimum=1, scalar=True),
+             presets(_octaves(-9, 3), _octaves(-10, 4), _octaves(-12, 5)), minimum=0, exclusive=True),
+        Axis("epochs", int, "passes over the training data in the sweep", presets(8, 16, 32), minimum=1, scalar=True),
         Axis("speed_rate", float, "rates whose steps to the threshold are counted",
-             _presets(*[_halves(-6, 0)] * 3), minimum=0, exclusive=True),
-        Axis("speed_epochs", int, "most passes there", _presets(600, 600, 600), minimum=1, scalar=True),
+             presets(*[_halves(-6, 0)] * 3), minimum=0, exclusive=True),
+        Axis("speed_epochs", int, "most passes there", presets(600, 600, 600), minimum=1, scalar=True),
         Axis("threshold", float, "validation loss that counts as learnt",
-             _presets(0.25, 0.25, 0.25), minimum=0, exclusive=True, scalar=True),
+             presets(0.25, 0.25, 0.25), minimum=0, exclusive=True, scalar=True),
         Axis("adamw_data", str, "data sets on which AdamW's rate is swept",
-             _presets(("digits", "wine"), ("digits", "wine", "breast_cancer", NOISY),
+             presets(("digits", "wine"), ("digits", "wine", "breast_cancer", NOISY),
                       ("digits", "wine", "breast_cancer", NOISY, "diabetes"))),
         Axis("adamw_rate", float, "grid of AdamW's rates",
-             _presets(*[_halves(-8, -1)] * 3), minimum=0, exclusive=True),
+             presets(*[_halves(-8, -1)] * 3), minimum=0, exclusive=True),
         Axis("adamw_epochs", int, "passes under AdamW, the fewest and the most are compared",
-             _presets((4, 64), (4, 16, 64), (4, 16, 64, 256)), minimum=1),
+             presets((4, 64), (4, 16, 64), (4, 16, 64, 256)), minimum=1),
         Axis("schedule", str, "schedules that are compared",
-             _presets(*[SCHEDULE_NAMES] * 3), choices=SCHEDULE_NAMES),
+             presets(*[SCHEDULE_NAMES] * 3), choices=SCHEDULE_NAMES),
         Axis("schedule_rate", float, "grid of the largest rates of every schedule",
-             _presets(_halves(-6, -1), _halves(-6, -1), _halves(-7, 0)), minimum=0, exclusive=True),
+             presets(_halves(-6, -1), _halves(-6, -1), _halves(-7, 0)), minimum=0, exclusive=True),
         Axis("schedule_epochs", int, "passes under every schedule, a multiple of 7",
-             _presets(14, 28, 56), minimum=7, scalar=True),
+             presets(14, 28, 56), minimum=7, scalar=True),
         Axis("edge_seeds", int, "networks that are followed to the edge of stability",
-             _presets(10, 20, 40), minimum=1, scalar=True),
+             presets(10, 20, 40), minimum=1, scalar=True),
         Axis("edge_steps", int, "steps of full-batch descent there",
-             _presets(30000, 30000, 100000), minimum=3, scalar=True),
+             presets(30000, 30000, 100000), minimum=3, scalar=True),
     ),
     tables=(
         Table("trials", TRIALS),

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnsim import datasets, training, training_identities
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
 from nnsim.kernels.optimizers import OPTIMIZERS
 from nnsim.laboratory import (
@@ -551,10 +551,6 @@ IDENTITY_COLUMNS = (
 OCTAVES = tuple(2.0**power for power in range(-10, -2))
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 study = Study(
     name="optimizer",
     title="Which optimizer, and at which rate",
@@ -592,27 +588,27 @@ study = Study(
         "N. Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 15 (2014).",
     ),
     axes=(
-        Axis("optimizer", str, "optimizers that are compared", _presets(*[tuple(OPTIMIZERS)] * 3),
+        Axis("optimizer", str, "optimizers that are compared", presets(*[tuple(OPTIMIZERS)] * 3),
              choices=tuple(OPTIMIZERS)),
         Axis("data", str, "data sets; the first is also used for widths and identities",
-             _presets(("digits", "spirals", "teacher_student"), ("digits", "spirals", "teacher_student"),
+             presets(("digits", "spirals", "teacher_student"), ("digits", "spirals", "teacher_student"),
                       ("digits", "spirals", "teacher_student", "breast_cancer"))),
-        Axis("samples", int, "rows of each data set to use; 0 is all", _presets(0, 0, 0), minimum=0, scalar=True),
-        Axis("rates", int, "learning rates of each optimizer's grid", _presets(7, 9, 11), minimum=3, scalar=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(10, 20, 40), minimum=1, scalar=True),
-        Axis("epochs", int, "passes over the training data", _presets(20, 40, 100), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", _presets(64, 64, 64), minimum=1, scalar=True),
-        Axis("width", int, "units of each hidden layer", _presets(32, 64, 128), minimum=1, scalar=True),
-        Axis("weight_decay", float, "weight decay of AdamW", _presets(0.01, 0.01, 0.01), minimum=0, scalar=True),
+        Axis("samples", int, "rows of each data set to use; 0 is all", presets(0, 0, 0), minimum=0, scalar=True),
+        Axis("rates", int, "learning rates of each optimizer's grid", presets(7, 9, 11), minimum=3, scalar=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(10, 20, 40), minimum=1, scalar=True),
+        Axis("epochs", int, "passes over the training data", presets(20, 40, 100), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step", presets(64, 64, 64), minimum=1, scalar=True),
+        Axis("width", int, "units of each hidden layer", presets(32, 64, 128), minimum=1, scalar=True),
+        Axis("weight_decay", float, "weight decay of AdamW", presets(0.01, 0.01, 0.01), minimum=0, scalar=True),
         Axis("mup_width", int, "widths over which Adam's best rate is followed; the least is muP's base",
-             _presets((32, 64, 128, 256), (32, 64, 128, 256, 512), (32, 64, 128, 256, 512, 1024)), minimum=1),
-        Axis("mup_rate", float, "learning rates there", _presets(OCTAVES, (2**-12, 2**-11, *OCTAVES),
+             presets((32, 64, 128, 256), (32, 64, 128, 256, 512), (32, 64, 128, 256, 512, 1024)), minimum=1),
+        Axis("mup_rate", float, "learning rates there", presets(OCTAVES, (2**-12, 2**-11, *OCTAVES),
              (2**-13, 2**-12, 2**-11, *OCTAVES)), minimum=0, exclusive=True),
-        Axis("mup_epochs", int, "passes over the training data there", _presets(2, 2, 5), minimum=1, scalar=True),
+        Axis("mup_epochs", int, "passes over the training data there", presets(2, 2, 5), minimum=1, scalar=True),
         Axis("coordinate_width", int, "widths of the coordinate check, well above muP's base",
-             _presets((128, 256, 512, 1024), (128, 256, 512, 1024), (128, 256, 512, 1024, 2048)), minimum=1),
+             presets((128, 256, 512, 1024), (128, 256, 512, 1024), (128, 256, 512, 1024, 2048)), minimum=1),
         Axis("probe_seeds", int, "independent seeds of the coordinate check and of the identities",
-             _presets(20, 40, 100), minimum=1, scalar=True),
+             presets(20, 40, 100), minimum=1, scalar=True),
     ),
     tables=(
         Table("trials", TRIALS),

@@ -12,7 +12,7 @@ import numpy as np
 from nnsim import threshold_unit
 from nnsim.activations import parse as parse_activation
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
@@ -577,10 +577,6 @@ BOUNDARY_COLUMNS = (
 )
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 HIDDEN = (1, 2, 4, 8)
 RATES = (0.001, 0.004, 0.016, 0.064, 0.256)
 
@@ -612,27 +608,27 @@ study = Study(
     ),
     axes=(
         Axis("margin", float, "distances by which points are pushed away from their plane",
-             _presets((0.5, 0.1, 0.02), (0.5, 0.1, 0.02), (0.5, 0.1, 0.02, 0.005)), minimum=0, exclusive=True),
-        Axis("rule_seeds", int, "independent sets for the perceptron rule", _presets(20, 100, 400), minimum=1,
+             presets((0.5, 0.1, 0.02), (0.5, 0.1, 0.02), (0.5, 0.1, 0.02, 0.005)), minimum=0, exclusive=True),
+        Axis("rule_seeds", int, "independent sets for the perceptron rule", presets(20, 100, 400), minimum=1,
              scalar=True),
         Axis("dimension", int, "N: weights of the unit whose capacity is measured",
-             _presets((4, 10, 20), (4, 10, 20, 40), (10, 20, 40, 80)), minimum=1),
+             presets((4, 10, 20), (4, 10, 20, 40), (10, 20, 40, 80)), minimum=1),
         Axis("load", float, "P / N: points for each weight",
-             _presets((1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 1.8, 2.0, 2.2, 2.5, 3.0)),
+             presets((1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 1.8, 2.0, 2.2, 2.5, 3.0)),
              minimum=0, exclusive=True),
-        Axis("cover_sets", int, f"sets of {LABELLINGS} random labellings for each N and P", _presets(40, 100, 500),
+        Axis("cover_sets", int, f"sets of {LABELLINGS} random labellings for each N and P", presets(40, 100, 500),
              minimum=1, scalar=True),
-        Axis("count_seeds", int, "point sets of which every labelling is tried", _presets(10, 20, 50), minimum=1,
+        Axis("count_seeds", int, "point sets of which every labelling is tried", presets(10, 20, 50), minimum=1,
              scalar=True),
         Axis("activation", str, "activations of the networks that are trained on XOR",
-             _presets(("tanh", "relu", "gelu"), ("tanh", "relu", "gelu", "sigmoid"), TRAINABLE)),
+             presets(("tanh", "relu", "gelu"), ("tanh", "relu", "gelu", "sigmoid"), TRAINABLE)),
         Axis("hidden", int, "hidden units of the networks that are trained on XOR",
-             _presets(HIDDEN, (*HIDDEN, 3, 16), (*HIDDEN, 3, 16, 32)), minimum=1),
-        Axis("learning_rate", float, "grid of learning rates, the same for every arm", _presets(RATES, RATES, RATES),
+             presets(HIDDEN, (*HIDDEN, 3, 16), (*HIDDEN, 3, 16, 32)), minimum=1),
+        Axis("learning_rate", float, "grid of learning rates, the same for every arm", presets(RATES, RATES, RATES),
              minimum=0, exclusive=True),
         Axis("seeds", int, "independent seeds of each trained arm: half choose the rate, half are judged",
-             _presets(120, 240, 1000), minimum=2, scalar=True),
-        Axis("epochs", int, "passes over the four corners", _presets(500, 1000, 2000), minimum=1, scalar=True),
+             presets(120, 240, 1000), minimum=2, scalar=True),
+        Axis("epochs", int, "passes over the four corners", presets(500, 1000, 2000), minimum=1, scalar=True),
     ),
     tables=(
         Table("trials", TRIAL_COLUMNS),

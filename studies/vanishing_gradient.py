@@ -12,7 +12,7 @@ import numpy as np
 from nnsim import datasets
 from nnsim.activations import parse as parse_activation
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.finite_width import predict
 from nnsim.initializers import parse as parse_scheme
 from nnsim.initializers import variances
@@ -587,10 +587,6 @@ MORE_ARMS = (*ARM_TEXTS, "tanh/xavier_normal", "sigmoid/mean_field:11", "relu/he
 RATES = (0.001, 0.008, 0.064, 0.512, 4.096)
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 study = Study(
     name="vanishing-gradient",
     title="Why gradients vanish or explode",
@@ -626,31 +622,31 @@ study = Study(
     ),
     axes=(
         Axis("activation", str, "activations of the networks that are only looked at, as in relu or leaky_relu:0.2",
-             _presets(("sigmoid", "tanh", "relu"), ("sigmoid", "tanh", "relu", "gelu"),
+             presets(("sigmoid", "tanh", "relu"), ("sigmoid", "tanh", "relu", "gelu"),
                       ("sigmoid", "tanh", "relu", "gelu", "selu", "softsign", "silu"))),
         Axis("scheme", str, "their initialization schemes, as in he_normal or mean_field:1.5:0.1",
-             _presets(SCHEMES, SCHEMES, (*SCHEMES, "standard_uniform"))),
-        Axis("probe_depth", int, "their hidden layers", _presets((20, 50), (10, 20, 50, 100), (10, 20, 50, 100, 200)),
+             presets(SCHEMES, SCHEMES, (*SCHEMES, "standard_uniform"))),
+        Axis("probe_depth", int, "their hidden layers", presets((20, 50), (10, 20, 50, 100), (10, 20, 50, 100, 200)),
              minimum=2),
-        Axis("probe_width", int, "units of each of their layers", _presets(WIDE, WIDE, 256), minimum=1, scalar=True),
-        Axis("probe_seeds", int, "independent seeds of each of them", _presets(40, 100, 400), minimum=1, scalar=True),
+        Axis("probe_width", int, "units of each of their layers", presets(WIDE, WIDE, 256), minimum=1, scalar=True),
+        Axis("probe_seeds", int, "independent seeds of each of them", presets(40, 100, 400), minimum=1, scalar=True),
         Axis("narrow_nets", int, "narrow networks whose gradients are compared with the exact law",
-             _presets(3000, 6000, 20000), minimum=1, scalar=True),
+             presets(3000, 6000, 20000), minimum=1, scalar=True),
         Axis("arm", str, "trained arms: activation/scheme or activation/scheme/remedy (skip, batch, layer)",
-             _presets(ARM_TEXTS, MORE_ARMS, MORE_ARMS)),
+             presets(ARM_TEXTS, MORE_ARMS, MORE_ARMS)),
         Axis("depth", int, "hidden layers of the trained networks",
-             _presets((3, 20), (3, 10, 20, 30), (3, 10, 20, 30, 50)), minimum=1),
-        Axis("width", int, "units of each hidden layer of the trained networks", _presets(48, 64, 128), minimum=1,
+             presets((3, 20), (3, 10, 20, 30), (3, 10, 20, 30, 50)), minimum=1),
+        Axis("width", int, "units of each hidden layer of the trained networks", presets(48, 64, 128), minimum=1,
              scalar=True),
         Axis("learning_rate", float, "grid of learning rates, the same for every arm",
-             _presets(RATES, RATES, (0.00025, *RATES, 32.0)), minimum=0, exclusive=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(10, 10, 20), minimum=1, scalar=True),
-        Axis("epochs", int, "passes over the training data", _presets(6, 12, 30), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", _presets(64, 64, 64), minimum=1, scalar=True),
-        Axis("momentum", float, "momentum of the descent, below 1", _presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", _presets("digits", "digits", "digits"), scalar=True),
-        Axis("target", str, "target column of a CSV file", _presets("", "", ""), scalar=True),
-        Axis("samples", int, "rows to use; 0 is all", _presets(0, 0, 0), minimum=0, scalar=True),
+             presets(RATES, RATES, (0.00025, *RATES, 32.0)), minimum=0, exclusive=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(10, 10, 20), minimum=1, scalar=True),
+        Axis("epochs", int, "passes over the training data", presets(6, 12, 30), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step", presets(64, 64, 64), minimum=1, scalar=True),
+        Axis("momentum", float, "momentum of the descent, below 1", presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
+        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"), scalar=True),
+        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True),
+        Axis("samples", int, "rows to use; 0 is all", presets(0, 0, 0), minimum=0, scalar=True),
     ),
     tables=(
         Table("trials", columns_with((*TRIAL_COLUMNS, LOG_GRADIENT), REMEDY)),
