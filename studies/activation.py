@@ -12,12 +12,10 @@ import numpy as np
 from nnsim import datasets
 from nnsim.activations import evaluate
 from nnsim.activations import parse as parse_activation
-from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.finite_width import Propagation, predict
 from nnsim.initializers import parse as parse_scheme
 from nnsim.initializers import preserving_gain
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.laboratory import (
     ARM_COLUMNS,
     HISTORY_COLUMNS,
@@ -33,6 +31,7 @@ from nnsim.laboratory import (
 from nnsim.moments import sampled_moments
 from nnsim.propagation import propagate, unit_rows
 from nnsim.seeding import key
+from nnsim.study_settings import TRAINABLE, check_batch_size, check_trainable
 from nnsim.theory.attraction import perturbation_factor
 from nnsim.theory.closed_moments import closed_moments
 from nnsim.theory.gaussian import activation_moments
@@ -55,7 +54,6 @@ DECAY_LAYER = 6  # from layer 1 to this one: deeper, the deviation drowns in the
 BASELINE = "relu"
 ARMS = ("data", "scheme", "activation", "depth")
 DATA = Column("data", "text", "", "data set")
-TRAINABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
 
 
 # --- trials --------------------------------------------------------------------------------------------------------
@@ -92,20 +90,14 @@ def _fingerprints(config: dict[str, Any]) -> dict[str, str]:
 
 def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; a name or a data set that cannot be used is an error here, before anything runs."""
-    for activation in (*config["activation"], *config["trained_activation"]):
-        if not ACTIVATIONS[parse_activation(activation)[0]].differentiable:
-            raise UsageError(f"activation '{activation}' passes no gradient: choose from {', '.join(TRAINABLE)}")
+    check_trainable([*config["activation"], *config["trained_activation"]])
     parse_scheme(config["scheme"])
     Recipe(momentum=config["momentum"])
     shared = {"target": config["target"], "samples": config["samples"]}
     fingerprints = _fingerprints(config)
     for data, fingerprint in fingerprints.items():
         rows = data_of({"data": data, **shared, "root_seed": 0, "fingerprint": fingerprint}).X_train.shape[0]
-        if config["batch_size"] > rows:
-            raise UsageError(
-                f"a batch of {config['batch_size']} rows is larger than the {rows} training rows of '{data}': "
-                f"choose at most {rows}"
-            )
+        check_batch_size(config["batch_size"], rows, data)
     found = (*_network_trials(config), *_training_trials(config))
     return [{**trial, **shared, "fingerprint": fingerprints[trial["data"]]} for trial in found]
 

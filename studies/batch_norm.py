@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim import datasets, training
+from nnsim import training
 from nnsim.activations import parse as parse_activation
 from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.kernels.philox import DATA
@@ -23,6 +22,7 @@ from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, 
 from nnsim.network import NetworkSpec
 from nnsim.propagation import propagate
 from nnsim.seeding import key
+from nnsim.study_settings import TRAINABLE, check_batch_size, check_trainable, data_hash
 from nnsim.theory.batch_norm import batch_norm_gradient_factor, dropout_variance_ratio
 from nnsim.theory.mean_field import gradient_factor
 from nnsim.units import drift, unit_facts
@@ -42,7 +42,6 @@ SCALE_DEPTH, SCALE_WIDTH, SCALE = 3, 16, 3.0
 EXPLOSION_DEPTH, EXPLOSION_WIDTH, EXPLOSION_ROWS = 8, 192, 384  # inputs and outputs are as wide
 SHIFT_DEPTH, SHIFT_WIDTH, SHIFT_EPOCHS = 4, 128, 12
 FROZEN = 1e-30  # a learning rate below what moves a weight: only the running statistics learn
-NORMALIZABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
 
 
 # --- trials --------------------------------------------------------------------------------------------------------
@@ -73,20 +72,13 @@ def _trained(config: dict[str, Any], data: dict[str, Any]) -> Iterator[dict[str,
         yield {**network, **arm, **recipe, **data}
 
 
-def _data_hash(config: dict[str, Any]) -> str:
-    return datasets.fingerprint(config["data"], config["target"] or None)
-
-
 def _check(config: dict[str, Any], rows: int) -> None:
-    for activation in config["activation"]:
-        if not ACTIVATIONS[parse_activation(activation)[0]].differentiable:
-            raise UsageError(f"activation '{activation}' passes no gradient: choose from {', '.join(NORMALIZABLE)}")
+    check_trainable(config["activation"])
     for dropout in config["dropout"]:
         if dropout >= 1:
             raise UsageError(f"dropout must be above 0 and below 1, got {dropout:g}")
     batch = config["batch_size"]
-    if batch > rows:
-        raise UsageError(f"a batch of {batch} rows is larger than the {rows} training rows: choose at most {rows}")
+    check_batch_size(batch, rows, config["data"])
     if batch < 2 or rows % batch == 1:
         raise UsageError(
             f"batch normalisation needs at least 2 rows in every batch, and of {rows} rows in batches of {batch} one "
@@ -96,7 +88,7 @@ def _check(config: dict[str, Any], rows: int) -> None:
 
 def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; a batch of one row, which cannot be normalised, is refused here."""
-    data = {name: config[name] for name in ("data", "target", "samples")} | {"fingerprint": _data_hash(config)}
+    data = {name: config[name] for name in ("data", "target", "samples")} | {"fingerprint": data_hash(config)}
     _check(config, data_of({**data, "root_seed": 0}).X_train.shape[0])
     return [*_looked_at(config), *_trained(config, data)]
 
@@ -557,7 +549,7 @@ study = Study(
     ),
     axes=(
         Axis("activation", str, "activations whose errors are followed back through normalised layers",
-             presets(ACTIVATION_SET, NORMALIZABLE, NORMALIZABLE)),
+             presets(ACTIVATION_SET, TRAINABLE, TRAINABLE)),
         Axis("dropout", float, "probabilities of dropout in front of a normalisation, below 1",
              presets((0.2, 0.5), (0.1, 0.2, 0.5), (0.1, 0.2, 0.3, 0.5)), minimum=0, exclusive=True),
         Axis("probe_seeds", int, "independent seeds of each network that is only looked at", presets(18, 24, 60),
@@ -583,7 +575,7 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
-    inputs=lambda config: {"data_sha256": _data_hash(config)},
+    inputs=lambda config: {"data_sha256": data_hash(config)},
     statements=(
         "D1: normalised units have <w, dL/dw> = 0, and scaled weights give the same loss.",
         "D1: at the start errors grow by E f'^2 / Var f a layer (ReLU: 1.467); without normalisation, with He, by 1.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim import datasets, training
+from nnsim import training
 from nnsim.activations import evaluate
 from nnsim.activations import parse as parse_activation
 from nnsim.born_dead import is_constant
@@ -20,6 +20,7 @@ from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of
 from nnsim.sharpness import sharpness
+from nnsim.study_settings import data_hash
 from nnsim.theory.dead_units import born_dead_bound, dead_at_input, dead_at_input_bound
 from nnsim.units import unit_facts
 from nnsim.watching import Look, doublings, start_of, trial_row, watch_training
@@ -88,7 +89,7 @@ def _check(config: dict[str, Any]) -> None:
 def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; an activation of which no unit can die is refused here."""
     _check(config)
-    data = {name: config[name] for name in ("data", "target", "samples")} | {"fingerprint": _data_hash(config)}
+    data = {name: config[name] for name in ("data", "target", "samples")} | {"fingerprint": data_hash(config)}
     normalizations = product(("none", "batch"), range(config["probe_seeds"]))
     network = {"scheme": "he_normal", "activation": "relu", "depth": INVARIANT_DEPTH, "width": INVARIANT_WIDTH}
     invariant = [
@@ -96,10 +97,6 @@ def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
         for normalization, repeat in normalizations
     ]
     return [*_narrow_trials(config), *invariant, *_training_trials(config, data)]
-
-
-def _data_hash(config: dict[str, Any]) -> str:
-    return datasets.fingerprint(config["data"], config["target"] or None)
 
 
 # --- measurement ---------------------------------------------------------------------------------------------------
@@ -636,7 +633,7 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
-    inputs=lambda config: {"data_sha256": _data_hash(config)},
+    inputs=lambda config: {"data_sha256": data_hash(config)},
     statements=(
         "B1: a random ReLU network is silent at a given input with probability 1 - prod (1 - 2^-N).",
         "B2: two narrow layers are born dead as often as Lu's exact law says, deeper ones at least so often.",

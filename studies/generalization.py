@@ -21,6 +21,7 @@ from nnsim.laboratory import data_of
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.seeding import key
+from nnsim.study_settings import data_hash
 from nnsim.theory.double_descent import best_ridge, least_squares_risk
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     for dropout in config["dropout"]:
         if dropout >= 1:
             raise UsageError(f"dropout is {dropout:g}, allowed is above 0 and below 1: a share of units to drop")
-    data = {"data": config["data"], "target": config["target"], "samples": 0, "fingerprint": _data_hash(config)}
+    data = {"data": config["data"], "target": config["target"], "samples": 0, "fingerprint": data_hash(config)}
     _check_rows(config, data_of({**data, "root_seed": 0}))
     recipe = {name: config[name] for name in ("rows", "epochs", "batch_size")}
     networks = [{**trial, **data, **recipe} for trial in (*_width_trials(config), *_regularised_trials(config))]
@@ -97,10 +98,6 @@ def _check_rows(config: dict[str, Any], data: datasets.Split) -> None:
             f"a batch of {config['batch_size']} rows is larger than the {config['rows']} training rows: "
             f"choose at most {config['rows']}"
         )
-
-
-def _data_hash(config: dict[str, Any]) -> str:
-    return datasets.fingerprint(config["data"], config["target"] or None)
 
 
 # --- measurement ---------------------------------------------------------------------------------------------------
@@ -686,7 +683,7 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
-    inputs=lambda config: {"data_sha256": _data_hash(config)},
+    inputs=lambda config: {"data_sha256": data_hash(config)},
     statements=(
         "G-memorise: a wide network fits wrong labels.",
         "G-gap: the gap grows with width until the labels are fitted, and shrinks beyond; wrong labels widen it.",

@@ -17,6 +17,7 @@ from nnsim.initializers import initialize
 from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, train_network
 from nnsim.recipe import Recipe
 from nnsim.seeding import key
+from nnsim.study_settings import check_batch_size
 from nnsim.theory.clipping import gaussian_cosine
 
 if TYPE_CHECKING:
@@ -78,11 +79,7 @@ def trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     limits = {text: clipping(text) for text in config["clip"]}
     shared = {"activation": "relu", "width": config["width"], "data": config["data"], "target": "", "samples": 0}
     rows = data_of({**shared, "root_seed": 0}).X_train.shape[0]
-    if config["batch_size"] > rows:
-        raise UsageError(
-            f"a batch of {config['batch_size']} rows is larger than the {rows} training rows of '{config['data']}': "
-            f"choose at most {rows}"
-        )
+    check_batch_size(config["batch_size"], rows, config["data"])
     recipe = {name: config[name] for name in ("epochs", "batch_size")} | {"probe_epoch": []}
     for arm, repeat in product(_arms(config), range(config["seeds"])):
         yield {"kind": "training", **shared, **arm, **recipe, **limits[arm["clip"]], "repeat": repeat}

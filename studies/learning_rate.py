@@ -21,6 +21,7 @@ from nnsim.recipe import Recipe
 from nnsim.seeding import key
 from nnsim.sharpness import sharpness
 from nnsim.stability import chebyshev_task, divergence_rate, follow_sharpness, full_batch
+from nnsim.study_settings import check_batch_size
 from nnsim.theory import schedules as closed_forms
 
 if TYPE_CHECKING:
@@ -109,11 +110,7 @@ def trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     shared = {"target": "", "samples": 0, "batch_size": config["batch_size"], "probe_epoch": []}
     for name in {config["data"], *config["adamw_data"]}:
         rows = data_of({"data": name, "root_seed": 0, **shared}).X_train.shape[0]
-        if config["batch_size"] > rows:
-            raise UsageError(
-                f"a batch of {config['batch_size']} rows is larger than the {rows} training rows of '{name}': "
-                f"choose at most {rows}"
-            )
+        check_batch_size(config["batch_size"], rows, name)
     for trial in (*_search_trials(config), *_advice_trials(config)):
         yield {**NETWORK, "width": config["width"], **trial, **shared}
     yield from _curvature_trials(config)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnsim import datasets, training, training_identities
-from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
 from nnsim.kernels.optimizers import OPTIMIZERS
@@ -26,6 +25,7 @@ from nnsim.network import NetworkSpec
 from nnsim.parametrization import MUP, PARAMETRIZATIONS, STANDARD, mup_layer_rates, mup_start, preactivation_changes
 from nnsim.recipe import Recipe
 from nnsim.seeding import key
+from nnsim.study_settings import check_batch_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,11 +102,7 @@ def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; what cannot be used is an error here, before anything runs."""
     for data in config["data"]:
         rows = data_of({"data": data, "target": "", "samples": config["samples"], "root_seed": 0}).X_train.shape[0]
-        if config["batch_size"] > rows:
-            raise UsageError(
-                f"a batch of {config['batch_size']} rows is larger than the {rows} training rows of "
-                f"'{data}': choose at most {rows}"
-            )
+        check_batch_size(config["batch_size"], rows, data)
     shared = {"target": "", "samples": config["samples"]}
     prints = {data: datasets.fingerprint(data) for data in config["data"]}
     found = (*_compared(config), *_widened(config), *_identities(config))

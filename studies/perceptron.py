@@ -14,13 +14,13 @@ from nnsim.activations import parse as parse_activation
 from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
 from nnsim.kernels.cpu.training import logits
 from nnsim.kernels.philox import DATA, NOISE
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.seeding import key
+from nnsim.study_settings import TRAINABLE, check_trainable
 from nnsim.theory import perceptron as theory
 from nnsim.training import Batches, train
 
@@ -38,7 +38,6 @@ ORTHOGONAL = 16  # the bound (R / gamma)^2 of 16 orthogonal unit vectors is 16 w
 PASSES = 100_000
 LABELLINGS = 20  # random labellings of one trial
 COUNTS = ((3, 7), (4, 8))  # dimensions and points whose dichotomies are all tried
-TRAINABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
 GRID = 41
 PANELS = {
     "threshold unit, AND": ("and", None, 0),
@@ -100,9 +99,7 @@ def _training_trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; what makes no sense is an error here, before anything runs."""
-    for activation in config["activation"]:
-        if not ACTIVATIONS[parse_activation(activation)[0]].differentiable:
-            raise UsageError(f"activation '{activation}' passes no gradient: choose from {', '.join(TRAINABLE)}")
+    check_trainable(config["activation"])
     return [*_unit_trials(config), *_counting_trials(config), *_training_trials(config)]
 
 

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim import datasets
 from nnsim.activations import parse as parse_activation
 from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.finite_width import predict
 from nnsim.initializers import parse as parse_scheme
 from nnsim.initializers import variances
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.laboratory import (
     HISTORY_COLUMNS,
     LAYER_COLUMNS,
@@ -29,6 +27,7 @@ from nnsim.laboratory import (
 )
 from nnsim.network import NetworkSpec
 from nnsim.registry import look_up
+from nnsim.study_settings import check_batch_size, check_trainable, data_hash
 from nnsim.theory.batch_norm import batch_norm_gradient_factor
 from nnsim.theory.relu_laws import relu_log_backward_law
 from nnsim.theory.remedies import layer_norm_factor, residual_trajectory
@@ -62,7 +61,6 @@ REMEDIES: dict[str, dict[str, Any]] = {
 }
 REMEDY = Column("remedy", "text", "", "none, skip (connections), batch or layer (normalisation)")
 ARMS = ("scheme", "activation", "remedy", "depth")
-TRAINABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
 
 
 # --- trials --------------------------------------------------------------------------------------------------------
@@ -74,15 +72,10 @@ def parse_arm(text: str) -> dict[str, str]:
     if len(parts) not in {2, 3}:
         raise UsageError(f"arm '{text}' must be activation/scheme or activation/scheme/remedy, as in relu/he_normal")
     activation, scheme, remedy = (*parts, "none")[:3]
-    _check_activation(activation)
+    check_trainable([activation])
     parse_scheme(scheme)
     look_up(REMEDIES, "remedy", remedy)
     return {"activation": activation, "scheme": scheme, "remedy": remedy}
-
-
-def _check_activation(text: str) -> None:
-    if not ACTIVATIONS[parse_activation(text)[0]].differentiable:
-        raise UsageError(f"activation '{text}' passes no gradient: choose from {', '.join(TRAINABLE)}")
 
 
 def _looked_at(config: dict[str, Any]) -> Iterator[tuple[str, str, str, int, int, str]]:
@@ -118,25 +111,16 @@ def _training_trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"kind": "training", **network, "learning_rate": rate, "repeat": repeat, **recipe}
 
 
-def _data_hash(config: dict[str, Any]) -> str:
-    return datasets.fingerprint(config["data"], config["target"] or None)
-
-
 def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; a name or a data set that cannot be used is an error here, before anything runs."""
     for scheme in config["scheme"]:
         parse_scheme(scheme)
-    for activation in config["activation"]:
-        _check_activation(activation)
+    check_trainable(config["activation"])
     Recipe(momentum=config["momentum"])
     data = {"data": config["data"], "target": config["target"], "samples": config["samples"]}
-    data["fingerprint"] = _data_hash(config)
+    data["fingerprint"] = data_hash(config)
     rows = data_of({**data, "root_seed": 0}).X_train.shape[0]
-    if config["batch_size"] > rows:
-        raise UsageError(
-            f"a batch of {config['batch_size']} rows is larger than the {rows} training rows of "
-            f"'{config['data']}': choose at most {rows}"
-        )
+    check_batch_size(config["batch_size"], rows, config["data"])
     return [{**trial, **data} for trial in (*_network_trials(config), *_training_trials(config))]
 
 
@@ -662,7 +646,7 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
-    inputs=lambda config: {"data_sha256": _data_hash(config)},
+    inputs=lambda config: {"data_sha256": data_hash(config)},
     statements=(
         "A1: a layer changes the gradient's mean square by chi = sw2 E f'^2, for each activation and scheme.",
         "A3: weight gradients hide vanishing errors where activations decay; bias gradients show them.",

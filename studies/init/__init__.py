@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnsim.experiment.study import Axis, Study, Table, presets
 from nnsim.laboratory import HISTORY_COLUMNS, LAYER_COLUMNS
+from nnsim.study_settings import TRAINABLE, data_hash
 
 from .claims import claims
 from .figures import figures
@@ -18,9 +19,8 @@ from .measurement import (
     measure,
     warm_up,
 )
-from .settings import TRAINABLE
 from .summary import summary
-from .trials import data_hash, trials
+from .trials import trials
 
 SCHEMES = ("he_normal", "xavier_normal", "torch_default")
 RATES = (0.001, 0.004, 0.016, 0.064, 0.256)
