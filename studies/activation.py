@@ -366,20 +366,6 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return summarise_arms(tables["trials"], ARMS, "log_gain")
 
 
-def _factor_frame(layers: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
-    import pandas as pd
-
-    from nnsim.report.statistics import mean_interval
-
-    rows = []
-    for question in _flow_questions(layers, config):
-        interval = mean_interval(question.values, 0.95)
-        name, direction = question.id.removeprefix("A1-").rsplit("-", 1)
-        ends = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
-        rows.append({"activation": name, "direction": direction, "prediction": question.prediction, **ends})
-    return pd.DataFrame(rows, columns=["activation", "direction", "prediction", "estimate", "low", "high"])
-
-
 def _difference_frame(trials: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
     import pandas as pd
 
@@ -418,7 +404,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Mean square of the errors against the layer, one panel an activation.",
         ),
         "gains": FigureSpec(
-            signals.factors(_factor_frame(layers, config)),
+            signals.factors(signals.factor_frame(_flow_questions(layers, config))),
             "Mean change of the mean square per layer at the variance-preserving gain. Bars: theory; points: measured, "
             "with 95 % intervals.",
             "Predicted and measured factor per layer for each activation, forward and backward.",

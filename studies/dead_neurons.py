@@ -18,7 +18,7 @@ from nnsim.born_dead import is_constant
 from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.kernels.activations import ACTIVATIONS
-from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of
+from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of, nine_digits
 from nnsim.sharpness import sharpness
 from nnsim.study_settings import data_hash
 from nnsim.theory.dead_units import born_dead_bound, dead_at_input, dead_at_input_bound
@@ -124,7 +124,7 @@ def _measure_sharpness(trial: dict[str, Any]) -> dict[str, Any]:
     parts = training.batches(data_of(trial), np.float64)
     theta = start_of(trial, spec)
     value = sharpness(spec, theta, parts.X, parts.Y, np.cos(np.arange(theta.size)), 1e-6).value
-    return {name: trial[name] for name in ("bias", "repeat")} | {"sharpness": float(f"{value:.9g}")}
+    return {name: trial[name] for name in ("bias", "repeat")} | {"sharpness": nine_digits(value)}
 
 
 def _unit_rows(trial: dict[str, Any], looks: list[Look]) -> Iterator[dict[str, Any]]:

@@ -27,7 +27,7 @@ from nnsim.equal_parameters import equal_width
 from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
-from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, train_network
+from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, nine_digits, train_network
 from nnsim.linear_pieces import follow
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
@@ -224,7 +224,7 @@ def _fixed_rows(trial: dict[str, Any]) -> list[dict[str, Any]]:
     draws = key(trial["root_seed"], "units", trial["dimension"], repeat)
     errors = fixed_unit_errors(_ridge_data(trial), trial["rows"], activation, units, draws)
     arm = {"activation": activation, "dimension": trial["dimension"], "repeat": repeat}
-    return [{**arm, "units": n, "error": float(f"{error:.9g}")} for n, error in errors.items()]
+    return [{**arm, "units": n, "error": nine_digits(error)} for n, error in errors.items()]
 
 
 def _decision_rows(trial: dict[str, Any], spec: NetworkSpec, theta: np.ndarray) -> list[dict[str, Any]]:

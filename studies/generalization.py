@@ -17,7 +17,7 @@ from nnsim.generalization import accuracy_on_noisy_labels, check_noise, least_no
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
 from nnsim.kernels.philox import DATA, NOISE
-from nnsim.laboratory import data_of
+from nnsim.laboratory import data_of, nine_digits
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.seeding import key
@@ -215,7 +215,7 @@ def _linear(trial: dict[str, Any]) -> list[dict[str, Any]]:
         }
         risks = {name: float(np.sum((fit - truth) ** 2)) + unexplained for name, fit in fits.items()}
         at = {"kind": "linear", "target_noise": trial["target_noise"], "repeat": trial["repeat"], "features": features}
-        rows.append(at | {name: float(f"{risk:.9g}") for name, risk in risks.items()})
+        rows.append(at | {name: nine_digits(risk) for name, risk in risks.items()})
     return rows
 
 

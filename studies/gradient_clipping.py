@@ -14,7 +14,7 @@ from nnsim.clipping import gradient_at, turn
 from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
-from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, train_network
+from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, nine_digits, train_network
 from nnsim.recipe import Recipe
 from nnsim.seeding import key
 from nnsim.study_settings import check_batch_size
@@ -90,10 +90,6 @@ def trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 # --- measurement ---------------------------------------------------------------------------------------------------
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.9g}")
-
-
 def _step(trial: dict[str, Any]) -> dict[str, Any]:
     """Take one step from the start under each kind of clipping and each of its thresholds."""
     spec = network_of(trial, "float64")
@@ -110,7 +106,7 @@ def _step(trial: dict[str, Any]) -> dict[str, Any]:
         row = {"repeat": trial["repeat"], "clip": name, "level": level, "norm": seen.norm, "cosine": seen.cosine}
         row |= {"norm_ratio": seen.step_norm / min(seen.norm, limit)}
         row |= {"largest_ratio": seen.step_largest / min(seen.largest, limit)}
-        rows.append({name: _rounded(value) if isinstance(value, float) else value for name, value in row.items()})
+        rows.append({name: nine_digits(value) if isinstance(value, float) else value for name, value in row.items()})
     row = {column.name: trial.get(column.name) for column in TRIALS}
     return {"trials": [row | {"parameters": spec.n_parameters, "status": "done", "reason": ""}], "steps": rows}
 

@@ -13,7 +13,7 @@ from nnsim import datasets, training
 from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
-from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, train_network
+from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, nine_digits, train_network
 from nnsim.learning_rate_finder import Start, find_learning_rate
 from nnsim.network import NetworkSpec
 from nnsim.pace import train_until
@@ -126,11 +126,7 @@ def _row(trial: dict[str, Any], spec: NetworkSpec, **measured: Any) -> dict[str,
 
 def _sharpness_row(trial: dict[str, Any], step: int, value: float, loss: float | None = None) -> dict[str, Any]:
     row = {name: trial.get(name) for name in ("kind", "learning_rate", "momentum", "repeat")}
-    return row | {"step": step, "loss": loss, "sharpness": _rounded(value)}
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.9g}")
+    return row | {"step": step, "loss": loss, "sharpness": nine_digits(value)}
 
 
 def _draws(trial: dict[str, Any], purpose: str) -> int:
@@ -159,7 +155,7 @@ def _edge(trial: dict[str, Any]) -> dict[str, Any]:
     row = _row(trial, spec, epochs_done=len(run.history), **_diverged(run))
     if run.status == "done":
         row["train_loss"] = HALF * float(run.history[-1, 0])
-    rows = [_sharpness_row(trial, look.step, HALF * look.sharpness, _rounded(HALF * look.loss)) for look in seen]
+    rows = [_sharpness_row(trial, look.step, HALF * look.sharpness, nine_digits(HALF * look.loss)) for look in seen]
     return {"trials": [row], "sharpness": rows}
 
 
@@ -175,7 +171,7 @@ def _range(trial: dict[str, Any]) -> dict[str, Any]:
     start = _start(trial, "float32", Recipe(optimizer="sgd", batch_size=trial["batch_size"]))
     found = find_learning_rate(start, 1e-4, 100.0, 120)
     ends = {**found.suggestions, "explosion": found.rates[-1]}
-    shown = [{"repeat": trial["repeat"], "rule": rule, "rate": _rounded(rate)} for rule, rate in ends.items()]
+    shown = [{"repeat": trial["repeat"], "rule": rule, "rate": nine_digits(rate)} for rule, rate in ends.items()]
     exact = _start(trial, "float64", start.recipe)
     top = sharpness(exact.spec, exact.theta, exact.batches.X, exact.batches.Y, np.ones_like(exact.theta), 1e-3)
     row = _row(trial, start.spec, steps=len(found.rates))
@@ -224,8 +220,8 @@ def _trace(trial: dict[str, Any]) -> dict[str, Any]:
             "schedule": trial["schedule"],
             "repeat": trial["repeat"],
             "step": step,
-            "rate": _rounded(a),
-            "closed_form": _rounded(b),
+            "rate": nine_digits(a),
+            "closed_form": nine_digits(b),
         }
         for step, (a, b) in enumerate(zip(used.tolist(), expected.tolist(), strict=True))
     ]

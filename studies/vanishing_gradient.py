@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.activations import parse as parse_activation
 from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
-from nnsim.finite_width import predict
+from nnsim.finite_width import predict_arm
 from nnsim.initializers import parse as parse_scheme
-from nnsim.initializers import variances
 from nnsim.laboratory import (
     HISTORY_COLUMNS,
     LAYER_COLUMNS,
@@ -23,9 +21,9 @@ from nnsim.laboratory import (
     data_of,
     drawn_network,
     look_at_network,
+    nine_digits,
     train_network,
 )
-from nnsim.network import NetworkSpec
 from nnsim.registry import look_up
 from nnsim.study_settings import check_batch_size, check_trainable, data_hash
 from nnsim.theory.batch_norm import batch_norm_gradient_factor
@@ -131,7 +129,7 @@ def _spectra(trial: dict[str, Any]) -> list[dict[str, Any]]:
     """Spectral norm of the second layer, the first square one: by LAPACK, so rounded and not canonical."""
     spec, theta = drawn_network(trial)
     W, _ = spec.layers(theta)[1]
-    norm = float(f"{np.linalg.norm(W, 2):.9g}")
+    norm = nine_digits(float(np.linalg.norm(W, 2)))
     return [{"scheme": trial["scheme"], "repeat": trial["repeat"], "layer": 2, "spectral_norm": norm}]
 
 
@@ -207,9 +205,7 @@ EXPLODING = {
 
 def _expected(arm: dict[str, Any], width: int) -> Any:
     """Predicted propagation of an arm, or None where the scheme's weights are not independent draws."""
-    name, parameter = parse_activation(arm["activation"])
-    found = variances(arm["scheme"], NetworkSpec((width, width, 1), name, parameter, "mse"))
-    return None if found is None else predict(name, *found, arm["depth"], width, parameter)
+    return predict_arm(arm["scheme"], arm["activation"], arm["depth"], width)
 
 
 def _backward(arm: dict[str, Any], width: int) -> float:
@@ -489,16 +485,6 @@ def _norm_lines(depth: int) -> dict[str, Any]:
     return {scheme: (np.arange(depth)[::-1], _expected(arm, WIDE).backward / 2) for scheme, arm in arms.items()}
 
 
-def _trap_lines() -> dict[str, Any]:
-    expected = _expected({"activation": "relu", "scheme": "xavier_normal", "depth": TRAP_DEPTH}, WIDE)
-    at, forward = np.arange(2, TRAP_DEPTH + 1), expected.forward[1:]
-    return {
-        "activation squares": (at, forward - forward[-1]),
-        "errors δ": (at, expected.backward[1:]),
-        "weight gradients": (at, np.zeros(at.size)),
-    }
-
-
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
     from nnsim.report.arms import rows_of
@@ -525,7 +511,9 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
         )
     trap = rows_of(layers, kind="trap", activation="relu")
     found["trap"] = FigureSpec(
-        signals.gradient_trap(trap, TRAP_DEPTH, _trap_lines()),
+        signals.gradient_trap(
+            trap, TRAP_DEPTH, signals.trap_lines(predict_arm("xavier_normal", "relu", TRAP_DEPTH, WIDE))
+        ),
         "The trap: in a ReLU network with 1 / fan_in activations halve forward and errors halve backward, but weight "
         "gradients, their products, are equal in all layers. Look at the errors or at bias gradients.",
         "Squares of activations, errors and weight gradients against the layer; the last are level.",

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnsim.finite_width import predict_arm
 from nnsim.theory.relu_laws import relu_log_forward_law
 
 from . import settings
-from .signal_questions import gain_questions, moments
+from .signal_questions import gain_questions
 from .theory_figures import theory_figures
 
 if TYPE_CHECKING:
@@ -21,26 +22,12 @@ if TYPE_CHECKING:
 def _lines(frame: pd.DataFrame, depth: int) -> dict[tuple[str, str, str], tuple[np.ndarray, np.ndarray]]:
     lines = {}
     for (scheme, activation), rows in frame.groupby(["scheme", "activation"]):
-        expected = moments(scheme, activation, depth, int(rows["width"].iloc[0]))
+        expected = predict_arm(scheme, activation, depth, int(rows["width"].iloc[0]))
         if expected is not None:
             at = np.arange(1, depth + 1)
             lines[scheme, activation, "forward"] = at, expected.forward
             lines[scheme, activation, "backward"] = at, expected.backward
     return lines
-
-
-def _factor_frame(layers: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
-    import pandas as pd
-
-    from nnsim.report.statistics import mean_interval
-
-    rows = []
-    for question in gain_questions(layers, config):
-        interval = mean_interval(question.values, 0.95)
-        name, direction = question.id.removeprefix("A1-").rsplit("-", 1)
-        ends = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
-        rows.append({"activation": name, "direction": direction, "prediction": question.prediction, **ends})
-    return pd.DataFrame(rows)
 
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
@@ -62,14 +49,15 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             f"Mean squares of activations and errors against the layer, for {depth} layers, one line a scheme.",
         )
     linear = rows_of(layers, kind="linear", scheme="standard_uniform")
+    trap = predict_arm("standard_uniform", "identity", settings.LINEAR_DEPTH, settings.LINEAR_WIDTH)
     found["gradient-trap"] = FigureSpec(
-        signals.gradient_trap(linear, settings.LINEAR_DEPTH, _trap_lines()),
+        signals.gradient_trap(linear, settings.LINEAR_DEPTH, signals.trap_lines(trap)),
         "The trap: with U(-1, 1) / sqrt(fan_in) activations shrink forward and errors shrink backward, each by 1/3 a "
         "layer, but their products, the weight gradients, are equal in all layers.",
         "Squares of activations, errors and weight gradients against the layer; the last are level.",
     )
     found["gains"] = FigureSpec(
-        signals.factors(_factor_frame(layers, config)),
+        signals.factors(signals.factor_frame(gain_questions(layers, config))),
         f"Mean change of the mean square per layer over {settings.GAIN_DEPTH} layers of {settings.GAIN_WIDTH}, each "
         "activation with its computed variance-preserving gain. Bars: theory; points: measured, with 95 % intervals.",
         "Predicted and measured factor per layer for each activation, forward and backward.",
@@ -98,14 +86,3 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
         "Validation loss against epochs, one panel an activation and depth, one line a scheme.",
     )
     return found | theory_figures(tables, config)
-
-
-def _trap_lines() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    expected = moments("standard_uniform", "identity", settings.LINEAR_DEPTH, settings.LINEAR_WIDTH)
-    at = np.arange(2, settings.LINEAR_DEPTH + 1)
-    forward, backward = expected.forward[1:], expected.backward[1:]
-    return {
-        "activation squares": (at, forward - forward[-1]),
-        "errors δ": (at, backward),
-        "weight gradients": (at, np.zeros(at.size)),
-    }

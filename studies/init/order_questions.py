@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnsim.finite_width import predict_arm
 from nnsim.finite_width_pairs import PairPrediction, predict_pair
 from nnsim.pairs import correlations
 from nnsim.theory.correlation import DepthScales, critical_weight, depth_scales, relu_correlation_map
 
 from . import settings
-from .signal_questions import both_ways, moments
+from .signal_questions import both_ways
 from .trials import input_square
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def gradient_factors(layers: pd.DataFrame, sw2: float, sb2: float) -> pd.Series:
 def expected_factor(sw2: float, sb2: float) -> float:
     """Return what `gradient_factors` should be, corrected for the finite width."""
     first, last = settings.PHASE_FROM, settings.PHASE_DEPTH
-    line = moments(settings.mean_field(sw2, sb2), "tanh", last, settings.PHASE_WIDTH).backward
+    line = predict_arm(settings.mean_field(sw2, sb2), "tanh", last, settings.PHASE_WIDTH).backward
     return float(line[first - 1] - line[last - 1]) / (last - first)
 
 
