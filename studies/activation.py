@@ -382,14 +382,17 @@ def _difference_frame(trials: pd.DataFrame, config: dict[str, Any]) -> pd.DataFr
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
+    signals = _signal_figures(tables["layers"], tables["perturbation"], config)
+    return signals | _training_figures(tables["trials"], config)
+
+
+def _signal_figures(layers: pd.DataFrame, perturbation: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
     from nnsim.report.gallery import activation as gallery
-    from nnsim.report.gallery import signals, training
+    from nnsim.report.gallery import signals
 
-    trials, layers = tables["trials"], tables["layers"]
     lines = {name: (np.arange(1, FLOW_DEPTH + 1), _expected(name).backward) for name in config["activation"]}
-    runs = rows_of(trials, kind="training")
     return {
         "shapes": FigureSpec(
             gallery.shapes(config["activation"]),
@@ -410,13 +413,22 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Predicted and measured factor per layer for each activation, forward and backward.",
         ),
         "selu": FigureSpec(
-            gallery.perturbation(
-                tables["perturbation"], {"selu": variance_decay(), "silu": perturbation_factor("silu")}
-            ),
+            gallery.perturbation(perturbation, {"selu": variance_decay(), "silu": perturbation_factor("silu")}),
             "SELU's fixed point attracts: two signals of the same network whose variances differ by a fifth come "
             "together by 0.7826 a layer. SiLU's repels: they part. Dashed: the slope of the variance map.",
             "Deviation of the variance against the layer, falling for SELU and rising for SiLU along straight lines.",
         ),
+    }
+
+
+def _training_figures(trials: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
+    from nnsim.report.arms import rows_of
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import activation as gallery
+    from nnsim.report.gallery import training
+
+    runs = rows_of(trials, kind="training")
+    return {
         "differences": FigureSpec(
             gallery.differences(_difference_frame(trials, config), SAME, BASELINE),
             "Test metric minus ReLU's at equal seeds, each activation at the rate that validation chose: means with "

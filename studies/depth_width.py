@@ -369,15 +369,16 @@ def _random_lines(config: dict[str, Any]) -> dict[int, tuple[np.ndarray, np.ndar
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
+    return _exact_figures(tables["trials"], config) | _trained_figures(tables)
+
+
+def _exact_figures(trials: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
     from nnsim.report.gallery import depth as gallery
 
-    trials = tables["trials"]
     done = rows_of(trials, status="done")
     squares = rows_of(done, kind="square")
-    arms = {kind: arms_of(trials, kind) for kind in ARM_NAMES}
-    decided = arms["enclosure"].rates.merge(tables["decisions"], on=["depth", "width", "learning_rate"])
     return {
         "pieces": FigureSpec(
             gallery.pieces(rows_of(done, kind="zigzag", width=2), rows_of(done, kind="random"), _random_lines(config)),
@@ -395,6 +396,16 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "one hidden layer is one line more. Points: followed exactly; dashed: 2^(-2m-2).",
             "Largest error against hidden units on a logarithmic scale, deep far below shallow.",
         ),
+    }  # fmt: skip
+
+
+def _trained_figures(tables: dict[str, pd.DataFrame]) -> dict[str, FigureSpec]:
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import depth as gallery
+
+    arms = {kind: arms_of(tables["trials"], kind) for kind in ARM_NAMES}
+    decided = arms["enclosure"].rates.merge(tables["decisions"], on=["depth", "width", "learning_rate"])
+    return {
         "sawtooth": FigureSpec(
             gallery.found(arms["sawtooth"].runs, 2**TEETH_BLOCKS),
             f"What training finds of a sawtooth of {2**TEETH_BLOCKS} pieces: test R² against the affine pieces counted "

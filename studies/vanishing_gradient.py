@@ -487,11 +487,15 @@ def _norm_lines(depth: int) -> dict[str, Any]:
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
+    layers, trials = tables["layers"], tables["trials"]
+    return _layer_figures(layers, config) | _spread_figure(trials) | _training_figure(trials, config)
+
+
+def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import gradients, signals, training
+    from nnsim.report.gallery import gradients, signals
 
-    layers, trials = tables["layers"], tables["trials"]
     found: dict[str, FigureSpec] = {}
     deepest = max(CROSSED) + 1
     found["bound"] = FigureSpec(
@@ -510,33 +514,48 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             f"Mean squares of activations and errors against the layer, for {depth} layers, one line a scheme.",
         )
     trap = rows_of(layers, kind="trap", activation="relu")
+    expected = predict_arm("xavier_normal", "relu", TRAP_DEPTH, WIDE)
     found["trap"] = FigureSpec(
-        signals.gradient_trap(
-            trap, TRAP_DEPTH, signals.trap_lines(predict_arm("xavier_normal", "relu", TRAP_DEPTH, WIDE))
-        ),
+        signals.gradient_trap(trap, TRAP_DEPTH, signals.trap_lines(expected)),
         "The trap: in a ReLU network with 1 / fan_in activations halve forward and errors halve backward, but weight "
         "gradients, their products, are equal in all layers. Look at the errors or at bias gradients.",
         "Squares of activations, errors and weight gradients against the layer; the last are level.",
     )
+    return found
+
+
+def _spread_figure(trials: pd.DataFrame) -> dict[str, FigureSpec]:
+    from nnsim.report.arms import rows_of
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import signals
+
     law = relu_log_backward_law([NARROW_WIDTH] * NARROW_DEPTH)
     narrow = rows_of(trials, kind="fluctuation", status="done")
-    found["spread"] = FigureSpec(
+    spread = FigureSpec(
         signals.spread(narrow["log_gradient"].dropna().to_numpy(dtype=float), law.mean, law.variance),
         f"He's variance keeps the gradient's mean square on average, yet in single networks ({NARROW_DEPTH} layers of "
         f"{NARROW_WIDTH}) it changes by orders of magnitude, and shrinks in most.",
         "Histogram of the logarithm of the gradient's change with the predicted normal curve.",
     )
+    return {"spread": spread}
+
+
+def _training_figure(trials: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
+    from nnsim.report.arms import rows_of
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import training
+
     runs = rows_of(trials, kind="training")
     chance = float(runs["chance"].max())
     labels = runs["activation"] + ", " + runs["scheme"] + ", " + runs["remedy"]
-    found["learning-rates"] = FigureSpec(
+    rates = FigureSpec(
         training.rates(runs.assign(scheme=labels, activation=runs["data"]), chance, "validation accuracy"
                        if chance > 0 else "validation R²"),
         f"Validation result after {config['epochs']} epochs over the grid of learning rates: medians over seeds with "
         "95 % intervals, diverged runs counted as chance.",
         "Validation result against the learning rate, one panel a depth, one line an arm.",
     )  # fmt: skip
-    return found
+    return {"learning-rates": rates}
 
 
 # --- declaration ---------------------------------------------------------------------------------------------------

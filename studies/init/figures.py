@@ -32,12 +32,19 @@ def _lines(frame: pd.DataFrame, depth: int) -> dict[tuple[str, str, str], tuple[
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
-    from nnsim.report.arms import ARM, rows_of
-    from nnsim.report.chosen import ChosenArms
-    from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import signals, training
+    return (
+        _layer_figures(tables["layers"], config)
+        | _spread_figure(tables["trials"])
+        | _training_figures(tables["trials"], tables["history"], config)
+        | theory_figures(tables, config)
+    )
 
-    layers, trials = tables["layers"], tables["trials"]
+
+def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
+    from nnsim.report.arms import rows_of
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import signals
+
     found: dict[str, FigureSpec] = {}
     for depth in config["probe_depth"]:
         frame = rows_of(layers, kind="propagation", depth=depth)
@@ -62,9 +69,17 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
         "activation with its computed variance-preserving gain. Bars: theory; points: measured, with 95 % intervals.",
         "Predicted and measured factor per layer for each activation, forward and backward.",
     )
+    return found
+
+
+def _spread_figure(trials: pd.DataFrame) -> dict[str, FigureSpec]:
+    from nnsim.report.arms import rows_of
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import signals
+
     fluctuation = rows_of(trials, kind="fluctuation", status="done")
     law = relu_log_forward_law([settings.FLUCTUATION_WIDTH] * (settings.FLUCTUATION_DEPTH + 1))
-    found["spread"] = FigureSpec(
+    spread = FigureSpec(
         signals.spread(
             fluctuation.loc[fluctuation["alive"].astype(bool), "log_gain"].to_numpy(dtype=float), law.mean, law.variance
         ),
@@ -72,17 +87,26 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
         f"{settings.FLUCTUATION_WIDTH}) spread over orders of magnitude, as Hanin's law says.",
         "Histogram of the logarithm of the gain with the predicted normal curve.",
     )
+    return {"spread": spread}
+
+
+def _training_figures(trials: pd.DataFrame, history: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
+    from nnsim.report.arms import ARM, rows_of
+    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import training
+
     runs = rows_of(trials, kind="training")
     chance = float(runs["chance"].max())
-    found["learning-rates"] = FigureSpec(
+    rates = FigureSpec(
         training.rates(runs, chance, "validation accuracy" if chance > 0 else "validation R²"),
         f"Validation result after {config['epochs']} epochs over the grid of learning rates: medians over seeds with "
         "95 % intervals, diverged runs counted as chance.",
         "Validation result against the learning rate, one panel an activation and depth, one line a scheme.",
     )
-    found["learning-curves"] = FigureSpec(
-        training.curves(ChosenArms(runs, ARM).pick(tables["history"])),
+    curves = FigureSpec(
+        training.curves(ChosenArms(runs, ARM).pick(history)),
         "Validation loss after each epoch, every arm at its chosen learning rate: medians over seeds, 95 % intervals.",
         "Validation loss against epochs, one panel an activation and depth, one line a scheme.",
     )
-    return found | theory_figures(tables, config)
+    return {"learning-rates": rates, "learning-curves": curves}
