@@ -25,11 +25,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from nnsim.activations import evaluate
+from nnsim.activations import evaluate, parse
+from nnsim.initializers import variances
 from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.network import NetworkSpec
 from nnsim.theory.gaussian import gaussian_expectation
 
 STEP = 0.05  # of the central differences in ln q
@@ -105,6 +108,26 @@ def _differences(function: Callable[[float], float], at: float) -> tuple[float, 
     """Return value, first and second derivative."""
     low, middle, high = function(at - STEP), function(at), function(at + STEP)
     return middle, (high - low) / (2 * STEP), (high - 2 * middle + low) / STEP**2
+
+
+def predict_arm(scheme: str, activation: str, depth: int, width: int) -> Any:
+    """Return what to expect of hidden layers that a scheme starts, as `predict` does.
+
+    Parameters
+    ----------
+    scheme, activation : str
+        As in ``mean_field:1.8`` and ``leaky_relu:0.2``.
+    depth, width : int
+        Number and width of the hidden layers.
+
+    Returns
+    -------
+    Propagation or None
+        None where the scheme's weights are not independent draws.
+    """
+    name, parameter = parse(activation)
+    found = variances(scheme, NetworkSpec((width, width, 1), name, parameter, "mse"))
+    return None if found is None else predict(name, *found, depth, width, parameter)
 
 
 def predict(

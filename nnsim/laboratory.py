@@ -138,6 +138,11 @@ def _given(trial: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return {name: trial[name] for name in names if trial.get(name) is not None}
 
 
+def nine_digits(value: float) -> float:
+    """Return a number as a table shows it that is not canonical, such as one of LAPACK."""
+    return float(f"{value:.9g}")
+
+
 def columns_with(shared: tuple[Column, ...], *more: Column) -> tuple[Column, ...]:
     """Return one of the three sets of columns above with those of a study's own settings after the arm's."""
     return (*ARM_COLUMNS, *more, *shared[len(ARM_COLUMNS) :])

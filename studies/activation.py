@@ -12,12 +12,10 @@ import numpy as np
 from nnsim import datasets
 from nnsim.activations import evaluate
 from nnsim.activations import parse as parse_activation
-from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.finite_width import Propagation, predict
 from nnsim.initializers import parse as parse_scheme
 from nnsim.initializers import preserving_gain
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.laboratory import (
     ARM_COLUMNS,
     HISTORY_COLUMNS,
@@ -33,6 +31,7 @@ from nnsim.laboratory import (
 from nnsim.moments import sampled_moments
 from nnsim.propagation import propagate, unit_rows
 from nnsim.seeding import key
+from nnsim.study_settings import TRAINABLE, check_batch_size, check_trainable
 from nnsim.theory.attraction import perturbation_factor
 from nnsim.theory.closed_moments import closed_moments
 from nnsim.theory.gaussian import activation_moments
@@ -55,7 +54,6 @@ DECAY_LAYER = 6  # from layer 1 to this one: deeper, the deviation drowns in the
 BASELINE = "relu"
 ARMS = ("data", "scheme", "activation", "depth")
 DATA = Column("data", "text", "", "data set")
-TRAINABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
 
 
 # --- trials --------------------------------------------------------------------------------------------------------
@@ -92,20 +90,14 @@ def _fingerprints(config: dict[str, Any]) -> dict[str, str]:
 
 def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; a name or a data set that cannot be used is an error here, before anything runs."""
-    for activation in (*config["activation"], *config["trained_activation"]):
-        if not ACTIVATIONS[parse_activation(activation)[0]].differentiable:
-            raise UsageError(f"activation '{activation}' passes no gradient: choose from {', '.join(TRAINABLE)}")
+    check_trainable([*config["activation"], *config["trained_activation"]])
     parse_scheme(config["scheme"])
     Recipe(momentum=config["momentum"])
     shared = {"target": config["target"], "samples": config["samples"]}
     fingerprints = _fingerprints(config)
     for data, fingerprint in fingerprints.items():
         rows = data_of({"data": data, **shared, "root_seed": 0, "fingerprint": fingerprint}).X_train.shape[0]
-        if config["batch_size"] > rows:
-            raise UsageError(
-                f"a batch of {config['batch_size']} rows is larger than the {rows} training rows of '{data}': "
-                f"choose at most {rows}"
-            )
+        check_batch_size(config["batch_size"], rows, data)
     found = (*_network_trials(config), *_training_trials(config))
     return [{**trial, **shared, "fingerprint": fingerprints[trial["data"]]} for trial in found]
 
@@ -324,17 +316,12 @@ def _growth(layers: pd.DataFrame) -> np.ndarray:
 
 def _leads(trials: pd.DataFrame, data: str, activation: str) -> tuple[np.ndarray, bool]:
     """Test metric minus the baseline's at equal seeds, each at its chosen rate, and whether one is at an edge."""
-    from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
+    from nnsim.report.arms import rows_of, scored
+    from nnsim.report.chosen import ChosenArms
 
-    runs = rows_of(trials, kind="training", data=data)
-    runs = runs[runs["activation"].isin([activation, BASELINE])]
-    if runs["activation"].nunique() < 2:
-        return np.empty(0), False
-    chosen = chosen_rates(runs, ARMS)
-    picked = at_chosen_rate(runs, chosen, ARMS)
-    picked = picked.assign(value=picked["test_metric"].where(picked["status"] == "done", picked["chance"]))
-    wide = picked.pivot(index="repeat", columns="activation", values="value").dropna()
-    return (wide[activation] - wide[BASELINE]).to_numpy(dtype=float), bool(chosen["at_edge"].any())
+    arms = ChosenArms(scored(rows_of(trials, kind="training", data=data)), ARMS)
+    pair = {"activation": activation}, {"activation": BASELINE}
+    return arms.lead("score", *pair), arms.at_edge(*pair)
 
 
 def _training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
@@ -379,20 +366,6 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return summarise_arms(tables["trials"], ARMS, "log_gain")
 
 
-def _factor_frame(layers: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
-    import pandas as pd
-
-    from nnsim.report.statistics import mean_interval
-
-    rows = []
-    for question in _flow_questions(layers, config):
-        interval = mean_interval(question.values, 0.95)
-        name, direction = question.id.removeprefix("A1-").rsplit("-", 1)
-        ends = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
-        rows.append({"activation": name, "direction": direction, "prediction": question.prediction, **ends})
-    return pd.DataFrame(rows, columns=["activation", "direction", "prediction", "estimate", "low", "high"])
-
-
 def _difference_frame(trials: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
     import pandas as pd
 
@@ -409,14 +382,17 @@ def _difference_frame(trials: pd.DataFrame, config: dict[str, Any]) -> pd.DataFr
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
+    signals = _signal_figures(tables["layers"], tables["perturbation"], config)
+    return signals | _training_figures(tables["trials"], config)
+
+
+def _signal_figures(layers: pd.DataFrame, perturbation: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
     from nnsim.report.gallery import activation as gallery
-    from nnsim.report.gallery import signals, training
+    from nnsim.report.gallery import signals
 
-    trials, layers = tables["trials"], tables["layers"]
     lines = {name: (np.arange(1, FLOW_DEPTH + 1), _expected(name).backward) for name in config["activation"]}
-    runs = rows_of(trials, kind="training")
     return {
         "shapes": FigureSpec(
             gallery.shapes(config["activation"]),
@@ -431,19 +407,28 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Mean square of the errors against the layer, one panel an activation.",
         ),
         "gains": FigureSpec(
-            signals.factors(_factor_frame(layers, config)),
+            signals.factors(signals.factor_frame(_flow_questions(layers, config))),
             "Mean change of the mean square per layer at the variance-preserving gain. Bars: theory; points: measured, "
             "with 95 % intervals.",
             "Predicted and measured factor per layer for each activation, forward and backward.",
         ),
         "selu": FigureSpec(
-            gallery.perturbation(
-                tables["perturbation"], {"selu": variance_decay(), "silu": perturbation_factor("silu")}
-            ),
+            gallery.perturbation(perturbation, {"selu": variance_decay(), "silu": perturbation_factor("silu")}),
             "SELU's fixed point attracts: two signals of the same network whose variances differ by a fifth come "
             "together by 0.7826 a layer. SiLU's repels: they part. Dashed: the slope of the variance map.",
             "Deviation of the variance against the layer, falling for SELU and rising for SiLU along straight lines.",
         ),
+    }
+
+
+def _training_figures(trials: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
+    from nnsim.report.arms import rows_of
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import activation as gallery
+    from nnsim.report.gallery import training
+
+    runs = rows_of(trials, kind="training")
+    return {
         "differences": FigureSpec(
             gallery.differences(_difference_frame(trials, config), SAME, BASELINE),
             "Test metric minus ReLU's at equal seeds, each activation at the rate that validation chose: means with "
@@ -485,10 +470,6 @@ MORE_TRAINED = (*TRAINED, "leaky_relu", "elu", "silu", "mish", "softsign", "sin"
 RATES = (0.0015, 0.006, 0.025, 0.1, 0.4, 1.6)
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 study = Study(
     name="activation",
     title="What an activation changes",
@@ -520,25 +501,25 @@ study = Study(
     ),
     axes=(
         Axis("activation", str, "activations whose moments, gains and gradients are measured",
-             _presets(TRAINABLE, TRAINABLE, (*TRAINABLE, "leaky_relu:0.2", "elu:0.5"))),
+             presets(TRAINABLE, TRAINABLE, (*TRAINABLE, "leaky_relu:0.2", "elu:0.5"))),
         Axis("trained_activation", str, "activations of the trained networks, as in relu or leaky_relu:0.2",
-             _presets(TRAINED, MORE_TRAINED, TRAINABLE)),
-        Axis("data", str, "data sets, or CSV, NPZ or IDX files", _presets(SETS, (*SETS, "wine", "moons"),
+             presets(TRAINED, MORE_TRAINED, TRAINABLE)),
+        Axis("data", str, "data sets, or CSV, NPZ or IDX files", presets(SETS, (*SETS, "wine", "moons"),
              (*SETS, "wine", "moons", "diabetes"))),
         Axis("learning_rate", float, "grid of learning rates, the same for every arm",
-             _presets(RATES, RATES, (0.0004, *RATES, 6.4)), minimum=0, exclusive=True),
-        Axis("scheme", str, "initialization scheme of the trained networks", _presets(*["preserving_normal"] * 3),
+             presets(RATES, RATES, (0.0004, *RATES, 6.4)), minimum=0, exclusive=True),
+        Axis("scheme", str, "initialization scheme of the trained networks", presets(*["preserving_normal"] * 3),
              scalar=True),
-        Axis("depth", int, "hidden layers of the trained networks", _presets(3, 3, 5), minimum=1, scalar=True),
-        Axis("width", int, "units of each hidden layer", _presets(32, 32, 64), minimum=1, scalar=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(10, 20, 30), minimum=1, scalar=True),
-        Axis("probe_seeds", int, "independent seeds of what is drawn and looked at", _presets(40, 100, 400), minimum=1,
+        Axis("depth", int, "hidden layers of the trained networks", presets(3, 3, 5), minimum=1, scalar=True),
+        Axis("width", int, "units of each hidden layer", presets(32, 32, 64), minimum=1, scalar=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(10, 20, 30), minimum=1, scalar=True),
+        Axis("probe_seeds", int, "independent seeds of what is drawn and looked at", presets(40, 100, 400), minimum=1,
              scalar=True),
-        Axis("epochs", int, "passes over the training data", _presets(15, 30, 60), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", _presets(32, 32, 32), minimum=1, scalar=True),
-        Axis("momentum", float, "momentum of the descent, below 1", _presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
-        Axis("target", str, "target column of CSV files", _presets("", "", ""), scalar=True),
-        Axis("samples", int, "rows to use; 0 is all", _presets(0, 0, 0), minimum=0, scalar=True),
+        Axis("epochs", int, "passes over the training data", presets(15, 30, 60), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step", presets(32, 32, 32), minimum=1, scalar=True),
+        Axis("momentum", float, "momentum of the descent, below 1", presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
+        Axis("target", str, "target column of CSV files", presets("", "", ""), scalar=True),
+        Axis("samples", int, "rows to use; 0 is all", presets(0, 0, 0), minimum=0, scalar=True),
     ),
     tables=(
         Table("trials", TRIAL_COLUMNS),

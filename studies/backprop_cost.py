@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.cost import difference_gradient, kept_bytes, repeat_passes
 from nnsim.kernels.cpu.draws import fill_normal
@@ -272,7 +272,7 @@ def _time_questions(times: pd.DataFrame, config: dict[str, Any]) -> Iterator[Que
 def _difference_questions(trials: pd.DataFrame, times: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
-    from nnsim.report.tuning import slopes_by_seed
+    from nnsim.report.slopes import slopes_by_seed
 
     rows = rows_of(trials, kind="difference", status="done")
     parameters = rows["parameters"].to_numpy(dtype=float)
@@ -438,10 +438,6 @@ TIMES = (
 TIMED = ("forward_seconds", "gradient_seconds", "ratio", "difference_seconds")
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 MODELS = (PAGE_MODEL, DEEP_MODEL, WIDE_INPUT)
 
 study = Study(
@@ -473,20 +469,20 @@ study = Study(
     ),
     axes=(
         Axis("architecture", str, "networks that are counted and timed, widths from the inputs on",
-             _presets(MODELS, (*MODELS, "64-64-64-10"), (*MODELS, "64-64-64-10", "784-512-512-10"))),
+             presets(MODELS, (*MODELS, "64-64-64-10"), (*MODELS, "64-64-64-10", "784-512-512-10"))),
         Axis("batch", int, "rows of a batch, where products and memory are counted",
-             _presets((1, 8, 64, 256), (1, 8, 64, 256), (1, 8, 64, 256, 1024)), minimum=1),
-        Axis("random_networks", int, "random architectures whose products are counted", _presets(200, 1000, 10000),
+             presets((1, 8, 64, 256), (1, 8, 64, 256), (1, 8, 64, 256, 1024)), minimum=1),
+        Axis("random_networks", int, "random architectures whose products are counted", presets(200, 1000, 10000),
              minimum=1, scalar=True),
-        Axis("seeds", int, "independent timings of each network", _presets(10, 20, 40), minimum=1, scalar=True),
-        Axis("rounds", int, "turns of each timing", _presets(9, 15, 31), minimum=1, scalar=True),
-        Axis("timed_batch", int, "rows of a batch that is timed", _presets(128, 128, 256), minimum=1, scalar=True),
+        Axis("seeds", int, "independent timings of each network", presets(10, 20, 40), minimum=1, scalar=True),
+        Axis("rounds", int, "turns of each timing", presets(9, 15, 31), minimum=1, scalar=True),
+        Axis("timed_batch", int, "rows of a batch that is timed", presets(128, 128, 256), minimum=1, scalar=True),
         Axis("difference_width", int, "hidden widths of networks whose gradient is also computed by differences",
-             _presets((32, 64, 128), (32, 64, 128, 192), (32, 64, 128, 256)), minimum=1),
-        Axis("difference_batch", int, "rows of a batch there", _presets(32, 32, 64), minimum=1, scalar=True),
+             presets((32, 64, 128), (32, 64, 128, 192), (32, 64, 128, 256)), minimum=1),
+        Axis("difference_batch", int, "rows of a batch there", presets(32, 32, 64), minimum=1, scalar=True),
         Axis("depth", int, "hidden layers, where memory is counted",
-             _presets((1, 2, 5, 10, 20, 50), (1, 2, 5, 10, 20, 50, 100), (1, 2, 5, 10, 20, 50, 100, 200)), minimum=1),
-        Axis("width", int, "units of each hidden layer there", _presets(64, 64, 64), minimum=1, scalar=True),
+             presets((1, 2, 5, 10, 20, 50), (1, 2, 5, 10, 20, 50, 100), (1, 2, 5, 10, 20, 50, 100, 200)), minimum=1),
+        Axis("width", int, "units of each hidden layer there", presets(64, 64, 64), minimum=1, scalar=True),
     ),
     tables=(Table("trials", TRIALS), Table("times", TIMES, canonical=False, timed=True)),
     schema_version=1,

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim import datasets, training
+from nnsim import training
 from nnsim.activations import parse as parse_activation
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
-from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.kernels.philox import DATA
@@ -23,6 +22,7 @@ from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, 
 from nnsim.network import NetworkSpec
 from nnsim.propagation import propagate
 from nnsim.seeding import key
+from nnsim.study_settings import TRAINABLE, check_batch_size, check_trainable, data_hash
 from nnsim.theory.batch_norm import batch_norm_gradient_factor, dropout_variance_ratio
 from nnsim.theory.mean_field import gradient_factor
 from nnsim.units import drift, unit_facts
@@ -31,6 +31,7 @@ from nnsim.watching import Look, doublings, start_of, trial_row, watch_training
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
     from nnsim.report.judge import Question
@@ -41,7 +42,6 @@ SCALE_DEPTH, SCALE_WIDTH, SCALE = 3, 16, 3.0
 EXPLOSION_DEPTH, EXPLOSION_WIDTH, EXPLOSION_ROWS = 8, 192, 384  # inputs and outputs are as wide
 SHIFT_DEPTH, SHIFT_WIDTH, SHIFT_EPOCHS = 4, 128, 12
 FROZEN = 1e-30  # a learning rate below what moves a weight: only the running statistics learn
-NORMALIZABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
 
 
 # --- trials --------------------------------------------------------------------------------------------------------
@@ -72,20 +72,13 @@ def _trained(config: dict[str, Any], data: dict[str, Any]) -> Iterator[dict[str,
         yield {**network, **arm, **recipe, **data}
 
 
-def _data_hash(config: dict[str, Any]) -> str:
-    return datasets.fingerprint(config["data"], config["target"] or None)
-
-
 def _check(config: dict[str, Any], rows: int) -> None:
-    for activation in config["activation"]:
-        if not ACTIVATIONS[parse_activation(activation)[0]].differentiable:
-            raise UsageError(f"activation '{activation}' passes no gradient: choose from {', '.join(NORMALIZABLE)}")
+    check_trainable(config["activation"])
     for dropout in config["dropout"]:
         if dropout >= 1:
             raise UsageError(f"dropout must be above 0 and below 1, got {dropout:g}")
     batch = config["batch_size"]
-    if batch > rows:
-        raise UsageError(f"a batch of {batch} rows is larger than the {rows} training rows: choose at most {rows}")
+    check_batch_size(batch, rows, config["data"])
     if batch < 2 or rows % batch == 1:
         raise UsageError(
             f"batch normalisation needs at least 2 rows in every batch, and of {rows} rows in batches of {batch} one "
@@ -95,7 +88,7 @@ def _check(config: dict[str, Any], rows: int) -> None:
 
 def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; a batch of one row, which cannot be normalised, is refused here."""
-    data = {name: config[name] for name in ("data", "target", "samples")} | {"fingerprint": _data_hash(config)}
+    data = {name: config[name] for name in ("data", "target", "samples")} | {"fingerprint": data_hash(config)}
     _check(config, data_of({**data, "root_seed": 0}).X_train.shape[0])
     return [*_looked_at(config), *_trained(config, data)]
 
@@ -337,41 +330,32 @@ def _survival_questions(runs: pd.DataFrame, name: str, depth: int, where: str) -
     )  # fmt: skip
 
 
-def _chosen(runs: pd.DataFrame, frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[tuple[str, int], bool]]:
-    """Return the rows of `frame` at each arm's chosen rate, and whether that rate is on the grid's edge."""
-    from nnsim.report.arms import at_chosen_rate, chosen_rates
+def _arms(runs: pd.DataFrame) -> ChosenArms:
+    from nnsim.report.arms import scored
+    from nnsim.report.chosen import ChosenArms
 
-    arms = ["normalization", "depth"]
-    keys = [*arms, "learning_rate"]
-    chosen = chosen_rates(runs, arms).astype(runs.dtypes[keys])  # without rows they have no types
-    edges = {(row.normalization, row.depth): bool(row.at_edge) for row in chosen.itertuples()}
-    return at_chosen_rate(frame.astype(runs.dtypes[keys]), chosen, arms), edges
+    return ChosenArms(scored(runs), ["normalization", "depth"])
 
 
 def _accuracy_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
 
-    picked, edges = _chosen(runs, runs)
-    picked = picked.assign(value=picked["test_metric"].where(picked["status"] == "done", picked["chance"]))
-    depth = max(config["depth"])
-    plain, batch = (
-        rows_of(picked, normalization=kind, depth=depth).set_index("repeat")["value"] for kind in NORMALIZATIONS[:2]
-    )
+    arms, depth = _arms(runs), max(config["depth"])
+    plain, batch = ({"normalization": kind, "depth": depth} for kind in NORMALIZATIONS[:2])
     chance = float(runs["chance"].max())
     where = f"he_normal, relu, {depth} layers of {config['width']}, {config['data']}"
-    edge = {kind: bool(edges.get((kind, depth), False)) for kind in NORMALIZATIONS}
     note = f"test metric at each arm's chosen rate; chance is {chance:.3g}"
     yield Question(
         "D1-accuracy", "claim", "A deep network ends better with batch normalisation, each at its own rate.",
-        "Ioffe and Szegedy 2015", f"batch minus none, {where}", (batch - plain).dropna().to_numpy(dtype=float), 0.0,
-        "above", note=note, at_edge=edge["none"] or edge["batch"],
+        "Ioffe and Szegedy 2015", f"batch minus none, {where}", arms.lead("score", batch, plain), 0.0, "above",
+        note=note, at_edge=arms.at_edge(plain, batch),
     )  # fmt: skip
     yield Question(
         "D1-unstable", "correction",
         "Without batch normalisation a deep network is stable at its own rate: it ends more than half way up.",
-        PAGE, f"none, {where}", plain.to_numpy(dtype=float), chance + (1 - chance) / 2, "at_least", note=note,
-        at_edge=edge["none"],
+        PAGE, f"none, {where}", arms.values("score", plain).to_numpy(), chance + (1 - chance) / 2, "at_least",
+        note=note, at_edge=arms.at_edge(plain),
     )  # fmt: skip
     growth = rows_of(runs, normalization="batch", status="done").groupby("repeat")["weight_growth"].min()
     yield Question(
@@ -385,14 +369,13 @@ def _drift_questions(runs: pd.DataFrame, moved: pd.DataFrame, config: dict[str, 
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
 
-    picked, edges = _chosen(runs, moved)
-    depth = max(config["depth"])
-    rows = rows_of(picked, depth=depth, epoch=config["epochs"])
+    arms, depth = _arms(runs), max(config["depth"])
+    rows = rows_of(arms.pick(moved), depth=depth, epoch=config["epochs"])
     means = {
         kind: rows_of(rows, normalization=kind).groupby("repeat")[["seen", "linear"]].mean() for kind in NORMALIZATIONS
     }
     where = f"he_normal, relu, {depth} layers of {config['width']}, {config['data']}, each at its chosen rate"
-    edge = any(bool(edges.get((kind, depth), False)) for kind in ("none", "batch"))
+    edge = arms.at_edge(*({"normalization": kind, "depth": depth} for kind in ("none", "batch")))
     ask = partial(Question, kind="correction", source="Santurkar et al. 2018", prediction=0.0, at_edge=edge)
     plain, batch = means["none"], means["batch"]
     yield Question(
@@ -433,40 +416,24 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
 
 # --- summary and figures -------------------------------------------------------------------------------------------
 
-SUMMARY_ARM = ["normalization", "depth", "width", "learning_rate"]
-SUMMARY_COLUMNS = [
-    *SUMMARY_ARM,
-    "parameters",
-    "quantity",
-    "n",
-    "diverged",
-    "median",
-    "low",
-    "high",
-    "method",
-    "at_edge",
-]
+SUMMARY_ARM = ["normalization", "depth", "width"]
+SUMMARY_QUANTITIES = ("validation_metric", "test_metric", "weight_growth")
 
 
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the medians of trained arms at their chosen rates: metrics in validation and test, growth of weights."""
     import pandas as pd
 
+    from nnsim.report.arm_summary import FACTS, median_facts
     from nnsim.report.arms import rows_of
-    from nnsim.report.statistics import median_interval
 
-    runs = rows_of(tables["trials"], kind="training")
-    picked, edges = _chosen(runs, runs)
-    rows = []
-    for names, group in picked.groupby(SUMMARY_ARM, sort=False):
-        arm = dict(zip(SUMMARY_ARM, names, strict=True))
-        for quantity in ("validation_metric", "test_metric", "weight_growth"):
-            interval = median_interval(group[quantity].dropna().to_numpy(dtype=float), 0.95)
-            row = {**arm, "parameters": group["parameters"].max(), "quantity": quantity, "n": len(group)}
-            row |= {"diverged": int((group["status"] == "diverged").sum()), "median": interval.estimate}
-            row |= {"low": interval.low, "high": interval.high, "method": interval.method}
-            rows.append(row | {"at_edge": bool(edges[arm["normalization"], arm["depth"]])})
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS).astype({"parameters": "Int64"})
+    picked = _arms(rows_of(tables["trials"], kind="training")).runs
+    rows = [
+        dict(zip(SUMMARY_ARM, names, strict=True)) | median_facts(group, quantity)
+        for names, group in picked.groupby(SUMMARY_ARM, sort=False)
+        for quantity in SUMMARY_QUANTITIES
+    ]
+    return pd.DataFrame(rows, columns=[*SUMMARY_ARM, *FACTS]).astype({"parameters": "Int64"})
 
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
@@ -485,7 +452,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
         "relu, no norm": 0.0
     }
     depth = max(config["depth"])
-    moved = rows_of(_chosen(runs, tables["drift"])[0], depth=depth)
+    moved = rows_of(_arms(runs).pick(tables["drift"]), depth=depth)
     moved = moved.groupby(["normalization", "repeat", "epoch"], sort=False)[["seen", "linear"]].mean().reset_index()
     return {
         "explosion": FigureSpec(
@@ -550,10 +517,6 @@ RATES = tuple(0.02 * 2**k for k in range(10))
 ACTIVATION_SET = ("relu", "tanh", "gelu", "sigmoid", "identity")
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 study = Study(
     name="batch-norm",
     title="Batch normalisation",
@@ -586,22 +549,22 @@ study = Study(
     ),
     axes=(
         Axis("activation", str, "activations whose errors are followed back through normalised layers",
-             _presets(ACTIVATION_SET, NORMALIZABLE, NORMALIZABLE)),
+             presets(ACTIVATION_SET, TRAINABLE, TRAINABLE)),
         Axis("dropout", float, "probabilities of dropout in front of a normalisation, below 1",
-             _presets((0.2, 0.5), (0.1, 0.2, 0.5), (0.1, 0.2, 0.3, 0.5)), minimum=0, exclusive=True),
-        Axis("probe_seeds", int, "independent seeds of each network that is only looked at", _presets(18, 24, 60),
+             presets((0.2, 0.5), (0.1, 0.2, 0.5), (0.1, 0.2, 0.3, 0.5)), minimum=0, exclusive=True),
+        Axis("probe_seeds", int, "independent seeds of each network that is only looked at", presets(18, 24, 60),
              minimum=1, scalar=True),
-        Axis("depth", int, "hidden layers of the trained networks", _presets((3, 10), (3, 16), (3, 16, 40)), minimum=1),
-        Axis("width", int, "units of each hidden layer of the trained networks", _presets(32, 64, 128), minimum=1,
+        Axis("depth", int, "hidden layers of the trained networks", presets((3, 10), (3, 16), (3, 16, 40)), minimum=1),
+        Axis("width", int, "units of each hidden layer of the trained networks", presets(32, 64, 128), minimum=1,
              scalar=True),
         Axis("learning_rate", float, "grid of learning rates, the same for every arm",
-             _presets(RATES, RATES, (*RATES, 40.96, 163.84)), minimum=0, exclusive=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(12, 16, 20), minimum=1, scalar=True),
-        Axis("epochs", int, "passes over the training data", _presets(12, 16, 40), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step, at least 2", _presets(32, 32, 32), minimum=1, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", _presets("digits", "digits", "digits"), scalar=True),
-        Axis("target", str, "target column of a CSV file", _presets("", "", ""), scalar=True),
-        Axis("samples", int, "rows to use; 0 is all", _presets(900, 0, 0), minimum=0, scalar=True),
+             presets(RATES, RATES, (*RATES, 40.96, 163.84)), minimum=0, exclusive=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(12, 16, 20), minimum=1, scalar=True),
+        Axis("epochs", int, "passes over the training data", presets(12, 16, 40), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step, at least 2", presets(32, 32, 32), minimum=1, scalar=True),
+        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"), scalar=True),
+        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True),
+        Axis("samples", int, "rows to use; 0 is all", presets(900, 0, 0), minimum=0, scalar=True),
     ),
     tables=(Table("trials", COLUMNS), Table("layers", LAYERS), Table("drift", DRIFT), Table("shift", SHIFT)),
     schema_version=1,
@@ -612,7 +575,7 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
-    inputs=lambda config: {"data_sha256": _data_hash(config)},
+    inputs=lambda config: {"data_sha256": data_hash(config)},
     statements=(
         "D1: normalised units have <w, dL/dw> = 0, and scaled weights give the same loss.",
         "D1: at the start errors grow by E f'^2 / Var f a layer (ReLU: 1.467); without normalisation, with He, by 1.",

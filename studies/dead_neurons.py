@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim import datasets, training
+from nnsim import training
 from nnsim.activations import evaluate
 from nnsim.activations import parse as parse_activation
 from nnsim.born_dead import is_constant
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.kernels.activations import ACTIVATIONS
-from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of
+from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of, nine_digits
 from nnsim.sharpness import sharpness
+from nnsim.study_settings import data_hash
 from nnsim.theory.dead_units import born_dead_bound, dead_at_input, dead_at_input_bound
 from nnsim.units import unit_facts
 from nnsim.watching import Look, doublings, start_of, trial_row, watch_training
@@ -88,7 +89,7 @@ def _check(config: dict[str, Any]) -> None:
 def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; an activation of which no unit can die is refused here."""
     _check(config)
-    data = {name: config[name] for name in ("data", "target", "samples")} | {"fingerprint": _data_hash(config)}
+    data = {name: config[name] for name in ("data", "target", "samples")} | {"fingerprint": data_hash(config)}
     normalizations = product(("none", "batch"), range(config["probe_seeds"]))
     network = {"scheme": "he_normal", "activation": "relu", "depth": INVARIANT_DEPTH, "width": INVARIANT_WIDTH}
     invariant = [
@@ -96,10 +97,6 @@ def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
         for normalization, repeat in normalizations
     ]
     return [*_narrow_trials(config), *invariant, *_training_trials(config, data)]
-
-
-def _data_hash(config: dict[str, Any]) -> str:
-    return datasets.fingerprint(config["data"], config["target"] or None)
 
 
 # --- measurement ---------------------------------------------------------------------------------------------------
@@ -127,7 +124,7 @@ def _measure_sharpness(trial: dict[str, Any]) -> dict[str, Any]:
     parts = training.batches(data_of(trial), np.float64)
     theta = start_of(trial, spec)
     value = sharpness(spec, theta, parts.X, parts.Y, np.cos(np.arange(theta.size)), 1e-6).value
-    return {name: trial[name] for name in ("bias", "repeat")} | {"sharpness": float(f"{value:.9g}")}
+    return {name: trial[name] for name in ("bias", "repeat")} | {"sharpness": nine_digits(value)}
 
 
 def _unit_rows(trial: dict[str, Any], looks: list[Look]) -> Iterator[dict[str, Any]]:
@@ -572,10 +569,6 @@ SHARPNESS_COLUMNS = (
 RATES = tuple(round(0.0625 * 2 ** (k / 2), 6) for k in range(2, 18))
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 study = Study(
     name="dead-neurons",
     title="Dead neurons",
@@ -605,27 +598,27 @@ study = Study(
     ),
     axes=(
         Axis("activation", str, "activation of the trained networks, one whose units can die",
-             _presets("relu", "relu", "relu"), scalar=True),
+             presets("relu", "relu", "relu"), scalar=True),
         Axis("narrow_width", int, "units a layer of the networks of one input",
-             _presets((2, 3), (2, 3, 4), (2, 3, 4, 5)), minimum=1),
+             presets((2, 3), (2, 3, 4), (2, 3, 4, 5)), minimum=1),
         Axis("narrow_depth", int, "hidden layers of the networks of one input",
-             _presets((2, 4, 8), (2, 3, 4, 6, 8, 12), (2, 3, 4, 6, 8, 12, 20)), minimum=1),
-        Axis("nets", int, "random networks of each narrow shape", _presets(2500, 6000, 20000), minimum=1, scalar=True),
+             presets((2, 4, 8), (2, 3, 4, 6, 8, 12), (2, 3, 4, 6, 8, 12, 20)), minimum=1),
+        Axis("nets", int, "random networks of each narrow shape", presets(2500, 6000, 20000), minimum=1, scalar=True),
         Axis("probe_seeds", int, "independent seeds of the networks with and without batch normalisation",
-             _presets(40, 100, 400), minimum=1, scalar=True),
-        Axis("depth", int, "hidden layers of the trained networks", _presets(2, 2, 3), minimum=1, scalar=True),
-        Axis("width", int, "units of each hidden layer of the trained networks", _presets(32, 48, 64), minimum=1,
+             presets(40, 100, 400), minimum=1, scalar=True),
+        Axis("depth", int, "hidden layers of the trained networks", presets(2, 2, 3), minimum=1, scalar=True),
+        Axis("width", int, "units of each hidden layer of the trained networks", presets(32, 48, 64), minimum=1,
              scalar=True),
         Axis("bias", float, "biases of the hidden units at the start; 0 must be among them",
-             _presets((-1.0, 0.0, 0.5), (-1.0, -0.5, 0.0, 0.1, 0.5), (-1.0, -0.5, 0.0, 0.1, 0.5, 1.0))),
-        Axis("learning_rate", float, "grid of learning rates, the same for every arm", _presets(RATES, RATES, RATES),
+             presets((-1.0, 0.0, 0.5), (-1.0, -0.5, 0.0, 0.1, 0.5), (-1.0, -0.5, 0.0, 0.1, 0.5, 1.0))),
+        Axis("learning_rate", float, "grid of learning rates, the same for every arm", presets(RATES, RATES, RATES),
              minimum=0, exclusive=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(16, 20, 40), minimum=1, scalar=True),
-        Axis("epochs", int, "steps of full-batch descent", _presets(100, 200, 600), minimum=1, scalar=True),
-        Axis("tau", float, "threshold of the dormancy score", _presets(0.1, 0.1, 0.1), minimum=0, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", _presets("digits", "digits", "digits"), scalar=True),
-        Axis("target", str, "target column of a CSV file", _presets("", "", ""), scalar=True),
-        Axis("samples", int, "rows to use; 0 is all", _presets(400, 800, 0), minimum=0, scalar=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(16, 20, 40), minimum=1, scalar=True),
+        Axis("epochs", int, "steps of full-batch descent", presets(100, 200, 600), minimum=1, scalar=True),
+        Axis("tau", float, "threshold of the dormancy score", presets(0.1, 0.1, 0.1), minimum=0, scalar=True),
+        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"), scalar=True),
+        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True),
+        Axis("samples", int, "rows to use; 0 is all", presets(400, 800, 0), minimum=0, scalar=True),
     ),
     tables=(
         Table("trials", COLUMNS),
@@ -640,7 +633,7 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
-    inputs=lambda config: {"data_sha256": _data_hash(config)},
+    inputs=lambda config: {"data_sha256": data_hash(config)},
     statements=(
         "B1: a random ReLU network is silent at a given input with probability 1 - prod (1 - 2^-N).",
         "B2: two narrow layers are born dead as often as Lu's exact law says, deeper ones at least so often.",

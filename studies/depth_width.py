@@ -9,16 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from nnsim_studies import depth_width_questions as questions
-from nnsim_studies.depth_width_questions import BIAS, ENCLOSURE, GRIDS, RIDGE, SAWTOOTH, TEETH_BLOCKS
+from nnsim_studies.depth_width_questions import (
+    ARM_NAMES,
+    BIAS,
+    ENCLOSURE,
+    GRIDS,
+    RIDGE,
+    SAWTOOTH,
+    TEETH_BLOCKS,
+    arms_of,
+)
 
 from nnsim import piece_counts as counts
 from nnsim import training
 from nnsim.enclosure import encloses, positive_stretches
 from nnsim.equal_parameters import equal_width
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
-from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, train_network
+from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, nine_digits, train_network
 from nnsim.linear_pieces import follow
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
@@ -215,7 +224,7 @@ def _fixed_rows(trial: dict[str, Any]) -> list[dict[str, Any]]:
     draws = key(trial["root_seed"], "units", trial["dimension"], repeat)
     errors = fixed_unit_errors(_ridge_data(trial), trial["rows"], activation, units, draws)
     arm = {"activation": activation, "dimension": trial["dimension"], "repeat": repeat}
-    return [{**arm, "units": n, "error": float(f"{error:.9g}")} for n, error in errors.items()]
+    return [{**arm, "units": n, "error": nine_digits(error)} for n, error in errors.items()]
 
 
 def _decision_rows(trial: dict[str, Any], spec: NetworkSpec, theta: np.ndarray) -> list[dict[str, Any]]:
@@ -328,10 +337,6 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
 # --- summary and figures -------------------------------------------------------------------------------------------
 
 ARM = ["kind", "data", "activation", "dimension", "depth", "width"]
-SUMMARY_COLUMNS = [
-    *ARM, "learning_rate", "parameters", "operations", "quantity", "n", "diverged", "median", "low", "high", "method",
-    "at_edge",
-]  # fmt: skip
 QUANTITIES = {"sawtooth": "test_metric", "grid": "test_metric", "ridge": "test_metric", "enclosure": "encloses"}
 
 
@@ -339,27 +344,19 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return medians with intervals: counts of networks that are looked at, results of trained arms at chosen rates."""
     import pandas as pd
 
-    from nnsim.report.arms import at_chosen_rate, chosen_rates
-    from nnsim.report.statistics import median_interval
+    from nnsim.report.arm_summary import FACTS, median_facts
+    from nnsim.report.chosen import ChosenArms
 
     trials = tables["trials"].assign(data=tables["trials"]["data"].fillna(""))
-    trained = trials["kind"].isin(QUANTITIES)
-    chosen = chosen_rates(trials[trained], ARM)
-    edges = {tuple(row[: len(ARM)]): bool(row.at_edge) for row in chosen.itertuples(index=False)}
-    keys = chosen.astype(trials.dtypes[[*ARM, "learning_rate"]])
-    looked = trials[trials["kind"].isin(["random", "general", "central"])].assign(activation="")
+    looked = trials[trials["kind"].isin(["random", "general", "central"])].assign(activation="", at_edge=False)
+    trained = ChosenArms(trials[trials["kind"].isin(QUANTITIES)], ARM).runs
     rows = []
-    for part in (looked, at_chosen_rate(trials[trained], keys, ARM)):
+    for part in (looked, trained):
         for names, group in part.groupby(ARM, sort=False):
-            quantity = QUANTITIES.get(names[0], "pieces")
-            values = group[quantity].astype(float).to_numpy()
-            interval = median_interval(values[~np.isnan(values)], 0.95)
-            row = dict(zip(ARM, names, strict=True)) | {"learning_rate": group["learning_rate"].iloc[0]}
-            row |= {"parameters": group["parameters"].max(), "operations": group["operations"].max()}
-            row |= {"quantity": quantity, "n": len(group), "diverged": int((group["status"] == "diverged").sum())}
-            row |= {"median": interval.estimate, "low": interval.low, "high": interval.high}
-            rows.append(row | {"method": interval.method, "at_edge": edges.get(names, False)})
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS).astype({"parameters": "Int64", "operations": "Int64"})
+            facts = median_facts(group, QUANTITIES.get(names[0], "pieces"))
+            rows.append(dict(zip(ARM, names, strict=True)) | facts | {"operations": group["operations"].max()})
+    columns = [*ARM, *FACTS[:2], "operations", *FACTS[2:]]
+    return pd.DataFrame(rows, columns=columns).astype({"parameters": "Int64", "operations": "Int64"})
 
 
 def _random_lines(config: dict[str, Any]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -372,17 +369,16 @@ def _random_lines(config: dict[str, Any]) -> dict[int, tuple[np.ndarray, np.ndar
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
+    return _exact_figures(tables["trials"], config) | _trained_figures(tables)
+
+
+def _exact_figures(trials: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.chosen import Chosen
     from nnsim.report.figures import FigureSpec
     from nnsim.report.gallery import depth as gallery
 
-    trials = tables["trials"]
     done = rows_of(trials, status="done")
     squares = rows_of(done, kind="square")
-    grid, enclosure = Chosen(trials, "grid", ["data", "depth"]), Chosen(trials, "enclosure", ["depth", "width"])
-    ridge = Chosen(trials, "ridge", ["activation", "dimension", "width"])
-    decided = enclosure.rates.merge(tables["decisions"], on=["depth", "width", "learning_rate"])
     return {
         "pieces": FigureSpec(
             gallery.pieces(rows_of(done, kind="zigzag", width=2), rows_of(done, kind="random"), _random_lines(config)),
@@ -400,22 +396,32 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "one hidden layer is one line more. Points: followed exactly; dashed: 2^(-2m-2).",
             "Largest error against hidden units on a logarithmic scale, deep far below shallow.",
         ),
+    }  # fmt: skip
+
+
+def _trained_figures(tables: dict[str, pd.DataFrame]) -> dict[str, FigureSpec]:
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import depth as gallery
+
+    arms = {kind: arms_of(tables["trials"], kind) for kind in ARM_NAMES}
+    decided = arms["enclosure"].rates.merge(tables["decisions"], on=["depth", "width", "learning_rate"])
+    return {
         "sawtooth": FigureSpec(
-            gallery.found(Chosen(trials, "sawtooth", ["depth", "width"]).runs, 2**TEETH_BLOCKS),
+            gallery.found(arms["sawtooth"].runs, 2**TEETH_BLOCKS),
             f"What training finds of a sawtooth of {2**TEETH_BLOCKS} pieces: test R² against the affine pieces counted "
             "in each trained network, one point a seed, each arm at its chosen rate. The network of 3 layers of 2 "
             "could be exact, and is not; a network of one piece answers a constant.",
             "Test R² against counted pieces; only networks with many more parameters than needed reach 1.",
         ),
         "approximation": FigureSpec(
-            gallery.approximation(ridge.runs, tables["fixed"]),
+            gallery.approximation(arms["ridge"].runs, tables["fixed"]),
             f"Share of the variance of {RIDGE} that is left, against the hidden units: trained networks at their "
             "chosen rates, and fixed random units of which the output is fitted. Medians with 95 % intervals; dashed: "
             "1/n.",
             "Error against units: trained ones fall faster than 1/n in every dimension, fixed ones stall in ten.",
         ),
         "equal-parameters": FigureSpec(
-            gallery.equal_parameters(grid.runs),
+            gallery.equal_parameters(arms["grid"].runs),
             "Test accuracy against depth at equal parameters, each depth at its chosen learning rate; medians with "
             "95 % intervals over seeds.",
             "Test accuracy against the number of hidden layers, a panel a data set.",
@@ -432,10 +438,6 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
 # --- declaration ---------------------------------------------------------------------------------------------------
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-
-
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
 
 
 study = Study(
@@ -475,35 +477,35 @@ study = Study(
         "T. Cover, Geometrical and statistical properties of systems of linear inequalities, 1965",
     ),
     axes=(
-        Axis("blocks", int, "largest number of tent blocks", _presets(10, 12, 14), minimum=1, scalar=True),
-        Axis("tents", int, "largest number of tents for x^2", _presets(6, 7, 8), minimum=1, scalar=True),
-        Axis("neurons", int, "hidden units of the random networks", _presets((96, 384), (96, 384), (96, 384, 1536)),
+        Axis("blocks", int, "largest number of tent blocks", presets(10, 12, 14), minimum=1, scalar=True),
+        Axis("tents", int, "largest number of tents for x^2", presets(6, 7, 8), minimum=1, scalar=True),
+        Axis("neurons", int, "hidden units of the random networks", presets((96, 384), (96, 384), (96, 384, 1536)),
              minimum=1),
-        Axis("line_depth", int, "hidden layers of the random networks", _presets((1, 2, 4), (1, 2, 4), (1, 2, 4, 8)),
+        Axis("line_depth", int, "hidden layers of the random networks", presets((1, 2, 4), (1, 2, 4), (1, 2, 4, 8)),
              minimum=1),
-        Axis("line_nets", int, "random networks an arm", _presets(500, 1000, 2000), minimum=1, scalar=True),
-        Axis("parity_bits", int, "largest number of bits", _presets(10, 12, 14), minimum=1, scalar=True),
-        Axis("depth", int, "hidden layers at equal parameters", _presets((1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 4, 8, 16)),
+        Axis("line_nets", int, "random networks an arm", presets(500, 1000, 2000), minimum=1, scalar=True),
+        Axis("parity_bits", int, "largest number of bits", presets(10, 12, 14), minimum=1, scalar=True),
+        Axis("depth", int, "hidden layers at equal parameters", presets((1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 4, 8, 16)),
              minimum=1),
-        Axis("digits_parameters", int, "parameters of each network on the digits", _presets(5000, 5000, 20000),
+        Axis("digits_parameters", int, "parameters of each network on the digits", presets(5000, 5000, 20000),
              minimum=1, scalar=True),
-        Axis("spirals_parameters", int, "parameters of each network on the spirals", _presets(110, 110, 110),
+        Axis("spirals_parameters", int, "parameters of each network on the spirals", presets(110, 110, 110),
              minimum=1, scalar=True),
-        Axis("dimension", int, "inputs of the approximated functions", _presets((2, 10), (2, 5, 10), (2, 5, 10, 20)),
+        Axis("dimension", int, "inputs of the approximated functions", presets((2, 10), (2, 5, 10), (2, 5, 10, 20)),
              minimum=1),
         Axis("units", int, "hidden units that approximate them",
-             _presets((4, 8, 16, 32), (4, 8, 16, 32), (4, 8, 16, 32, 64)), minimum=1),
+             presets((4, 8, 16, 32), (4, 8, 16, 32), (4, 8, 16, 32, 64)), minimum=1),
         Axis("ridge_rows", int, "training rows of the approximated functions, and as many held out",
-             _presets(4000, 4000, 16000), minimum=16, scalar=True),
-        Axis("learning_rate", float, "grid of learning rates, the same for every arm", _presets(RATES, RATES, RATES),
+             presets(4000, 4000, 16000), minimum=16, scalar=True),
+        Axis("learning_rate", float, "grid of learning rates, the same for every arm", presets(RATES, RATES, RATES),
              minimum=0, exclusive=True),
-        Axis("seeds", int, "independent seeds of each arm", _presets(10, 20, 20), minimum=1, scalar=True),
-        Axis("epochs", int, "passes over the digits", _presets(30, 60, 100), minimum=1, scalar=True),
-        Axis("plane_epochs", int, "passes over spirals and circles", _presets(100, 200, 400), minimum=1, scalar=True),
-        Axis("curve_epochs", int, "passes over the sawtooth", _presets(400, 1000, 4000), minimum=1, scalar=True),
-        Axis("ridge_epochs", int, "passes over the approximated functions", _presets(40, 100, 200), minimum=1,
+        Axis("seeds", int, "independent seeds of each arm", presets(10, 20, 20), minimum=1, scalar=True),
+        Axis("epochs", int, "passes over the digits", presets(30, 60, 100), minimum=1, scalar=True),
+        Axis("plane_epochs", int, "passes over spirals and circles", presets(100, 200, 400), minimum=1, scalar=True),
+        Axis("curve_epochs", int, "passes over the sawtooth", presets(400, 1000, 4000), minimum=1, scalar=True),
+        Axis("ridge_epochs", int, "passes over the approximated functions", presets(40, 100, 200), minimum=1,
              scalar=True),
-        Axis("batch_size", int, "rows a step", _presets(64, 64, 64), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step", presets(64, 64, 64), minimum=1, scalar=True),
     ),
     tables=(
         Table("trials", COLUMNS),

@@ -16,6 +16,7 @@ from nnsim.theory import regions as laws
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.judge import Question
 
 TEETH_BLOCKS = 3
@@ -25,6 +26,13 @@ SAWTOOTH = ((3, 2), (1, 6), (3, 16), (1, 197))
 ENCLOSURE = ((1, 2), (3, 2), (1, 3), (3, 3))
 """(depth, width) of the networks that shall close a disc."""
 GRIDS = ("digits", "spirals")
+ARM_NAMES = {
+    "sawtooth": ["depth", "width"],
+    "grid": ["data", "depth"],
+    "enclosure": ["depth", "width"],
+    "ridge": ["activation", "dimension", "width"],
+}
+"""Columns that tell the trained arms of each kind apart."""
 BIAS = 1.0
 """Standard deviation of the biases of networks that are only looked at; the segment reaches from -1 to 1."""
 
@@ -113,8 +121,8 @@ def _folded_and_parity_questions(trials: pd.DataFrame, config: dict[str, Any]) -
 def random_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask for the breakpoints of drawn networks (C3)."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.chosen import log_slopes, side_by_side
     from nnsim.report.judge import Question
+    from nnsim.report.slopes import log_slopes, side_by_side
 
     source, rows = "Hanin and Rolnick 2019", rows_of(trials, kind="random", status="done")
     most, shallow, deep = max(config["neurons"]), min(config["line_depth"]), max(config["line_depth"])
@@ -177,12 +185,19 @@ def region_questions(trials: pd.DataFrame) -> Iterator[Question]:
     )  # fmt: skip
 
 
+def arms_of(trials: pd.DataFrame, kind: str) -> ChosenArms:
+    """Return the trained arms of one kind, a diverged run with the score of chance."""
+    from nnsim.report.arms import rows_of, scored
+    from nnsim.report.chosen import ChosenArms
+
+    return ChosenArms(scored(rows_of(trials, kind=kind)), ARM_NAMES[kind])
+
+
 def sawtooth_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask whether training finds the tents (C1)."""
-    from nnsim.report.chosen import Chosen
     from nnsim.report.judge import Question
 
-    chosen = Chosen(trials, "sawtooth", ["depth", "width"])
+    arms = arms_of(trials, "sawtooth")
     texts: dict[tuple[int, int], tuple[str, str, float, Literal["at_most", "at_least"]]] = {
         SAWTOOTH[0]: ("C1-found", "Training does not find the tents: the smallest network that can stays below half.",
                       0.5, "at_most"),
@@ -195,28 +210,25 @@ def sawtooth_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator
         arm = {"depth": depth, "width": width}
         yield Question(
             name, "claim", statement, "Telgarsky 2016 is on existence; training is measured here",
-            f"sawtooth of {2**TEETH_BLOCKS} pieces, {depth} layers of {width}", chosen.metric(**arm).to_numpy(), bound,
-            rule, note=f"test R² after {config['curve_epochs']} epochs of Adam", at_edge=chosen.at_edge(**arm),
+            f"sawtooth of {2**TEETH_BLOCKS} pieces, {depth} layers of {width}", arms.values("score", arm).to_numpy(),
+            bound, rule, note=f"test R² after {config['curve_epochs']} epochs of Adam", at_edge=arms.at_edge(arm),
         )  # fmt: skip
 
 
 def grid_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask what depth is worth at equal parameters (C6)."""
-    from nnsim.report.chosen import Chosen, side_by_side
     from nnsim.report.judge import Question
 
-    chosen = Chosen(trials, "grid", ["data", "depth"])
+    arms = arms_of(trials, "grid")
     depths = sorted(set(config["depth"]))
 
     def lead(data: str, first: int, second: int) -> dict[str, Any]:
         """Test accuracy at depth `first` minus at `second` for each seed."""
-        sides = {place: chosen.metric(data=data, depth=depth) for place, depth in enumerate((first, second))}
-        values = side_by_side(sides)
+        pair = {"data": data, "depth": first}, {"data": data, "depth": second}
         usable = first != second and {first, second} <= set(depths)
-        difference = (values[0] - values[1]).to_numpy() if usable else np.empty(0)
-        edge = chosen.at_edge(data=data, depth=first) or chosen.at_edge(data=data, depth=second)
-        arm = f"{data}, about {config[f'{data}_parameters']} parameters, {first} minus {second} hidden layers"
-        return {"values": difference, "at_edge": edge, "arm": arm}
+        values = arms.lead("score", *pair) if usable else np.empty(0)
+        where = f"{data}, about {config[f'{data}_parameters']} parameters, {first} minus {second} hidden layers"
+        return {"values": values, "at_edge": arms.at_edge(*pair), "arm": where}
 
     accuracy, deepest = "difference of test accuracies at each depth's chosen rate", depths[-1]
     yield Question(
@@ -238,7 +250,6 @@ def grid_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Que
 def enclosure_questions(trials: pd.DataFrame) -> Iterator[Question]:
     """Ask which networks close a region of the plane (C6)."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.chosen import Chosen
     from nnsim.report.judge import Question
 
     runs, source = rows_of(trials, kind="enclosure"), "Johnson 2019, theorem 1"
@@ -249,34 +260,35 @@ def enclosure_questions(trials: pd.DataFrame) -> Iterator[Question]:
         "1 and 3 layers of 2, all rates and seeds", rows_of(done, width=2)["encloses"].to_numpy(dtype=float), 0.0,
         "exact", note=note,
     )  # fmt: skip
-    chosen = Chosen(trials, "enclosure", ["depth", "width"])
+    arms = arms_of(trials, "enclosure")
     for depth in (1, 3):
-        rows = rows_of(chosen.runs, depth=depth, width=3, status="done")
+        arm = {"depth": depth, "width": 3}
+        rows = rows_of(arms.runs, status="done", **arm)
         yield Question(
             f"C6-width-3-{depth}", "claim", "Width 3 can close a region, and training finds it.", source,
             f"circles, {depth} layers of 3", rows["encloses"].to_numpy(dtype=float), 0.0, "above",
-            interval="proportion", note=note, at_edge=chosen.at_edge(depth=depth, width=3),
+            interval="proportion", note=note, at_edge=arms.at_edge(arm),
         )  # fmt: skip
 
 
 def approximation_questions(trials: pd.DataFrame, fixed: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask how fast errors fall with the units, trained and fixed (C5)."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.chosen import Chosen, log_slopes, side_by_side
     from nnsim.report.judge import Question
+    from nnsim.report.slopes import log_slopes, side_by_side
 
-    chosen = Chosen(trials, "ridge", ["activation", "dimension", "width"])
+    arms = arms_of(trials, "ridge")
     units, highest = sorted(set(config["units"])), max(config["dimension"])
     sizes = f"{units[0]} to {units[-1]} units, {RIDGE}"
     barron = "Barron 1993, theorems 1 and 6"
     for activation, dimension in product(TOLD, sorted(set(config["dimension"]))):
         arm = {"activation": activation, "dimension": dimension}
-        left = side_by_side({n: 1.0 - chosen.metric(**arm, width=n) for n in units})
+        left = side_by_side({n: 1.0 - arms.values("score", {**arm, "width": n}) for n in units})
         yield Question(
             f"C5-{activation}-{dimension}", "claim",
             f"Trained {TOLD[activation]} units: the squared error falls at least as 1/n in {dimension} dimensions.",
             barron, sizes, log_slopes(left), -1.0, "at_most", note="log-log slope on test rows, by Adam",
-            at_edge=any(chosen.at_edge(**arm, width=n) for n in units),
+            at_edge=arms.at_edge(*({**arm, "width": n} for n in units)),
         )  # fmt: skip
     for activation in TOLD:
         rows = rows_of(fixed, activation=activation, dimension=highest)
@@ -293,7 +305,7 @@ def approximation_questions(trials: pd.DataFrame, fixed: pd.DataFrame, config: d
         "C5-enough", "correction",
         f"Enough neurons need not be billions: {units[-1]} leave under 5 % of a smooth target in {highest} dimensions.",
         "the teaching page: enough can mean billions", f"ReLU, {RIDGE}",
-        1.0 - chosen.metric(**arm).to_numpy(), LITTLE, "at_most", at_edge=chosen.at_edge(**arm),
+        1.0 - arms.values("score", arm).to_numpy(), LITTLE, "at_most", at_edge=arms.at_edge(arm),
         note=f"share of the variance left; Barron's bound promises as much from {enough:,.0f} units on; "
         "it does mean a billion for 30 tents on one hidden layer (C1-tents)",
     )  # fmt: skip

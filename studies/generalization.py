@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +12,22 @@ import numpy as np
 
 from nnsim import datasets, training
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.generalization import accuracy_on_noisy_labels, check_noise, least_norm_fit, noisy_labels, ridge_fit
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
 from nnsim.kernels.philox import DATA, NOISE
-from nnsim.laboratory import data_of
+from nnsim.laboratory import data_of, nine_digits
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.seeding import key
+from nnsim.study_settings import data_hash
 from nnsim.theory.double_descent import best_ridge, least_squares_risk
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
     from nnsim.report.judge import Question
@@ -72,7 +74,7 @@ def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     for dropout in config["dropout"]:
         if dropout >= 1:
             raise UsageError(f"dropout is {dropout:g}, allowed is above 0 and below 1: a share of units to drop")
-    data = {"data": config["data"], "target": config["target"], "samples": 0, "fingerprint": _data_hash(config)}
+    data = {"data": config["data"], "target": config["target"], "samples": 0, "fingerprint": data_hash(config)}
     _check_rows(config, data_of({**data, "root_seed": 0}))
     recipe = {name: config[name] for name in ("rows", "epochs", "batch_size")}
     networks = [{**trial, **data, **recipe} for trial in (*_width_trials(config), *_regularised_trials(config))]
@@ -96,10 +98,6 @@ def _check_rows(config: dict[str, Any], data: datasets.Split) -> None:
             f"a batch of {config['batch_size']} rows is larger than the {config['rows']} training rows: "
             f"choose at most {config['rows']}"
         )
-
-
-def _data_hash(config: dict[str, Any]) -> str:
-    return datasets.fingerprint(config["data"], config["target"] or None)
 
 
 # --- measurement ---------------------------------------------------------------------------------------------------
@@ -217,7 +215,7 @@ def _linear(trial: dict[str, Any]) -> list[dict[str, Any]]:
         }
         risks = {name: float(np.sum((fit - truth) ** 2)) + unexplained for name, fit in fits.items()}
         at = {"kind": "linear", "target_noise": trial["target_noise"], "repeat": trial["repeat"], "features": features}
-        rows.append(at | {name: float(f"{risk:.9g}") for name, risk in risks.items()})
+        rows.append(at | {name: nine_digits(risk) for name, risk in risks.items()})
     return rows
 
 
@@ -262,133 +260,134 @@ ZHANG, NAKKIRAN, BELKIN = "Zhang et al. 2017", "Nakkiran et al. 2020", "Belkin, 
 RISK_MARGIN = 0.1  # of the prediction; the noise left out would be off by half
 
 
-class _Arms:
-    """The chosen runs of one kind of trial: one value a seed of any column, and whether a choice is at an edge."""
+def _runs(trials: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Return the trials of one kind with ``log_loss``, ln of the test loss, whose own tail is long."""
+    from nnsim.report.arms import rows_of
 
-    def __init__(self, runs: pd.DataFrame, chosen: pd.DataFrame, names: list[str]) -> None:
-        from nnsim.report.arms import at_chosen_rate
-
-        self.names = names
-        self.chosen = chosen.astype(runs.dtypes[[*names, "learning_rate"]])
-        self.runs = at_chosen_rate(runs, self.chosen, names).sort_values("repeat")
-
-    def values(self, column: str, *arm: Any) -> pd.Series:
-        """Return a column of an arm's finished runs by seed."""
-        from nnsim.report.arms import rows_of
-
-        rows = rows_of(self.runs, status="done", **dict(zip(self.names, arm, strict=True)))
-        return rows.set_index("repeat")[column].astype(float).dropna()
-
-    def lead(self, column: str, first: tuple[Any, ...], second: tuple[Any, ...]) -> np.ndarray:
-        """Return first minus second of a column at equal seeds; of a loss, whose tail is long, ln of first / second."""
-        pair = [self.values(column, *arm) for arm in (first, second)]
-        if column == "test_loss":
-            pair = [np.log(losses) for losses in pair]
-        return (pair[0] - pair[1]).dropna().to_numpy(dtype=float)
-
-    def edge(self, *arms: tuple[Any, ...]) -> bool:
-        """Return whether the rate or the strength of one of the arms is at the edge of its grid."""
-        from nnsim.report.arms import rows_of
-
-        return any(
-            rows_of(self.chosen, **dict(zip(self.names, arm, strict=True)))["at_edge"].astype(bool).any()
-            for arm in arms
-        )
+    runs = rows_of(trials, kind=kind)
+    with np.errstate(divide="ignore"):  # of a loss that rounds to 0
+        return runs.assign(log_loss=np.log(runs["test_loss"].astype(float)))
 
 
-def _width_arms(trials: pd.DataFrame, chosen_by: str = "train_metric") -> _Arms:
+def _width_arms(trials: pd.DataFrame, chosen_by: str = "train_metric") -> ChosenArms:
     """Choose each width's rate, usually by the training accuracy: the question is what the best fit makes of new rows.
 
     Among rates that fit equally well the smallest is chosen.
     """
-    from nnsim.report.arms import rows_of
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.selection import select_learning_rate
 
-    runs, names = rows_of(trials, kind="width"), ["label_noise", "width"]
+    runs, names = _runs(trials, "width"), ["label_noise", "width"]
     chosen = select_learning_rate(runs, names, chosen_by)
     chosen["at_edge"] = chosen["at_edge"].astype(bool) & (chosen[chosen_by] < 1.0)  # nothing fits better than wholly
-    return _Arms(runs, chosen, names)
+    return ChosenArms(runs, names, chosen)
 
 
-def _threshold(arms: _Arms, noise: float, widths: tuple[int, ...]) -> int:
+def _width(noise: float, width: int) -> dict[str, Any]:
+    return {"label_noise": noise, "width": width}
+
+
+def _threshold(arms: ChosenArms, noise: float, widths: Sequence[int]) -> int:
     """Return the smallest width that interpolates; 0 where none does."""
-    fits = (width for width in sorted(widths) if arms.values("train_metric", noise, width).mean() >= FITS)
+    fits = (width for width in sorted(widths) if arms.values("train_metric", _width(noise, width)).mean() >= FITS)
     return next(fits, 0)
 
 
 def _width_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
+    arms = _width_arms(trials)
+    threshold = _threshold(arms, max(config["label_noise"]), config["width"])
+    yield from _gap_questions(arms, threshold, config)
+    yield from _peak_questions(arms, _width_arms(trials, "validation_metric"), threshold, config)
+
+
+def _compared(
+    arms: ChosenArms, column: str, first: int, second: int, threshold: int, config: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what a question says of two widths: what the first has more of, of an accuracy the error."""
+    noise = max(config["label_noise"])
+    pair = _width(noise, first), _width(noise, second)
+    lead = arms.lead(column, *pair) if threshold and first and second and first != second else np.empty(0)
+    where = f"{config['data']}, {config['rows']} rows, label noise {noise:g}, width {first} against {second}"
+    note = f"paired difference of the {TEXTS[column]}; width {threshold} is the first to fit {FITS:.0%}"
+    values = -lead if column == "test_metric" else lead
+    return {"values": values, "arm": where, "at_edge": arms.at_edge(*pair), "note": note}
+
+
+def _gap_questions(arms: ChosenArms, threshold: int, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.judge import Question
 
-    arms, widths = _width_arms(trials), sorted(config["width"])
+    narrowest, widest = min(config["width"]), max(config["width"])
     noise, clean = max(config["label_noise"]), min(config["label_noise"])
-    threshold = _threshold(arms, noise, tuple(widths))
-    narrower = max((width for width in widths if width < threshold), default=0)
-    most, least, peak = (noise, widths[-1]), (noise, widths[0]), (noise, threshold)
-
-    def paired(
-        name: str, kind: str, statement: str, source: str, column: str, sign: int, *pair: Any, arms: _Arms = arms
-    ) -> Question:
-        inside = threshold and pair[0] != pair[1] and all(width for _, width in pair)
-        lead = sign * arms.lead(column, *pair) if inside else np.empty(0)
-        (_, first), (_, second) = pair
-        where = f"{config['data']}, {config['rows']} rows, label noise {noise:g}, width {first} against {second}"
-        note = f"paired difference of the {TEXTS[column]}; width {threshold} is the first to fit {FITS:.0%}"
-        return Question(name, kind, statement, source, where, lead, 0.0, "above", at_edge=arms.edge(*pair), note=note)
-
+    noisy_arm, clean_arm = _width(noise, widest), _width(clean, widest)
     yield Question(
         "G-memorise", "claim", "A wide network fits labels that are wrong: over 99 % of its training labels.", ZHANG,
-        f"{config['data']}, label noise {noise:g}, width {widths[-1]}",
-        arms.values("train_metric", *most).to_numpy(), 0.99, "at_least", note="training accuracy on noisy labels",
+        f"{config['data']}, label noise {noise:g}, width {widest}",
+        arms.values("train_metric", noisy_arm).dropna().to_numpy(), 0.99, "at_least",
+        note="training accuracy on noisy labels",
     )  # fmt: skip
-    yield paired(
+    yield Question(
         "G-gap-rises", "claim", "Up to the width that fits the noisy labels, the gap grows with width.",
-        "bias and variance: Geman, Bienenstock and Doursat 1992", "gap", 1, peak, least,
+        "bias and variance: Geman, Bienenstock and Doursat 1992", prediction=0.0, rule="above",
+        **_compared(arms, "gap", threshold, narrowest, threshold, config),
     )  # fmt: skip
-    yield paired(
+    yield Question(
         "G-gap-falls", "correction",
         "More parameters do not always overfit more: beyond the width that fits the labels the gap shrinks.",
-        "textbook statement: the more parameters, the larger the gap; Neyshabur et al. 2015", "gap", 1, peak, most,
+        "textbook statement: the more parameters, the larger the gap; Neyshabur et al. 2015", prediction=0.0,
+        rule="above", **_compared(arms, "gap", threshold, widest, threshold, config),
     )  # fmt: skip
-    pair = (noise, widths[-1]), (clean, widths[-1])
     yield Question(
         "G-gap-noise", "claim", "Wrong labels widen the gap of a wide network.", ZHANG,
-        f"{config['data']}, width {widths[-1]}, label noise {noise:g} against {clean:g}",
-        arms.lead("gap", *pair) if noise > clean else np.empty(0), 0.0, "above", at_edge=arms.edge(*pair),
-    )  # fmt: skip
-    yield paired(
-        "G-peak-error", "claim", "Double descent of the error: trained networks err more often at the width that just "
-        "fits the labels than at the next narrower one.", NAKKIRAN, "test_metric", -1, peak, (noise, narrower),
-    )  # fmt: skip
-    yield paired(
-        "G-peak-loss", "claim", "Double descent of the loss, up: the test loss at the width that just fits the labels "
-        "is above the narrowest network's.", NAKKIRAN, "test_loss", 1, peak, least,
-    )  # fmt: skip
-    yield paired(
-        "G-second-descent", "claim", "Double descent of the loss, down: wider networks have a smaller test loss than "
-        "the one that just fits the labels.", NAKKIRAN, "test_loss", 1, peak, most,
-    )  # fmt: skip
-    yield paired(
-        "G-peak-tuned", "claim", "At the rates that validation rows choose the loss has no such peak: at that width it "
-        "is below the narrowest network's.", "Nakkiran et al. 2021", "test_loss", 1, least, peak,
-        arms=_width_arms(trials, "validation_metric"),
+        f"{config['data']}, width {widest}, label noise {noise:g} against {clean:g}",
+        arms.lead("gap", noisy_arm, clean_arm) if noise > clean else np.empty(0), 0.0, "above",
+        at_edge=arms.at_edge(noisy_arm, clean_arm),
     )  # fmt: skip
 
 
-TEXTS = {"gap": "gap", "test_loss": "logarithm of the test loss", "test_metric": "test error"}
+def _peak_questions(arms: ChosenArms, tuned: ChosenArms, threshold: int, config: dict[str, Any]) -> Iterator[Question]:
+    from nnsim.report.judge import Question
+
+    narrowest, widest = min(config["width"]), max(config["width"])
+    narrower = max((width for width in config["width"] if width < threshold), default=0)
+    ask = partial(Question, kind="claim", prediction=0.0, rule="above")
+    yield ask(
+        "G-peak-error", source=NAKKIRAN, statement="Double descent of the error: trained networks err more often at "
+        "the width that just fits the labels than at the next narrower one.",
+        **_compared(arms, "test_metric", threshold, narrower, threshold, config),
+    )  # fmt: skip
+    yield ask(
+        "G-peak-loss", source=NAKKIRAN, statement="Double descent of the loss, up: the test loss at the width that "
+        "just fits the labels is above the narrowest network's.",
+        **_compared(arms, "log_loss", threshold, narrowest, threshold, config),
+    )  # fmt: skip
+    yield ask(
+        "G-second-descent", source=NAKKIRAN, statement="Double descent of the loss, down: wider networks have a "
+        "smaller test loss than the one that just fits the labels.",
+        **_compared(arms, "log_loss", threshold, widest, threshold, config),
+    )  # fmt: skip
+    yield ask(
+        "G-peak-tuned", source="Nakkiran et al. 2021", statement="At the rates that validation rows choose the loss "
+        "has no such peak: at that width it is below the narrowest network's.",
+        **_compared(tuned, "log_loss", narrowest, threshold, threshold, config),
+    )  # fmt: skip
+
+
+TEXTS = {"gap": "gap", "log_loss": "logarithm of the test loss", "test_metric": "test error"}
 LABELS = {"none": "nothing", "dropout": "dropout", "adamw": "decoupled weight decay (AdamW)",
           "l2": "an L2 penalty in Adam", "stopping": "early stopping"}  # fmt: skip
 SOURCES = {"dropout": "Srivastava et al. 2014", "adamw": "Loshchilov and Hutter 2019", "l2": "Krogh and Hertz 1992",
            "stopping": "Prechelt 1998"}  # fmt: skip
 
 
-def _regularised_arms(trials: pd.DataFrame, config: dict[str, Any]) -> tuple[_Arms, dict[str, float]]:
+def _regularised_arms(trials: pd.DataFrame, config: dict[str, Any]) -> tuple[ChosenArms, dict[str, float]]:
     """Return the arms with their rates, and the strength of each regulariser; validation rows choose both.
 
     The weakest strength has an arm without the regulariser next to it, so only the strongest is an edge.
     """
-    from nnsim.report.arms import chosen_rates, rows_of
+    from nnsim.report.arms import chosen_rates
+    from nnsim.report.chosen import ChosenArms
 
-    runs, names = rows_of(trials, kind="regularised"), ["regulariser", "strength"]
+    runs, names = _runs(trials, "regularised"), ["regulariser", "strength"]
     chosen = chosen_rates(runs, names)
     best = {}
     for name, group in chosen.groupby("regulariser", sort=False):
@@ -398,7 +397,7 @@ def _regularised_arms(trials: pd.DataFrame, config: dict[str, Any]) -> tuple[_Ar
         if (name, strongest) not in {("none", 0.0), ("stopping", 1.0)}:  # no patience is shorter than one epoch
             edge = (chosen["regulariser"] == name) & (chosen["strength"] == strongest)
             chosen.loc[edge, "at_edge"] = True
-    return _Arms(runs, chosen, names), best
+    return ChosenArms(runs, names, chosen), best
 
 
 def _regularised_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
@@ -406,15 +405,15 @@ def _regularised_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iter
 
     arms, strengths = _regularised_arms(trials, config)
 
-    def arm(name: str) -> tuple[str, float]:
-        return name, strengths.get(name, 0.0)
+    def arm(name: str) -> dict[str, Any]:
+        return {"regulariser": name, "strength": strengths.get(name, 0.0)}
 
     def paired(name: str, statement: str, source: str, column: str, first: str, second: str) -> Question:
         pair = arm(first), arm(second)
         where = f"{config['data']}, width {config['tuned_width']}, label noise {max(config['label_noise']):g}; "
-        where += " against ".join(f"{LABELS[name]} {strength:g}" for name, strength in pair)
+        where += " against ".join(f"{LABELS[side['regulariser']]} {side['strength']:g}" for side in pair)
         note = f"paired difference of the {column.replace('_', ' ')}; rates and strengths chosen on validation rows"
-        values, edge = arms.lead(column, *pair), arms.edge(*pair)
+        values, edge = arms.lead(column, *pair), arms.at_edge(*pair)
         return Question(name, "claim", statement, source, where, values, 0.0, "above", at_edge=edge, note=note)
 
     for name, source in SOURCES.items():
@@ -519,15 +518,15 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
     rows = []
     for arms in (_width_arms(tables["trials"]), _regularised_arms(tables["trials"], {})[0]):
-        edges = {tuple(row[:2]): bool(row.at_edge) for row in arms.chosen.itertuples(index=False)}
-        for (arm, group), quantity in product(arms.runs.groupby(arms.names, sort=False), QUANTITIES):
+        runs = arms.runs.sort_values("repeat")
+        for (_, group), quantity in product(runs.groupby(arms.names, sort=False), QUANTITIES):
             interval = mean_interval(group[quantity].dropna().to_numpy(dtype=float), 0.95)
             first = group.iloc[0]
             row = {name: first[name] for name in SUMMARY_COLUMNS[:5]} | {"learning_rate": first["learning_rate"]}
             row |= {"parameters": group["parameters"].max(), "quantity": quantity, "n": interval.n}
             row |= {"diverged": int((group["status"] == "diverged").sum()), "mean": interval.estimate}
-            row |= {"low": interval.low, "high": interval.high, "method": interval.method, "at_edge": edges[arm]}
-            rows.append(row)
+            row |= {"low": interval.low, "high": interval.high, "method": interval.method}
+            rows.append(row | {"at_edge": bool(first["at_edge"])})
     frame = pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
     return frame.astype({"parameters": "Int64", "width": "Int64"})
 
@@ -605,10 +604,6 @@ LINEAR_COLUMNS = (
 )
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 WIDTHS = (1, 2, 4, 8, 16, 64)
 RATES = (0.00025, 0.001, 0.004, 0.016, 0.064, 0.256)
 TUNED_RATES = (0.0001, 0.0004, 0.0016, 0.0064, 0.0256)
@@ -646,38 +641,38 @@ study = Study(
         "P. Nakkiran et al., Optimal regularization can mitigate double descent, ICLR 2021",
     ),
     axes=(
-        Axis("width", int, "units of the hidden layer", _presets(WIDTHS, (1, 2, 4, 6, 8, 12, 16, 32, 64, 256),
+        Axis("width", int, "units of the hidden layer", presets(WIDTHS, (1, 2, 4, 6, 8, 12, 16, 32, 64, 256),
              (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 256, 1024)), minimum=1),
         Axis("label_noise", float, "shares of wrong training labels",
-             _presets((0.0, 0.2), (0.0, 0.1, 0.2), (0.0, 0.1, 0.2, 0.4)), minimum=0),
-        Axis("learning_rate", float, "grid of learning rates of every width", _presets(RATES, RATES, RATES), minimum=0,
+             presets((0.0, 0.2), (0.0, 0.1, 0.2), (0.0, 0.1, 0.2, 0.4)), minimum=0),
+        Axis("learning_rate", float, "grid of learning rates of every width", presets(RATES, RATES, RATES), minimum=0,
              exclusive=True),
-        Axis("tuned_width", int, "units of the regularised networks", _presets(64, 128, 256), minimum=1, scalar=True),
+        Axis("tuned_width", int, "units of the regularised networks", presets(64, 128, 256), minimum=1, scalar=True),
         Axis("tuned_rate", float, "grid of learning rates of every regulariser at every strength",
-             _presets(TUNED_RATES, TUNED_RATES, TUNED_RATES), minimum=0, exclusive=True),
-        Axis("dropout", float, "dropped shares", _presets((0.25, 0.5, 0.75), (0.1, 0.25, 0.5, 0.75), (0.1, 0.25, 0.5,
+             presets(TUNED_RATES, TUNED_RATES, TUNED_RATES), minimum=0, exclusive=True),
+        Axis("dropout", float, "dropped shares", presets((0.25, 0.5, 0.75), (0.1, 0.25, 0.5, 0.75), (0.1, 0.25, 0.5,
              0.75)), minimum=0, exclusive=True),
-        Axis("decoupled_decay", float, "weight decays of AdamW", _presets((1.0, 4.0, 16.0), (0.25, 1.0, 4.0, 16.0),
+        Axis("decoupled_decay", float, "weight decays of AdamW", presets((1.0, 4.0, 16.0), (0.25, 1.0, 4.0, 16.0),
              (0.0625, 0.25, 1.0, 4.0, 16.0)), minimum=0, exclusive=True),
-        Axis("penalty", float, "L2 penalties in Adam", _presets((0.02, 0.08, 0.32), (0.005, 0.02, 0.08, 0.32),
+        Axis("penalty", float, "L2 penalties in Adam", presets((0.02, 0.08, 0.32), (0.005, 0.02, 0.08, 0.32),
              (0.001, 0.005, 0.02, 0.08, 0.32)), minimum=0, exclusive=True),
         Axis("patience", int, "epochs without a better validation loss before training stops",
-             _presets((1, 4, 16), (1, 4, 16), (1, 2, 4, 8, 16, 32)), minimum=1),
-        Axis("rows", int, "training rows", _presets(200, 200, 400), minimum=2, scalar=True),
-        Axis("epochs", int, "passes over the training rows", _presets(200, 400, 1000), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", _presets(50, 50, 50), minimum=1, scalar=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(10, 10, 20), minimum=1, scalar=True),
+             presets((1, 4, 16), (1, 4, 16), (1, 2, 4, 8, 16, 32)), minimum=1),
+        Axis("rows", int, "training rows", presets(200, 200, 400), minimum=2, scalar=True),
+        Axis("epochs", int, "passes over the training rows", presets(200, 400, 1000), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step", presets(50, 50, 50), minimum=1, scalar=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(10, 10, 20), minimum=1, scalar=True),
         Axis("page_width", int, "units of each of the three layers that random labels are fitted with",
-             _presets(64, 64, 128), minimum=1, scalar=True),
-        Axis("page_epochs", int, "passes over the rows with random labels", _presets(40, 100, 100), minimum=1,
+             presets(64, 64, 128), minimum=1, scalar=True),
+        Axis("page_epochs", int, "passes over the rows with random labels", presets(40, 100, 100), minimum=1,
              scalar=True),
         Axis("target_noise", float, "variances of the noise of the linear model's targets",
-             _presets((0.5,), (0.0, 0.5), (0.0, 0.5, 2.0)), minimum=0),
-        Axis("linear_seeds", int, "independent seeds of the linear model", _presets(300, 1000, 5000), minimum=1,
+             presets((0.5,), (0.0, 0.5), (0.0, 0.5, 2.0)), minimum=0),
+        Axis("linear_seeds", int, "independent seeds of the linear model", presets(300, 1000, 5000), minimum=1,
              scalar=True),
-        Axis("data", str, "data set with classes, or a CSV, NPZ or IDX file", _presets("digits", "digits", "digits"),
+        Axis("data", str, "data set with classes, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"),
              scalar=True),
-        Axis("target", str, "target column of a CSV file", _presets("", "", ""), scalar=True),
+        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True),
     ),
     tables=(Table("trials", TRIAL_COLUMNS), Table("linear", LINEAR_COLUMNS, canonical=False)),
     schema_version=1,
@@ -688,7 +683,7 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
-    inputs=lambda config: {"data_sha256": _data_hash(config)},
+    inputs=lambda config: {"data_sha256": data_hash(config)},
     statements=(
         "G-memorise: a wide network fits wrong labels.",
         "G-gap: the gap grows with width until the labels are fitted, and shrinks beyond; wrong labels widen it.",

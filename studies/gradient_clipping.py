@@ -12,16 +12,18 @@ import numpy as np
 from nnsim import datasets, training
 from nnsim.clipping import gradient_at, turn
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
-from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, train_network
+from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, nine_digits, train_network
 from nnsim.recipe import Recipe
 from nnsim.seeding import key
+from nnsim.study_settings import check_batch_size
 from nnsim.theory.clipping import gaussian_cosine
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
     from nnsim.report.judge import Question
@@ -77,11 +79,7 @@ def trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     limits = {text: clipping(text) for text in config["clip"]}
     shared = {"activation": "relu", "width": config["width"], "data": config["data"], "target": "", "samples": 0}
     rows = data_of({**shared, "root_seed": 0}).X_train.shape[0]
-    if config["batch_size"] > rows:
-        raise UsageError(
-            f"a batch of {config['batch_size']} rows is larger than the {rows} training rows of '{config['data']}': "
-            f"choose at most {rows}"
-        )
+    check_batch_size(config["batch_size"], rows, config["data"])
     recipe = {name: config[name] for name in ("epochs", "batch_size")} | {"probe_epoch": []}
     for arm, repeat in product(_arms(config), range(config["seeds"])):
         yield {"kind": "training", **shared, **arm, **recipe, **limits[arm["clip"]], "repeat": repeat}
@@ -90,10 +88,6 @@ def trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 # --- measurement ---------------------------------------------------------------------------------------------------
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.9g}")
 
 
 def _step(trial: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +106,7 @@ def _step(trial: dict[str, Any]) -> dict[str, Any]:
         row = {"repeat": trial["repeat"], "clip": name, "level": level, "norm": seen.norm, "cosine": seen.cosine}
         row |= {"norm_ratio": seen.step_norm / min(seen.norm, limit)}
         row |= {"largest_ratio": seen.step_largest / min(seen.largest, limit)}
-        rows.append({name: _rounded(value) if isinstance(value, float) else value for name, value in row.items()})
+        rows.append({name: nine_digits(value) if isinstance(value, float) else value for name, value in row.items()})
     row = {column.name: trial.get(column.name) for column in TRIALS}
     return {"trials": [row | {"parameters": spec.n_parameters, "status": "done", "reason": ""}], "steps": rows}
 
@@ -194,50 +188,35 @@ def _step_questions(steps: pd.DataFrame) -> Iterator[Question]:
 
 
 def _runs(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the trainings, with ``score``: the test metric, or the share of the largest class where one diverged."""
+    """Return the trainings with their ``score``, and with ``survived``: 1 where the loss stayed finite."""
+    from nnsim.report.arms import rows_of, scored
+
+    runs = scored(rows_of(trials, kind="training"))
+    return runs.assign(survived=(runs["status"] == "done").astype(float))
+
+
+def _chosen(trials: pd.DataFrame) -> ChosenArms:
+    from nnsim.report.chosen import ChosenArms
+
+    return ChosenArms(_runs(trials), ARMS)
+
+
+def _arm(problem: str, clip: str, optimizer: str = "sgd") -> dict[str, str]:
+    return {"problem": problem, "optimizer": optimizer, "clip": clip}
+
+
+def _survival(arms: ChosenArms, problem: str, clip: str) -> pd.Series:
+    """Return the share of the rates that each seed survives."""
     from nnsim.report.arms import rows_of
 
-    runs = rows_of(trials, kind="training")
-    return runs.assign(
-        score=runs["test_metric"].where(runs["status"] == "done", runs["chance"]),
-        survived=(runs["status"] == "done").astype(float),
-    )
+    return rows_of(arms.grid, **_arm(problem, clip)).groupby("repeat")["survived"].mean()
 
 
-class _Arms:
-    """The trained arms, each at its chosen rate or at a given one, one value a seed."""
-
-    def __init__(self, trials: pd.DataFrame) -> None:
-        from nnsim.report.arms import chosen_rates
-
-        self.runs = _runs(trials)
-        chosen = chosen_rates(self.runs, ARMS)
-        self.rates = {tuple(row[:3]): float(row.learning_rate) for row in chosen.itertuples(index=False)}
-        self.edges = {tuple(row[:3]): bool(row.at_edge) for row in chosen.itertuples(index=False)}
-
-    def of(self, column: str, problem: str, clip: str, optimizer: str = "sgd", rate: float | None = None) -> pd.Series:
-        from nnsim.report.arms import rows_of
-
-        at = self.rates.get((problem, optimizer, clip), math.nan) if rate is None else rate
-        rows = rows_of(self.runs, problem=problem, optimizer=optimizer, clip=clip, learning_rate=at)
-        return rows.set_index("repeat")[column].astype(float).sort_index()
-
-    def survival(self, problem: str, clip: str) -> pd.Series:
-        """Return the share of the rates that each seed survives."""
-        from nnsim.report.arms import rows_of
-
-        rows = rows_of(self.runs, problem=problem, optimizer="sgd", clip=clip)
-        return rows.groupby("repeat")["survived"].mean()
-
-    def at_edge(self, *arms: tuple[str, str, str]) -> bool:
-        return any(self.edges.get(arm, False) for arm in arms)
-
-
-def _survival_questions(arms: _Arms, config: dict[str, Any]) -> Iterator[Question]:
+def _survival_questions(arms: ChosenArms, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.judge import Question
 
     where = f"relu, {config['depth']} layers of {config['width']}, variance 3.24 / fan_in, SGD, {config['data']}"
-    rate = arms.rates.get(("exploding", "sgd", USUAL), math.nan)
+    rate = arms.rate(_arm("exploding", USUAL))
     sides: tuple[tuple[str, str, Any], ...] = (("without", "none", "at_most"), ("with", USUAL, "at_least"))
     for name, clip, rule in sides:
         yield Question(
@@ -245,39 +224,38 @@ def _survival_questions(arms: _Arms, config: dict[str, Any]) -> Iterator[Questio
             "At the rate that clipped networks learn best with, most exploding networks diverge if not clipped."
             if clip == "none" else "At that rate most exploding networks survive with clipping at a norm of 1.",
             f"{PASCANU}, section 3.2", f"{where}, rate {rate:g}, {clip}",
-            arms.of("survived", "exploding", clip, rate=rate).to_numpy(), 0.5, rule, interval="proportion",
+            arms.values("survived", _arm("exploding", clip), rate).to_numpy(), 0.5, rule, interval="proportion",
             note="share of the runs whose loss stays finite",
         )  # fmt: skip
     for name, clip in (("norm", USUAL), ("value", BY_VALUE)):
+        gain = _survival(arms, "exploding", clip) - _survival(arms, "exploding", "none")
         yield Question(
             f"D4-survival-{name}", "claim", f"Exploding networks survive more rates of the grid with {clip}.",
-            PASCANU, where, (arms.survival("exploding", clip) - arms.survival("exploding", "none")).dropna().to_numpy(),
-            0.0, "above", note="share of the rates survived, less that without clipping, same seed",
+            PASCANU, where, gain.dropna().to_numpy(), 0.0, "above",
+            note="share of the rates survived, less that without clipping, same seed",
         )  # fmt: skip
-    scores = arms.of("score", "exploding", USUAL)
-    chance = float(arms.runs["chance"].max())
+    exploding, deep, deep_plain = _arm("exploding", USUAL), _arm("deep", USUAL), _arm("deep", "none")
+    chance = float(arms.grid["chance"].max())
     yield Question(
         "D4-learns", "claim", "Clipped at a norm of 1, exploding networks leave chance behind by more than 0.1.",
-        PASCANU, where, scores.to_numpy(), chance + 0.1, "at_least", note=f"test metric; chance is {chance:.3g}",
-        at_edge=arms.at_edge(("exploding", "sgd", USUAL)),
+        PASCANU, where, arms.values("score", exploding).to_numpy(), chance + 0.1, "at_least",
+        note=f"test metric; chance is {chance:.3g}", at_edge=arms.at_edge(exploding),
     )  # fmt: skip
-    gain = (arms.of("score", "deep", USUAL) - arms.of("score", "deep", "none")).dropna()
     yield Question(
         "D4-deep", "claim", "Deep networks get further with clipping at a norm of 1 even from He's start.",
         PASCANU, f"relu, {config['depth']} layers of {config['width']}, He's start, SGD, {config['data']}",
-        gain.to_numpy(), 0.0, "above", note="test metric less that without clipping, each at its best rate",
-        at_edge=arms.at_edge(("deep", "sgd", "none"), ("deep", "sgd", USUAL)),
+        arms.lead("score", deep, deep_plain), 0.0, "above", at_edge=arms.at_edge(deep_plain, deep),
+        note="test metric less that without clipping, each at its best rate",
     )  # fmt: skip
-    lead = (arms.of("score", "deep", "none") - scores).dropna()
     yield Question(
         "D4-cure", "correction", "Clipping does not replace a good start: He's, unclipped, ends above it.",
-        "the teaching page: clip against exploding gradients; He et al. 2015", where, lead.to_numpy(), 0.0, "above",
+        "the teaching page: clip against exploding gradients; He et al. 2015", where,
+        arms.lead("score", deep_plain, exploding), 0.0, "above", at_edge=arms.at_edge(deep_plain, exploding),
         note="test metric of He's start without clipping less that of the exploding one with norm:1",
-        at_edge=arms.at_edge(("deep", "sgd", "none"), ("exploding", "sgd", USUAL)),
     )  # fmt: skip
 
 
-def _cost_questions(arms: _Arms, config: dict[str, Any]) -> Iterator[Question]:
+def _cost_questions(arms: ChosenArms, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.judge import Question
 
     where = f"relu, {STEADY_DEPTH} layers of {config['width']}, He's start, {config['data']}"
@@ -286,20 +264,20 @@ def _cost_questions(arms: _Arms, config: dict[str, Any]) -> Iterator[Question]:
         ("always", "sgd", USUAL, "Where nothing explodes, clipping at a norm of 1 neither helps nor harms."),
         ("adamw", "adamw", SMALL, "AdamW hardly notices clipping, even at 0.01: it divides by the gradient's size."),
     ):
-        clipped, free = (arms.of("score", "steady", this, optimizer) for this in (clip, "none"))
-        share = arms.of("clipped", "steady", clip, optimizer).mean()
+        clipped, free = (_arm("steady", this, optimizer) for this in (clip, "none"))
+        share = arms.values("clipped", clipped).mean()
         yield Question(
             f"D4-{name}", "correction", statement, page, f"{where}, {optimizer}, {clip}, each at its best rate",
-            (clipped - free).dropna().to_numpy(), 0.0, margin=ACCURACY,
+            arms.lead("score", clipped, free), 0.0, margin=ACCURACY, at_edge=arms.at_edge(clipped, free),
             note=f"test metric less that without clipping; {share:.0%} of the steps were clipped",
-            at_edge=arms.at_edge(("steady", optimizer, clip), ("steady", optimizer, "none")),
         )  # fmt: skip
-    rate = arms.rates.get(("steady", "sgd", "none"), math.nan)
-    fallen = arms.of("score", "steady", "none", rate=rate) - arms.of("score", "steady", SMALL, rate=rate)
+    plain = _arm("steady", "none")
+    rate = arms.rate(plain)
+    fallen = arms.values("score", plain) - arms.values("score", _arm("steady", SMALL), rate)
     yield Question(
         "D4-small", "claim", "A threshold of 0.01 costs plain descent more than 0.1 of accuracy at the rate it had.",
         PASCANU, f"{where}, rate {rate:g}", fallen.dropna().to_numpy(), 0.1, "above",
-        note="test metric without clipping less that with it", at_edge=arms.at_edge(("steady", "sgd", "none")),
+        note="test metric without clipping less that with it", at_edge=arms.at_edge(plain),
     )  # fmt: skip
     yield Question(
         "D4-product", "claim", "Where every step is clipped, only the product of rate and threshold matters.",
@@ -309,16 +287,14 @@ def _cost_questions(arms: _Arms, config: dict[str, Any]) -> Iterator[Question]:
     )  # fmt: skip
 
 
-def _equal_products(arms: _Arms) -> pd.Series:
+def _equal_products(arms: ChosenArms) -> pd.Series:
     """Return the mean difference between a small threshold and the usual one at a hundredth of the rate."""
     import pandas as pd
 
     from nnsim.report.arms import rows_of
 
     wide = {
-        clip: rows_of(arms.runs, problem="steady", optimizer="sgd", clip=clip).pivot(
-            index="repeat", columns="learning_rate", values="score"
-        )
+        clip: rows_of(arms.grid, **_arm("steady", clip)).pivot(index="repeat", columns="learning_rate", values="score")
         for clip in (SMALL, USUAL)
     }
     pairs = [(a, b) for a, b in product(wide[SMALL], wide[USUAL]) if math.isclose(a, 100 * b)]
@@ -331,7 +307,7 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
     """Return every claim of the study, judged at one simultaneous confidence."""
     from nnsim.report.judge import judge
 
-    arms = _Arms(tables["trials"])
+    arms = _chosen(tables["trials"])
     return judge(
         [*_step_questions(tables["steps"]), *_survival_questions(arms, config), *_cost_questions(arms, config)]
     )
@@ -339,30 +315,19 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
 
 # --- summary and figures -------------------------------------------------------------------------------------------
 
-SUMMARY_COLUMNS = [
-    *(*ARMS, "learning_rate", "parameters", "quantity"),
-    *("n", "diverged", "median", "low", "high", "method", "at_edge"),
-]
-
 
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return medians with intervals of every arm at its chosen rate, with how many runs diverged there."""
     import pandas as pd
 
-    from nnsim.report.statistics import median_interval
+    from nnsim.report.arm_summary import FACTS, median_facts
 
-    arms, rows = _Arms(tables["trials"]), []
-    for (problem, optimizer, clip), rate in arms.rates.items():
-        for quantity in ("test_metric", "clipped"):
-            values = arms.of(quantity, problem, clip, optimizer).to_numpy()
-            interval = median_interval(values[~np.isnan(values)], 0.95)
-            survived = arms.of("survived", problem, clip, optimizer)
-            row = {"problem": problem, "optimizer": optimizer, "clip": clip, "learning_rate": rate}
-            row |= {"parameters": arms.of("parameters", problem, clip, optimizer).max(), "quantity": quantity}
-            row |= {"n": len(survived), "diverged": int((survived == 0).sum())}
-            row |= {"median": interval.estimate, "low": interval.low, "high": interval.high, "method": interval.method}
-            rows.append(row | {"at_edge": arms.edges[problem, optimizer, clip]})
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS).astype({"parameters": "Int64"})
+    rows = [
+        dict(zip(ARMS, names, strict=True)) | median_facts(group, quantity)
+        for names, group in _chosen(tables["trials"]).runs.groupby(ARMS, sort=False)
+        for quantity in ("test_metric", "clipped")
+    ]
+    return pd.DataFrame(rows, columns=[*ARMS, *FACTS]).astype({"parameters": "Int64"})
 
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
@@ -411,10 +376,6 @@ CLIPS = ("none", USUAL, SMALL, BY_VALUE)
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 study = Study(
     name="gradient-clipping",
     title="What gradient clipping saves and costs",
@@ -440,19 +401,19 @@ study = Study(
         "K. He, X. Zhang, S. Ren and J. Sun, Delving deep into rectifiers, ICCV 2015",
     ),
     axes=(
-        Axis("clip", str, "what is clipped: none, norm:1, value:0.01", _presets(*[CLIPS] * 3)),
+        Axis("clip", str, "what is clipped: none, norm:1, value:0.01", presets(*[CLIPS] * 3)),
         Axis("learning_rate", float, "grid of rates of plain SGD, the same for every arm",
-             _presets(RATES, RATES, (0.0003, *RATES, 10.0)), minimum=0, exclusive=True),
-        Axis("adamw_rate", float, "grid of rates of AdamW", _presets(*[(0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)] * 3),
+             presets(RATES, RATES, (0.0003, *RATES, 10.0)), minimum=0, exclusive=True),
+        Axis("adamw_rate", float, "grid of rates of AdamW", presets(*[(0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)] * 3),
              minimum=0, exclusive=True),
-        Axis("depth", int, "hidden layers of the deep networks", _presets(20, 20, 30), minimum=1, scalar=True),
-        Axis("width", int, "units of each hidden layer", _presets(32, 32, 64), minimum=1, scalar=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(10, 20, 40), minimum=1, scalar=True),
-        Axis("step_seeds", int, "networks whose first step is looked at", _presets(20, 40, 100), minimum=1,
+        Axis("depth", int, "hidden layers of the deep networks", presets(20, 20, 30), minimum=1, scalar=True),
+        Axis("width", int, "units of each hidden layer", presets(32, 32, 64), minimum=1, scalar=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(10, 20, 40), minimum=1, scalar=True),
+        Axis("step_seeds", int, "networks whose first step is looked at", presets(20, 40, 100), minimum=1,
              scalar=True),
-        Axis("epochs", int, "passes over the training data", _presets(6, 12, 40), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", _presets(32, 32, 32), minimum=1, scalar=True),
-        Axis("data", str, "data set", _presets("digits", "digits", "digits"), scalar=True),
+        Axis("epochs", int, "passes over the training data", presets(6, 12, 40), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step", presets(32, 32, 32), minimum=1, scalar=True),
+        Axis("data", str, "data set", presets("digits", "digits", "digits"), scalar=True),
     ),
     tables=(Table("trials", TRIALS), Table("steps", STEP_COLUMNS, canonical=False)),
     schema_version=1,

@@ -11,9 +11,9 @@ import numpy as np
 
 from nnsim import datasets, training
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
-from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, train_network
+from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, nine_digits, train_network
 from nnsim.learning_rate_finder import Start, find_learning_rate
 from nnsim.network import NetworkSpec
 from nnsim.pace import train_until
@@ -21,6 +21,7 @@ from nnsim.recipe import Recipe
 from nnsim.seeding import key
 from nnsim.sharpness import sharpness
 from nnsim.stability import chebyshev_task, divergence_rate, follow_sharpness, full_batch
+from nnsim.study_settings import check_batch_size
 from nnsim.theory import schedules as closed_forms
 
 if TYPE_CHECKING:
@@ -109,11 +110,7 @@ def trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     shared = {"target": "", "samples": 0, "batch_size": config["batch_size"], "probe_epoch": []}
     for name in {config["data"], *config["adamw_data"]}:
         rows = data_of({"data": name, "root_seed": 0, **shared}).X_train.shape[0]
-        if config["batch_size"] > rows:
-            raise UsageError(
-                f"a batch of {config['batch_size']} rows is larger than the {rows} training rows of '{name}': "
-                f"choose at most {rows}"
-            )
+        check_batch_size(config["batch_size"], rows, name)
     for trial in (*_search_trials(config), *_advice_trials(config)):
         yield {**NETWORK, "width": config["width"], **trial, **shared}
     yield from _curvature_trials(config)
@@ -129,11 +126,7 @@ def _row(trial: dict[str, Any], spec: NetworkSpec, **measured: Any) -> dict[str,
 
 def _sharpness_row(trial: dict[str, Any], step: int, value: float, loss: float | None = None) -> dict[str, Any]:
     row = {name: trial.get(name) for name in ("kind", "learning_rate", "momentum", "repeat")}
-    return row | {"step": step, "loss": loss, "sharpness": _rounded(value)}
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.9g}")
+    return row | {"step": step, "loss": loss, "sharpness": nine_digits(value)}
 
 
 def _draws(trial: dict[str, Any], purpose: str) -> int:
@@ -162,7 +155,7 @@ def _edge(trial: dict[str, Any]) -> dict[str, Any]:
     row = _row(trial, spec, epochs_done=len(run.history), **_diverged(run))
     if run.status == "done":
         row["train_loss"] = HALF * float(run.history[-1, 0])
-    rows = [_sharpness_row(trial, look.step, HALF * look.sharpness, _rounded(HALF * look.loss)) for look in seen]
+    rows = [_sharpness_row(trial, look.step, HALF * look.sharpness, nine_digits(HALF * look.loss)) for look in seen]
     return {"trials": [row], "sharpness": rows}
 
 
@@ -178,7 +171,7 @@ def _range(trial: dict[str, Any]) -> dict[str, Any]:
     start = _start(trial, "float32", Recipe(optimizer="sgd", batch_size=trial["batch_size"]))
     found = find_learning_rate(start, 1e-4, 100.0, 120)
     ends = {**found.suggestions, "explosion": found.rates[-1]}
-    shown = [{"repeat": trial["repeat"], "rule": rule, "rate": _rounded(rate)} for rule, rate in ends.items()]
+    shown = [{"repeat": trial["repeat"], "rule": rule, "rate": nine_digits(rate)} for rule, rate in ends.items()]
     exact = _start(trial, "float64", start.recipe)
     top = sharpness(exact.spec, exact.theta, exact.batches.X, exact.batches.Y, np.ones_like(exact.theta), 1e-3)
     row = _row(trial, start.spec, steps=len(found.rates))
@@ -227,8 +220,8 @@ def _trace(trial: dict[str, Any]) -> dict[str, Any]:
             "schedule": trial["schedule"],
             "repeat": trial["repeat"],
             "step": step,
-            "rate": _rounded(a),
-            "closed_form": _rounded(b),
+            "rate": nine_digits(a),
+            "closed_form": nine_digits(b),
         }
         for step, (a, b) in enumerate(zip(used.tolist(), expected.tolist(), strict=True))
     ]
@@ -305,12 +298,10 @@ def _scores(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _best(runs: pd.DataFrame) -> tuple[float, bool]:
     """Return the rate that validation chooses, and whether it is at the edge of the grid."""
-    from nnsim.report.arms import chosen_rates
+    from nnsim.report.chosen import ChosenArms
 
-    chosen = chosen_rates(runs, ["kind"])
-    return (
-        (float(chosen["learning_rate"].iloc[0]), bool(chosen["at_edge"].iloc[0])) if len(chosen) else (math.nan, False)
-    )
+    arms = ChosenArms(runs, ["kind"])
+    return arms.rate({}), arms.at_edge({})
 
 
 def _nearest(grid: np.ndarray, rates: np.ndarray) -> np.ndarray:
@@ -478,16 +469,13 @@ def _network(config: dict[str, Any]) -> str:
 
 def _leads(trials: pd.DataFrame, data: str, schedule: str, column: str) -> tuple[np.ndarray, bool]:
     """Return schedule less constant rate at equal seeds, each at its own chosen rate, and whether one is at an edge."""
-    from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
+    from nnsim.report.arms import rows_of
+    from nnsim.report.chosen import ChosenArms
 
     runs = rows_of(trials, kind="schedule", data=data)
     runs = runs.assign(arm=runs["schedule"].str.split(":").str[0], log_loss=np.log(runs["test_loss"].astype(float)))
-    chosen = chosen_rates(runs, ["arm"]).astype(runs.dtypes[["arm", "learning_rate"]])  # without rows they have none
-    wide = at_chosen_rate(runs, chosen, ["arm"]).pivot(index="repeat", columns="arm", values=column)
-    if schedule not in wide or "constant" not in wide:
-        return np.empty(0), False
-    edge = bool(chosen[chosen["arm"].isin([schedule, "constant"])]["at_edge"].any())
-    return (wide[schedule] - wide["constant"]).dropna().to_numpy(dtype=float), edge
+    arms, pair = ChosenArms(runs, ["arm"]), ({"arm": schedule}, {"arm": "constant"})
+    return arms.lead(column, *pair), arms.at_edge(*pair)
 
 
 def _schedule_questions(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> Iterator[Question]:
@@ -542,39 +530,24 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
 # --- summary and figures -------------------------------------------------------------------------------------------
 
 ARMS = ["kind", "data", "optimizer", "schedule", "epochs"]
-SUMMARY_COLUMNS = [
-    *(*ARMS, "learning_rate", "parameters", "quantity"),
-    *("n", "diverged", "median", "low", "high", "method", "at_edge"),
-]
 
 
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return medians with intervals of every trained arm at its chosen learning rate, and of the critical rates."""
     import pandas as pd
 
-    from nnsim.report.arms import at_chosen_rate, chosen_rates
-    from nnsim.report.statistics import median_interval
+    from nnsim.report.arm_summary import FACTS, median_facts
+    from nnsim.report.chosen import ChosenArms
 
     trials = tables["trials"].assign(schedule=tables["trials"]["schedule"].fillna(""))
-    runs = trials[trials["kind"].isin(["sweep", "adamw", "schedule"])]
-    chosen = chosen_rates(runs, ARMS).astype(runs.dtypes[[*ARMS, "learning_rate"]])  # without rows they have none
-    picked = at_chosen_rate(runs, chosen, ARMS).merge(chosen[[*ARMS, "at_edge"]], on=ARMS)
+    picked = ChosenArms(trials[trials["kind"].isin(["sweep", "adamw", "schedule"])], ARMS).runs
     quadratic = trials[trials["kind"] == "quadratic"].assign(at_edge=False, optimizer="heavy ball")
-    rows = []
-    for frame, quantity in ((picked, "test_metric"), (picked, "test_loss"), (quadratic, "critical_rate")):
-        for names, group in frame.groupby(ARMS, sort=False, dropna=False):
-            values = group[quantity].to_numpy(dtype=float)
-            interval = median_interval(values[~np.isnan(values)], 0.95)
-            row = dict(zip(ARMS, names, strict=True)) | {"learning_rate": group["learning_rate"].iloc[0]}
-            row |= {"parameters": group["parameters"].max(), "quantity": quantity, "n": len(group)}
-            row |= {"diverged": int((group["status"] == "diverged").sum()), "at_edge": bool(group["at_edge"].iloc[0])}
-            row |= {"median": interval.estimate, "low": interval.low, "high": interval.high, "method": interval.method}
-            rows.append(row)
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS).astype({"parameters": "Int64"})
-
-
-def _scored(runs: pd.DataFrame) -> pd.DataFrame:
-    return runs.assign(score=runs["test_metric"].where(runs["status"] == "done", runs["chance"]))
+    rows = [
+        dict(zip(ARMS, names, strict=True)) | median_facts(group, quantity)
+        for frame, quantity in ((picked, "test_metric"), (picked, "test_loss"), (quadratic, "critical_rate"))
+        for names, group in frame.groupby(ARMS, sort=False, dropna=False)
+    ]
+    return pd.DataFrame(rows, columns=[*ARMS, *FACTS]).astype({"parameters": "Int64"})
 
 
 def _edge_frame(looks: pd.DataFrame) -> pd.DataFrame:
@@ -599,12 +572,12 @@ def _critical_figure(tables: dict[str, pd.DataFrame]) -> Any:
 
 
 def _sweep_figure(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> Any:
-    from nnsim.report.arms import rows_of
+    from nnsim.report.arms import rows_of, scored
     from nnsim.report.gallery import learning_rate as gallery
 
     rates = {rule: rows_of(tables["suggestions"], rule=rule)["rate"].to_numpy(float) for rule in (*RULES, "explosion")}
     rates["2 / λ at the start"] = 2 / rows_of(tables["sharpness"], kind="range")["sharpness"].to_numpy(float)
-    return gallery.sweep(_scored(rows_of(tables["trials"], kind="sweep")), rates, f"test metric, {config['data']}")
+    return gallery.sweep(scored(rows_of(tables["trials"], kind="sweep")), rates, f"test metric, {config['data']}")
 
 
 def _schedule_figure(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> Any:
@@ -620,7 +593,7 @@ def _schedule_figure(tables: dict[str, pd.DataFrame], config: dict[str, Any]) ->
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
-    from nnsim.report.arms import rows_of
+    from nnsim.report.arms import rows_of, scored
     from nnsim.report.figures import FigureSpec
     from nnsim.report.gallery import learning_rate as gallery
 
@@ -655,7 +628,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Steps against learning rate, both logarithmic: a line of slope minus one up to the fastest rate.",
         ),
         "adamw": FigureSpec(
-            gallery.advice(_scored(rows_of(trials, kind="adamw")), ADVISED, "test metric"),
+            gallery.advice(scored(rows_of(trials, kind="adamw")), ADVISED, "test metric"),
             "AdamW over its grid of rates for a short and a long training: medians over seeds, 95 % intervals. The "
             "fewer the steps, the higher the best rate.",
             "Test result against the learning rate of AdamW, one panel a data set, one line a number of epochs.",
@@ -695,10 +668,6 @@ TRACE_COLUMNS = (
     Column("closed_form", "float", "", "rate that the paper's formula gives (nine digits)"),
 )
 SCHEDULE_NAMES = ("constant", "step", "exponential", "cosine", "one_cycle", "cosine_restarts", "plateau")
-
-
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
 
 
 def _octaves(low: int, high: int) -> tuple[float, ...]:
@@ -750,35 +719,35 @@ study = Study(
     ),
     axes=(
         Axis("data", str, "data set of the sweep, the range test and the steps to a loss",
-             _presets("digits", "digits", "digits"), scalar=True),
-        Axis("width", int, "units of each of the two hidden layers", _presets(32, 32, 64), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", _presets(32, 32, 32), minimum=1, scalar=True),
-        Axis("seeds", int, "independent seeds of each arm", _presets(10, 20, 20), minimum=1, scalar=True),
+             presets("digits", "digits", "digits"), scalar=True),
+        Axis("width", int, "units of each of the two hidden layers", presets(32, 32, 64), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step", presets(32, 32, 32), minimum=1, scalar=True),
+        Axis("seeds", int, "independent seeds of each arm", presets(10, 20, 20), minimum=1, scalar=True),
         Axis("learning_rate", float, "grid of the sweep of plain SGD",
-             _presets(_octaves(-9, 3), _octaves(-10, 4), _octaves(-12, 5)), minimum=0, exclusive=True),
-        Axis("epochs", int, "passes over the training data in the sweep", _presets(8, 16, 32), minimum=1, scalar=True),
+             presets(_octaves(-9, 3), _octaves(-10, 4), _octaves(-12, 5)), minimum=0, exclusive=True),
+        Axis("epochs", int, "passes over the training data in the sweep", presets(8, 16, 32), minimum=1, scalar=True),
         Axis("speed_rate", float, "rates whose steps to the threshold are counted",
-             _presets(*[_halves(-6, 0)] * 3), minimum=0, exclusive=True),
-        Axis("speed_epochs", int, "most passes there", _presets(600, 600, 600), minimum=1, scalar=True),
+             presets(*[_halves(-6, 0)] * 3), minimum=0, exclusive=True),
+        Axis("speed_epochs", int, "most passes there", presets(600, 600, 600), minimum=1, scalar=True),
         Axis("threshold", float, "validation loss that counts as learnt",
-             _presets(0.25, 0.25, 0.25), minimum=0, exclusive=True, scalar=True),
+             presets(0.25, 0.25, 0.25), minimum=0, exclusive=True, scalar=True),
         Axis("adamw_data", str, "data sets on which AdamW's rate is swept",
-             _presets(("digits", "wine"), ("digits", "wine", "breast_cancer", NOISY),
+             presets(("digits", "wine"), ("digits", "wine", "breast_cancer", NOISY),
                       ("digits", "wine", "breast_cancer", NOISY, "diabetes"))),
         Axis("adamw_rate", float, "grid of AdamW's rates",
-             _presets(*[_halves(-8, -1)] * 3), minimum=0, exclusive=True),
+             presets(*[_halves(-8, -1)] * 3), minimum=0, exclusive=True),
         Axis("adamw_epochs", int, "passes under AdamW, the fewest and the most are compared",
-             _presets((4, 64), (4, 16, 64), (4, 16, 64, 256)), minimum=1),
+             presets((4, 64), (4, 16, 64), (4, 16, 64, 256)), minimum=1),
         Axis("schedule", str, "schedules that are compared",
-             _presets(*[SCHEDULE_NAMES] * 3), choices=SCHEDULE_NAMES),
+             presets(*[SCHEDULE_NAMES] * 3), choices=SCHEDULE_NAMES),
         Axis("schedule_rate", float, "grid of the largest rates of every schedule",
-             _presets(_halves(-6, -1), _halves(-6, -1), _halves(-7, 0)), minimum=0, exclusive=True),
+             presets(_halves(-6, -1), _halves(-6, -1), _halves(-7, 0)), minimum=0, exclusive=True),
         Axis("schedule_epochs", int, "passes under every schedule, a multiple of 7",
-             _presets(14, 28, 56), minimum=7, scalar=True),
+             presets(14, 28, 56), minimum=7, scalar=True),
         Axis("edge_seeds", int, "networks that are followed to the edge of stability",
-             _presets(10, 20, 40), minimum=1, scalar=True),
+             presets(10, 20, 40), minimum=1, scalar=True),
         Axis("edge_steps", int, "steps of full-batch descent there",
-             _presets(30000, 30000, 100000), minimum=3, scalar=True),
+             presets(30000, 30000, 100000), minimum=3, scalar=True),
     ),
     tables=(
         Table("trials", TRIALS),

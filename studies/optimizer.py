@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnsim import datasets, training, training_identities
-from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
 from nnsim.kernels.optimizers import OPTIMIZERS
 from nnsim.laboratory import (
@@ -26,10 +25,12 @@ from nnsim.network import NetworkSpec
 from nnsim.parametrization import MUP, PARAMETRIZATIONS, STANDARD, mup_layer_rates, mup_start, preactivation_changes
 from nnsim.recipe import Recipe
 from nnsim.seeding import key
+from nnsim.study_settings import check_batch_size
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
     from nnsim.report.judge import Question
@@ -101,11 +102,7 @@ def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; what cannot be used is an error here, before anything runs."""
     for data in config["data"]:
         rows = data_of({"data": data, "target": "", "samples": config["samples"], "root_seed": 0}).X_train.shape[0]
-        if config["batch_size"] > rows:
-            raise UsageError(
-                f"a batch of {config['batch_size']} rows is larger than the {rows} training rows of "
-                f"'{data}': choose at most {rows}"
-            )
+        check_batch_size(config["batch_size"], rows, data)
     shared = {"target": "", "samples": config["samples"]}
     prints = {data: datasets.fingerprint(data) for data in config["data"]}
     found = (*_compared(config), *_widened(config), *_identities(config))
@@ -249,6 +246,13 @@ def _runs(trials: pd.DataFrame, kind: str) -> pd.DataFrame:
     return rows_of(trials, kind=kind).dropna(subset=["learning_rate"])
 
 
+def _arms(runs: pd.DataFrame) -> ChosenArms:
+    from nnsim.report.arms import scored
+    from nnsim.report.chosen import ChosenArms
+
+    return ChosenArms(scored(runs), DATA_ARM)
+
+
 def _note(config: dict[str, Any]) -> str:
     told = f"difference of test metrics, {config['rates']} rates x {config['seeds']} seeds an arm"
     if config["seeds"] >= SEEDS_TOLD:
@@ -262,39 +266,38 @@ def _tie(lead: np.ndarray) -> str:
 
 
 def _pair_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
-    from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
-    from nnsim.report.tuning import Comparison
 
-    note = _note(config)
+    note, arms = _note(config), _arms(runs)
     for data in config["data"]:
-        found = Comparison(rows_of(runs, data=data))
         for name, first, second, rule, prediction, source, statement in PAIRS:
-            lead, edge = found.lead(found.scores(first), found.scores(second)), found.at_edge(first, second)
+            pair = {"data": data, "optimizer": first}, {"data": data, "optimizer": second}
+            lead, edge = arms.lead("score", *pair), arms.at_edge(*pair)
             yield Question(
                 f"optimizer-{name}-{data}", "claim", statement, source, f"{first} minus {second}, {data}", lead,
                 prediction, rule, CLOSE if rule == "equivalence" else math.nan, note=note + _tie(lead), at_edge=edge,
             )  # fmt: skip
+        adamw, momentum = ({"data": data, "optimizer": optimizer} for optimizer in ("adamw", "momentum"))
         yield Question(
             f"page-adamw-best-{data}", "correction",
             "Nothing is special about AdamW: tuned as often, it ends within 0.02 of SGD with momentum.",
             "teaching pages that name AdamW as the optimizer to start with; Schmidt, Schneider and Hennig 2021",
-            f"adamw minus momentum, {data}", found.lead(found.scores("adamw"), found.scores("momentum")), 0.0,
-            margin=CLOSE, note=note, at_edge=found.at_edge("adamw", "momentum"),
+            f"adamw minus momentum, {data}", arms.lead("score", adamw, momentum), 0.0,
+            margin=CLOSE, note=note, at_edge=arms.at_edge(adamw, momentum),
         )  # fmt: skip
+        untuned = arms.values("score", adamw, DEFAULT_RATE) - arms.values("score", adamw)
         yield Question(
             f"page-adamw-default-{data}", "correction",
             "AdamW at 0.001, untuned, loses at most 0.02 to AdamW tuned.",
             "teaching pages that say: start at 1e-3 with AdamW", f"adamw at {DEFAULT_RATE:g} minus adamw tuned, {data}",
-            found.lead(found.scores("adamw", DEFAULT_RATE), found.scores("adamw")), -CLOSE, "at_least",
-            note=f"{note}; tuned rate {found.rate.get('adamw', math.nan):g}", at_edge=found.at_edge("adamw"),
+            untuned.dropna().to_numpy(), -CLOSE, "at_least",
+            note=f"{note}; tuned rate {arms.rate(adamw):g}", at_edge=arms.at_edge(adamw),
         )  # fmt: skip
 
 
 def _transfer_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
-    from nnsim.report.selection import select_learning_rate
     from nnsim.report.tuning import octaves_moved
 
     widths = config["mup_width"]
@@ -303,14 +306,13 @@ def _transfer_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[
         STANDARD: ("at_most", -OCTAVE, math.nan,
                    "In the standard parametrization Adam's best rate falls by octaves as the network widens."),
     }  # fmt: skip
-    chosen = select_learning_rate(runs, ["parametrization", "width"], "train_loss", larger_is_better=False)
+    arms = _by_loss(runs)
     for name, (rule, prediction, margin, statement) in texts.items():
-        edges = rows_of(chosen, parametrization=name)["at_edge"].to_numpy(dtype=bool)
         yield Question(
             f"D7-transfer-{name}", "claim", statement, "Yang, Hu et al. 2022, figures 1 and 3",
             f"{name}, adam, widths {min(widths)} to {max(widths)}, {config['data'][0]}",
             octaves_moved(rows_of(runs, parametrization=name), min(widths), max(widths)), prediction, rule, margin,
-            at_edge=bool(edges.any()),
+            at_edge=arms.at_edge({"parametrization": name}),
             note="octaves from the narrowest to the widest network; best is what trains to the least loss",
         )  # fmt: skip
 
@@ -321,7 +323,7 @@ LAYERS = {1: "first", 2: "hidden", 3: "readout"}
 def _coordinate_questions(changes: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
-    from nnsim.report.tuning import slopes_by_seed
+    from nnsim.report.slopes import slopes_by_seed
 
     widths, source = config["coordinate_width"], "Yang, Hu et al. 2022, appendix D.1"
     where = f"{COORDINATE['steps']} Adam steps, widths {min(widths)} to {max(widths)}, {config['data'][0]}"
@@ -424,71 +426,60 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
 
 # --- summary and figures -------------------------------------------------------------------------------------------
 
-SUMMARY_COLUMNS = [
-    *("kind", "data", "optimizer", "parametrization", "width", "learning_rate", "budget", "parameters", "quantity"),
-    *("n", "diverged", "median", "low", "high", "method", "at_edge"),
-]
+SUMMARY_ARM = ["kind", "data", "optimizer", "parametrization", "width", "budget"]
 
 
-def _summary_rows(
-    runs: pd.DataFrame, arms: list[str], metric: str, quantities: tuple[str, ...]
-) -> Iterator[dict[str, Any]]:
-    from nnsim.report.arms import rows_of
+def _by_loss(runs: pd.DataFrame) -> ChosenArms:
+    """Choose the rate of each width by the training loss, as those who transfer rates do."""
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.selection import select_learning_rate
-    from nnsim.report.statistics import median_interval
 
-    chosen = select_learning_rate(runs, arms, metric, larger_is_better=metric != "train_loss")
-    for choice, quantity in product(chosen.to_dict("records"), quantities):
-        rows = rows_of(runs, learning_rate=choice["learning_rate"], **{name: choice[name] for name in arms})
-        if rows.empty:
-            continue
-        values = rows[quantity].to_numpy(dtype=float)
-        interval = median_interval(values[~np.isnan(values)], 0.95)
-        row = {name: rows[name].iloc[0] for name in SUMMARY_COLUMNS[:7]} | {"parameters": rows["parameters"].max()}
-        row |= {"quantity": quantity, "n": len(rows), "diverged": int((rows["status"] == "diverged").sum())}
-        row |= {"median": interval.estimate, "low": interval.low, "high": interval.high, "method": interval.method}
-        yield row | {"at_edge": choice["at_edge"]}
+    names = ["parametrization", "width"]
+    return ChosenArms(runs, names, select_learning_rate(runs, names, "train_loss", larger_is_better=False))
+
+
+def _summary_rows(arms: ChosenArms, quantities: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    from nnsim.report.arm_summary import median_facts
+
+    for (_, group), quantity in product(arms.runs.groupby(arms.names, sort=False), quantities):
+        yield {name: group[name].iloc[0] for name in SUMMARY_ARM} | median_facts(group, quantity)
 
 
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return each arm at its chosen rate, with its budget: medians over seeds with intervals."""
     import pandas as pd
 
+    from nnsim.report.arm_summary import FACTS
+
     compared, widened = (_runs(tables["trials"], kind) for kind in ("training", "width"))
-    metrics = ("validation_metric", "test_metric", "train_loss")
     rows = [
-        *_summary_rows(compared, DATA_ARM, "validation_metric", metrics),
-        *_summary_rows(widened, ["parametrization", "width"], "train_loss", ("train_loss", "validation_metric")),
+        *_summary_rows(_arms(compared), ("validation_metric", "test_metric", "train_loss")),
+        *_summary_rows(_by_loss(widened), ("train_loss", "validation_metric")),
     ]
-    frame = pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
-    return frame.astype({"parameters": "Int64", "budget": "Int64", "width": "Int64"})
+    columns = [*SUMMARY_ARM[:-1], FACTS[0], SUMMARY_ARM[-1], *FACTS[1:]]
+    return pd.DataFrame(rows, columns=columns).astype({"parameters": "Int64", "budget": "Int64", "width": "Int64"})
 
 
 def _scores(runs: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
     """Return the test metrics of every optimizer at its chosen rate, and of AdamW at the default one."""
     import pandas as pd
 
-    from nnsim.report.arms import rows_of
-    from nnsim.report.tuning import Comparison
-
-    rows = []
+    arms, rows = _arms(runs), []
     for data in config["data"]:
-        found = Comparison(rows_of(runs, data=data))
-        arms = {optimizer: found.scores(optimizer) for optimizer in config["optimizer"]}
-        arms[f"adamw at {DEFAULT_RATE:g}, untuned"] = found.scores("adamw", DEFAULT_RATE)
-        rows += [{"data": data, "arm": arm, "value": value} for arm, values in arms.items() for value in values]
+        scores = {name: arms.values("score", {"data": data, "optimizer": name}) for name in config["optimizer"]}
+        untuned = arms.values("score", {"data": data, "optimizer": "adamw"}, DEFAULT_RATE)
+        scores[f"adamw at {DEFAULT_RATE:g}, untuned"] = untuned
+        rows += [{"data": data, "arm": arm, "value": value} for arm, values in scores.items() for value in values]
     return pd.DataFrame(rows, columns=["data", "arm", "value"])
 
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
-    from nnsim.report.arms import at_chosen_rate, chosen_rates
     from nnsim.report.figures import FigureSpec
     from nnsim.report.gallery import optimizers
 
     runs, widened = (_runs(tables["trials"], kind) for kind in ("training", "width"))
     history = tables["history"].merge(runs[["trial", "data"]], on="trial")
-    chosen = chosen_rates(runs, DATA_ARM).astype(runs.dtypes[[*DATA_ARM, "learning_rate"]])  # empty ones have no types
     titles = {STANDARD: "standard parametrization", MUP: "muP"}
     return {
         "rates": FigureSpec(
@@ -505,7 +496,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Test metrics as points with intervals, one row an optimizer, one panel a data set.",
         ),
         "curves": FigureSpec(
-            optimizers.curves(at_chosen_rate(history, chosen, DATA_ARM)),
+            optimizers.curves(_arms(runs).pick(history)),
             "Training loss of each epoch, every optimizer at its chosen learning rate: medians over seeds with 95 % "
             "intervals.",
             "Training loss against epochs, one panel a data set, one line an optimizer.",
@@ -556,10 +547,6 @@ IDENTITY_COLUMNS = (
 OCTAVES = tuple(2.0**power for power in range(-10, -2))
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 study = Study(
     name="optimizer",
     title="Which optimizer, and at which rate",
@@ -597,27 +584,27 @@ study = Study(
         "N. Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 15 (2014).",
     ),
     axes=(
-        Axis("optimizer", str, "optimizers that are compared", _presets(*[tuple(OPTIMIZERS)] * 3),
+        Axis("optimizer", str, "optimizers that are compared", presets(*[tuple(OPTIMIZERS)] * 3),
              choices=tuple(OPTIMIZERS)),
         Axis("data", str, "data sets; the first is also used for widths and identities",
-             _presets(("digits", "spirals", "teacher_student"), ("digits", "spirals", "teacher_student"),
+             presets(("digits", "spirals", "teacher_student"), ("digits", "spirals", "teacher_student"),
                       ("digits", "spirals", "teacher_student", "breast_cancer"))),
-        Axis("samples", int, "rows of each data set to use; 0 is all", _presets(0, 0, 0), minimum=0, scalar=True),
-        Axis("rates", int, "learning rates of each optimizer's grid", _presets(7, 9, 11), minimum=3, scalar=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(10, 20, 40), minimum=1, scalar=True),
-        Axis("epochs", int, "passes over the training data", _presets(20, 40, 100), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", _presets(64, 64, 64), minimum=1, scalar=True),
-        Axis("width", int, "units of each hidden layer", _presets(32, 64, 128), minimum=1, scalar=True),
-        Axis("weight_decay", float, "weight decay of AdamW", _presets(0.01, 0.01, 0.01), minimum=0, scalar=True),
+        Axis("samples", int, "rows of each data set to use; 0 is all", presets(0, 0, 0), minimum=0, scalar=True),
+        Axis("rates", int, "learning rates of each optimizer's grid", presets(7, 9, 11), minimum=3, scalar=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(10, 20, 40), minimum=1, scalar=True),
+        Axis("epochs", int, "passes over the training data", presets(20, 40, 100), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step", presets(64, 64, 64), minimum=1, scalar=True),
+        Axis("width", int, "units of each hidden layer", presets(32, 64, 128), minimum=1, scalar=True),
+        Axis("weight_decay", float, "weight decay of AdamW", presets(0.01, 0.01, 0.01), minimum=0, scalar=True),
         Axis("mup_width", int, "widths over which Adam's best rate is followed; the least is muP's base",
-             _presets((32, 64, 128, 256), (32, 64, 128, 256, 512), (32, 64, 128, 256, 512, 1024)), minimum=1),
-        Axis("mup_rate", float, "learning rates there", _presets(OCTAVES, (2**-12, 2**-11, *OCTAVES),
+             presets((32, 64, 128, 256), (32, 64, 128, 256, 512), (32, 64, 128, 256, 512, 1024)), minimum=1),
+        Axis("mup_rate", float, "learning rates there", presets(OCTAVES, (2**-12, 2**-11, *OCTAVES),
              (2**-13, 2**-12, 2**-11, *OCTAVES)), minimum=0, exclusive=True),
-        Axis("mup_epochs", int, "passes over the training data there", _presets(2, 2, 5), minimum=1, scalar=True),
+        Axis("mup_epochs", int, "passes over the training data there", presets(2, 2, 5), minimum=1, scalar=True),
         Axis("coordinate_width", int, "widths of the coordinate check, well above muP's base",
-             _presets((128, 256, 512, 1024), (128, 256, 512, 1024), (128, 256, 512, 1024, 2048)), minimum=1),
+             presets((128, 256, 512, 1024), (128, 256, 512, 1024), (128, 256, 512, 1024, 2048)), minimum=1),
         Axis("probe_seeds", int, "independent seeds of the coordinate check and of the identities",
-             _presets(20, 40, 100), minimum=1, scalar=True),
+             presets(20, 40, 100), minimum=1, scalar=True),
     ),
     tables=(
         Table("trials", TRIALS),

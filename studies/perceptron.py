@@ -12,21 +12,22 @@ import numpy as np
 from nnsim import threshold_unit
 from nnsim.activations import parse as parse_activation
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
 from nnsim.kernels.cpu.training import logits
 from nnsim.kernels.philox import DATA, NOISE
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.seeding import key
+from nnsim.study_settings import TRAINABLE, check_trainable
 from nnsim.theory import perceptron as theory
 from nnsim.training import Batches, train
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
     from nnsim.report.judge import Question
@@ -37,7 +38,6 @@ ORTHOGONAL = 16  # the bound (R / gamma)^2 of 16 orthogonal unit vectors is 16 w
 PASSES = 100_000
 LABELLINGS = 20  # random labellings of one trial
 COUNTS = ((3, 7), (4, 8))  # dimensions and points whose dichotomies are all tried
-TRAINABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
 GRID = 41
 PANELS = {
     "threshold unit, AND": ("and", None, 0),
@@ -99,9 +99,7 @@ def _training_trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; what makes no sense is an error here, before anything runs."""
-    for activation in config["activation"]:
-        if not ACTIVATIONS[parse_activation(activation)[0]].differentiable:
-            raise UsageError(f"activation '{activation}' passes no gradient: choose from {', '.join(TRAINABLE)}")
+    check_trainable(config["activation"])
     return [*_unit_trials(config), *_counting_trials(config), *_training_trials(config)]
 
 
@@ -387,36 +385,34 @@ def _logic_questions(answers: pd.DataFrame) -> Iterator[Question]:
 XOR_ARM = ["activation", "hidden"]
 
 
-def _chosen_and_judged(trials: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return each arm's learning rate, chosen on the seeds with even numbers, and its runs there with odd ones.
+def _xor_arms(trials: pd.DataFrame) -> ChosenArms:
+    """Choose each arm's learning rate on the seeds with even numbers, and judge it on those with odd ones.
 
     The four corners are all there is to XOR, so no validation rows could choose; other seeds can.
     """
-    from nnsim.report.arms import at_chosen_rate, rows_of
+    from nnsim.report.arms import rows_of
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.selection import select_learning_rate
 
     runs = rows_of(trials, kind="xor")
     even = runs["repeat"].to_numpy(dtype=int) % 2 == 0
     chosen = select_learning_rate(runs[even], XOR_ARM, "found")
     chosen["at_edge"] = chosen["at_edge"].astype(bool) & (chosen["found"] < 1.0)  # nothing is better than always
-    chosen = chosen.astype(runs.dtypes[[*XOR_ARM, "learning_rate"]])
-    judged = at_chosen_rate(runs[~even], chosen, XOR_ARM).sort_values("repeat")
-    return chosen, judged.assign(found=judged["found"].where(judged["status"] == "done", 0.0))
+    judged = runs[~even]
+    return ChosenArms(judged.assign(found=judged["found"].where(judged["status"] == "done", 0.0)), XOR_ARM, chosen)
 
 
 def _training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
 
-    chosen, judged = _chosen_and_judged(trials)
-    source = "Rumelhart, Hinton and Williams 1986"
+    arms, source = _xor_arms(trials), "Rumelhart, Hinton and Williams 1986"
 
     def finds(activation: str, hidden: int) -> np.ndarray:
-        return rows_of(judged, activation=activation, hidden=hidden)["found"].dropna().to_numpy(dtype=float)
+        return arms.values("found", {"activation": activation, "hidden": hidden}).dropna().to_numpy()
 
     def edge(activation: str, *hidden: int) -> bool:
-        rows = rows_of(chosen, activation=activation)
-        return bool(rows.loc[rows["hidden"].isin(hidden), "at_edge"].any())
+        return arms.at_edge(*({"activation": activation, "hidden": units} for units in hidden))
 
     for activation in ("tanh", "relu"):
         runs = rows_of(trials, kind="xor", activation=activation, hidden=1)
@@ -482,14 +478,12 @@ def _fractions(answers: pd.DataFrame) -> Iterator[dict[str, Any]]:
 def _successes(trials: pd.DataFrame) -> Iterator[dict[str, Any]]:
     from nnsim.report.statistics import proportion_interval
 
-    chosen, judged = _chosen_and_judged(trials)
-    edges = {(row.activation, row.hidden): bool(row.at_edge) for row in chosen.itertuples()}
-    for (activation, hidden), rows in judged.groupby(XOR_ARM):
+    for (activation, hidden), rows in _xor_arms(trials).runs.groupby(XOR_ARM):
         interval = proportion_interval(int(rows["found"].sum()), len(rows), 0.95)
         found = {"n": len(rows), "mean": interval.estimate, "low": interval.low, "high": interval.high}
         names = {"kind": "xor", "activation": activation, "hidden": int(hidden), "quantity": "found"}
         names |= {"learning_rate": rows["learning_rate"].iloc[0], "parameters": rows["parameters"].max()}
-        yield {**names, **found, "method": interval.method, "at_edge": edges[activation, hidden]}
+        yield {**names, **found, "method": interval.method, "at_edge": bool(rows["at_edge"].iloc[0])}
 
 
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -580,10 +574,6 @@ BOUNDARY_COLUMNS = (
 )
 
 
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
-
-
 HIDDEN = (1, 2, 4, 8)
 RATES = (0.001, 0.004, 0.016, 0.064, 0.256)
 
@@ -615,27 +605,27 @@ study = Study(
     ),
     axes=(
         Axis("margin", float, "distances by which points are pushed away from their plane",
-             _presets((0.5, 0.1, 0.02), (0.5, 0.1, 0.02), (0.5, 0.1, 0.02, 0.005)), minimum=0, exclusive=True),
-        Axis("rule_seeds", int, "independent sets for the perceptron rule", _presets(20, 100, 400), minimum=1,
+             presets((0.5, 0.1, 0.02), (0.5, 0.1, 0.02), (0.5, 0.1, 0.02, 0.005)), minimum=0, exclusive=True),
+        Axis("rule_seeds", int, "independent sets for the perceptron rule", presets(20, 100, 400), minimum=1,
              scalar=True),
         Axis("dimension", int, "N: weights of the unit whose capacity is measured",
-             _presets((4, 10, 20), (4, 10, 20, 40), (10, 20, 40, 80)), minimum=1),
+             presets((4, 10, 20), (4, 10, 20, 40), (10, 20, 40, 80)), minimum=1),
         Axis("load", float, "P / N: points for each weight",
-             _presets((1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 1.8, 2.0, 2.2, 2.5, 3.0)),
+             presets((1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 1.8, 2.0, 2.2, 2.5, 3.0)),
              minimum=0, exclusive=True),
-        Axis("cover_sets", int, f"sets of {LABELLINGS} random labellings for each N and P", _presets(40, 100, 500),
+        Axis("cover_sets", int, f"sets of {LABELLINGS} random labellings for each N and P", presets(40, 100, 500),
              minimum=1, scalar=True),
-        Axis("count_seeds", int, "point sets of which every labelling is tried", _presets(10, 20, 50), minimum=1,
+        Axis("count_seeds", int, "point sets of which every labelling is tried", presets(10, 20, 50), minimum=1,
              scalar=True),
         Axis("activation", str, "activations of the networks that are trained on XOR",
-             _presets(("tanh", "relu", "gelu"), ("tanh", "relu", "gelu", "sigmoid"), TRAINABLE)),
+             presets(("tanh", "relu", "gelu"), ("tanh", "relu", "gelu", "sigmoid"), TRAINABLE)),
         Axis("hidden", int, "hidden units of the networks that are trained on XOR",
-             _presets(HIDDEN, (*HIDDEN, 3, 16), (*HIDDEN, 3, 16, 32)), minimum=1),
-        Axis("learning_rate", float, "grid of learning rates, the same for every arm", _presets(RATES, RATES, RATES),
+             presets(HIDDEN, (*HIDDEN, 3, 16), (*HIDDEN, 3, 16, 32)), minimum=1),
+        Axis("learning_rate", float, "grid of learning rates, the same for every arm", presets(RATES, RATES, RATES),
              minimum=0, exclusive=True),
         Axis("seeds", int, "independent seeds of each trained arm: half choose the rate, half are judged",
-             _presets(120, 240, 1000), minimum=2, scalar=True),
-        Axis("epochs", int, "passes over the four corners", _presets(500, 1000, 2000), minimum=1, scalar=True),
+             presets(120, 240, 1000), minimum=2, scalar=True),
+        Axis("epochs", int, "passes over the four corners", presets(500, 1000, 2000), minimum=1, scalar=True),
     ),
     tables=(
         Table("trials", TRIAL_COLUMNS),

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim import datasets
-from nnsim.activations import parse as parse_activation
 from nnsim.errors import UsageError
-from nnsim.experiment.study import Axis, Column, Study, Table
-from nnsim.finite_width import predict
+from nnsim.experiment.study import Axis, Column, Study, Table, presets
+from nnsim.finite_width import predict_arm
 from nnsim.initializers import parse as parse_scheme
-from nnsim.initializers import variances
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.laboratory import (
     HISTORY_COLUMNS,
     LAYER_COLUMNS,
@@ -26,10 +21,11 @@ from nnsim.laboratory import (
     data_of,
     drawn_network,
     look_at_network,
+    nine_digits,
     train_network,
 )
-from nnsim.network import NetworkSpec
 from nnsim.registry import look_up
+from nnsim.study_settings import check_batch_size, check_trainable, data_hash
 from nnsim.theory.batch_norm import batch_norm_gradient_factor
 from nnsim.theory.relu_laws import relu_log_backward_law
 from nnsim.theory.remedies import layer_norm_factor, residual_trajectory
@@ -38,6 +34,7 @@ from nnsim.training import Recipe
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
     from nnsim.report.judge import Question
@@ -62,7 +59,6 @@ REMEDIES: dict[str, dict[str, Any]] = {
 }
 REMEDY = Column("remedy", "text", "", "none, skip (connections), batch or layer (normalisation)")
 ARMS = ("scheme", "activation", "remedy", "depth")
-TRAINABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
 
 
 # --- trials --------------------------------------------------------------------------------------------------------
@@ -74,15 +70,10 @@ def parse_arm(text: str) -> dict[str, str]:
     if len(parts) not in {2, 3}:
         raise UsageError(f"arm '{text}' must be activation/scheme or activation/scheme/remedy, as in relu/he_normal")
     activation, scheme, remedy = (*parts, "none")[:3]
-    _check_activation(activation)
+    check_trainable([activation])
     parse_scheme(scheme)
     look_up(REMEDIES, "remedy", remedy)
     return {"activation": activation, "scheme": scheme, "remedy": remedy}
-
-
-def _check_activation(text: str) -> None:
-    if not ACTIVATIONS[parse_activation(text)[0]].differentiable:
-        raise UsageError(f"activation '{text}' passes no gradient: choose from {', '.join(TRAINABLE)}")
 
 
 def _looked_at(config: dict[str, Any]) -> Iterator[tuple[str, str, str, int, int, str]]:
@@ -118,25 +109,16 @@ def _training_trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"kind": "training", **network, "learning_rate": rate, "repeat": repeat, **recipe}
 
 
-def _data_hash(config: dict[str, Any]) -> str:
-    return datasets.fingerprint(config["data"], config["target"] or None)
-
-
 def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; a name or a data set that cannot be used is an error here, before anything runs."""
     for scheme in config["scheme"]:
         parse_scheme(scheme)
-    for activation in config["activation"]:
-        _check_activation(activation)
+    check_trainable(config["activation"])
     Recipe(momentum=config["momentum"])
     data = {"data": config["data"], "target": config["target"], "samples": config["samples"]}
-    data["fingerprint"] = _data_hash(config)
+    data["fingerprint"] = data_hash(config)
     rows = data_of({**data, "root_seed": 0}).X_train.shape[0]
-    if config["batch_size"] > rows:
-        raise UsageError(
-            f"a batch of {config['batch_size']} rows is larger than the {rows} training rows of "
-            f"'{config['data']}': choose at most {rows}"
-        )
+    check_batch_size(config["batch_size"], rows, config["data"])
     return [{**trial, **data} for trial in (*_network_trials(config), *_training_trials(config))]
 
 
@@ -147,7 +129,7 @@ def _spectra(trial: dict[str, Any]) -> list[dict[str, Any]]:
     """Spectral norm of the second layer, the first square one: by LAPACK, so rounded and not canonical."""
     spec, theta = drawn_network(trial)
     W, _ = spec.layers(theta)[1]
-    norm = float(f"{np.linalg.norm(W, 2):.9g}")
+    norm = nine_digits(float(np.linalg.norm(W, 2)))
     return [{"scheme": trial["scheme"], "repeat": trial["repeat"], "layer": 2, "spectral_norm": norm}]
 
 
@@ -223,9 +205,7 @@ EXPLODING = {
 
 def _expected(arm: dict[str, Any], width: int) -> Any:
     """Predicted propagation of an arm, or None where the scheme's weights are not independent draws."""
-    name, parameter = parse_activation(arm["activation"])
-    found = variances(arm["scheme"], NetworkSpec((width, width, 1), name, parameter, "mse"))
-    return None if found is None else predict(name, *found, arm["depth"], width, parameter)
+    return predict_arm(arm["scheme"], arm["activation"], arm["depth"], width)
 
 
 def _backward(arm: dict[str, Any], width: int) -> float:
@@ -402,61 +382,40 @@ def _remedy_questions(layers: pd.DataFrame) -> Iterator[Question]:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The trained arms: results at every rate and at the rate that validation chose."""
-
-    runs: pd.DataFrame
-    picked: pd.DataFrame
-    edges: dict[tuple[Any, ...], bool]
-    chance: float
-
-    def at_edge(self, text: str, depth: int) -> bool:
-        """Whether the chosen rate lies on the edge of the grid."""
-        arm = parse_arm(text)
-        return self.edges.get((arm["scheme"], arm["activation"], arm["remedy"], depth), False)
-
-    def final(self, text: str, depth: int) -> np.ndarray:
-        """Test metric at the chosen rate, diverged runs at chance: the metric that chose it would flatter it."""
-        from nnsim.report.arms import rows_of
-
-        rows = rows_of(self.picked, depth=depth, **parse_arm(text)).sort_values("repeat")
-        return rows["test_metric"].where(rows["status"] == "done", self.chance).to_numpy(dtype=float)
-
-    def best(self, text: str, depth: int) -> np.ndarray:
-        """Best validation metric over all rates, for each seed."""
-        from nnsim.report.arms import rows_of
-
-        rows = rows_of(self.runs, depth=depth, **parse_arm(text))
-        value = rows["validation_metric"].where(rows["status"] == "done", self.chance)
-        return rows.assign(value=value).groupby("repeat")["value"].max().to_numpy(dtype=float)
-
-
-def _trained(trials: pd.DataFrame) -> Trained:
-    from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
+def _chosen(trials: pd.DataFrame) -> ChosenArms:
+    from nnsim.report.arms import rows_of, scored
+    from nnsim.report.chosen import ChosenArms
 
     runs = rows_of(trials, kind="training")
-    chosen = chosen_rates(runs, ARMS).astype(runs.dtypes[[*ARMS, "learning_rate"]])  # without rows they have no types
-    edges = {tuple(row[: len(ARMS)]): bool(row.at_edge) for row in chosen.itertuples(index=False)}
-    return Trained(runs, at_chosen_rate(runs, chosen, ARMS), edges, float(runs["chance"].max()))
+    return ChosenArms(scored(runs.assign(chance=runs["chance"].max())), ARMS)  # one data set has one chance
+
+
+def _best(arms: ChosenArms, arm: dict[str, Any]) -> np.ndarray:
+    """Best validation metric over all rates, for each seed."""
+    from nnsim.report.arms import rows_of
+
+    rows = rows_of(arms.grid, **arm)
+    value = rows["validation_metric"].where(rows["status"] == "done", rows["chance"])
+    return value.groupby(rows["repeat"]).max().to_numpy(dtype=float)
 
 
 def _training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.judge import Question
 
-    found, shallow, deep = _trained(trials), min(config["depth"]), max(config["depth"])
-    left_chance, nobody = found.chance + 0.1, np.empty(0)
+    arms, shallow, deep = _chosen(trials), min(config["depth"]), max(config["depth"])
+    chance, nobody = float(arms.grid["chance"].max()), np.empty(0)
     plain, he, glorot = "sigmoid/xavier_normal", "relu/he_normal", "relu/xavier_normal"
 
     def asked(name: str, statement: str, text: str, depth: int, learns: bool, kind: str = "claim") -> Question:
         fits = depth <= SHALLOW if name.endswith("shallow") else depth >= DEEP
-        values = (found.final if learns else found.best)(text, depth) if fits else nobody
+        arm = {**parse_arm(text), "depth": depth}
+        measured = arms.values("score", arm).to_numpy() if learns else _best(arms, arm)
         note = f"{'test' if learns else 'best validation'} metric after {config['epochs']} epochs; "
         return Question(
             name, kind, statement, "textbook statement: early layers stop learning; He et al. 2015, section 2.2",
-            f"{text}, {depth} layers of {config['width']}, {config['data']}", values, left_chance,
-            "at_least" if learns else "at_most", note=f"{note}chance is {found.chance:.3g}",
-            at_edge=learns and found.at_edge(text, depth),
+            f"{text}, {depth} layers of {config['width']}, {config['data']}", measured if fits else nobody,
+            chance + 0.1, "at_least" if learns else "at_most", note=f"{note}chance is {chance:.3g}",
+            at_edge=learns and arms.at_edge(arm),
         )  # fmt: skip
 
     yield asked("A8-stalls", "A deep sigmoid network stays within 0.1 of chance at every learning rate.", plain, deep,
@@ -471,13 +430,14 @@ def _training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterato
                 learns=False)  # fmt: skip
     yield asked("A4-he-learns", "A deep ReLU network with He's variance leaves chance behind by over 0.1.", he, deep,
                 learns=True)  # fmt: skip
-    first, second = found.final(he, deep), found.best(glorot, deep)
+    he_arm, glorot_arm = ({**parse_arm(text), "depth": deep} for text in (he, glorot))
+    first, second = arms.values("score", he_arm).to_numpy(), _best(arms, glorot_arm)
     paired = first - second if first.size == second.size and deep >= DEEP else nobody
     yield Question(
         "A4-he-leads", "correction", "ReLU alone is no cure: with 1 / fan_in a deep one learns less at any rate.",
         PAGE_RELU, f"{he} minus {glorot}, {deep} layers of {config['width']}, {config['data']}", paired, 0.0, "above",
         note="at equal seeds: He's test metric at its chosen rate minus the other's best validation metric at any rate",
-        at_edge=found.at_edge(he, deep),
+        at_edge=arms.at_edge(he_arm),
     )  # fmt: skip
 
 
@@ -525,23 +485,17 @@ def _norm_lines(depth: int) -> dict[str, Any]:
     return {scheme: (np.arange(depth)[::-1], _expected(arm, WIDE).backward / 2) for scheme, arm in arms.items()}
 
 
-def _trap_lines() -> dict[str, Any]:
-    expected = _expected({"activation": "relu", "scheme": "xavier_normal", "depth": TRAP_DEPTH}, WIDE)
-    at, forward = np.arange(2, TRAP_DEPTH + 1), expected.forward[1:]
-    return {
-        "activation squares": (at, forward - forward[-1]),
-        "errors δ": (at, expected.backward[1:]),
-        "weight gradients": (at, np.zeros(at.size)),
-    }
-
-
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
+    layers, trials = tables["layers"], tables["trials"]
+    return _layer_figures(layers, config) | _spread_figure(trials) | _training_figure(trials, config)
+
+
+def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import gradients, signals, training
+    from nnsim.report.gallery import gradients, signals
 
-    layers, trials = tables["layers"], tables["trials"]
     found: dict[str, FigureSpec] = {}
     deepest = max(CROSSED) + 1
     found["bound"] = FigureSpec(
@@ -560,31 +514,48 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             f"Mean squares of activations and errors against the layer, for {depth} layers, one line a scheme.",
         )
     trap = rows_of(layers, kind="trap", activation="relu")
+    expected = predict_arm("xavier_normal", "relu", TRAP_DEPTH, WIDE)
     found["trap"] = FigureSpec(
-        signals.gradient_trap(trap, TRAP_DEPTH, _trap_lines()),
+        signals.gradient_trap(trap, TRAP_DEPTH, signals.trap_lines(expected)),
         "The trap: in a ReLU network with 1 / fan_in activations halve forward and errors halve backward, but weight "
         "gradients, their products, are equal in all layers. Look at the errors or at bias gradients.",
         "Squares of activations, errors and weight gradients against the layer; the last are level.",
     )
+    return found
+
+
+def _spread_figure(trials: pd.DataFrame) -> dict[str, FigureSpec]:
+    from nnsim.report.arms import rows_of
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import signals
+
     law = relu_log_backward_law([NARROW_WIDTH] * NARROW_DEPTH)
     narrow = rows_of(trials, kind="fluctuation", status="done")
-    found["spread"] = FigureSpec(
+    spread = FigureSpec(
         signals.spread(narrow["log_gradient"].dropna().to_numpy(dtype=float), law.mean, law.variance),
         f"He's variance keeps the gradient's mean square on average, yet in single networks ({NARROW_DEPTH} layers of "
         f"{NARROW_WIDTH}) it changes by orders of magnitude, and shrinks in most.",
         "Histogram of the logarithm of the gradient's change with the predicted normal curve.",
     )
+    return {"spread": spread}
+
+
+def _training_figure(trials: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
+    from nnsim.report.arms import rows_of
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import training
+
     runs = rows_of(trials, kind="training")
     chance = float(runs["chance"].max())
     labels = runs["activation"] + ", " + runs["scheme"] + ", " + runs["remedy"]
-    found["learning-rates"] = FigureSpec(
+    rates = FigureSpec(
         training.rates(runs.assign(scheme=labels, activation=runs["data"]), chance, "validation accuracy"
                        if chance > 0 else "validation R²"),
         f"Validation result after {config['epochs']} epochs over the grid of learning rates: medians over seeds with "
         "95 % intervals, diverged runs counted as chance.",
         "Validation result against the learning rate, one panel a depth, one line an arm.",
     )  # fmt: skip
-    return found
+    return {"learning-rates": rates}
 
 
 # --- declaration ---------------------------------------------------------------------------------------------------
@@ -605,10 +576,6 @@ ARM_TEXTS = (
 )
 MORE_ARMS = (*ARM_TEXTS, "tanh/xavier_normal", "sigmoid/mean_field:11", "relu/he_normal/skip", "relu/he_normal/batch")
 RATES = (0.001, 0.008, 0.064, 0.512, 4.096)
-
-
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
 
 
 study = Study(
@@ -646,31 +613,31 @@ study = Study(
     ),
     axes=(
         Axis("activation", str, "activations of the networks that are only looked at, as in relu or leaky_relu:0.2",
-             _presets(("sigmoid", "tanh", "relu"), ("sigmoid", "tanh", "relu", "gelu"),
+             presets(("sigmoid", "tanh", "relu"), ("sigmoid", "tanh", "relu", "gelu"),
                       ("sigmoid", "tanh", "relu", "gelu", "selu", "softsign", "silu"))),
         Axis("scheme", str, "their initialization schemes, as in he_normal or mean_field:1.5:0.1",
-             _presets(SCHEMES, SCHEMES, (*SCHEMES, "standard_uniform"))),
-        Axis("probe_depth", int, "their hidden layers", _presets((20, 50), (10, 20, 50, 100), (10, 20, 50, 100, 200)),
+             presets(SCHEMES, SCHEMES, (*SCHEMES, "standard_uniform"))),
+        Axis("probe_depth", int, "their hidden layers", presets((20, 50), (10, 20, 50, 100), (10, 20, 50, 100, 200)),
              minimum=2),
-        Axis("probe_width", int, "units of each of their layers", _presets(WIDE, WIDE, 256), minimum=1, scalar=True),
-        Axis("probe_seeds", int, "independent seeds of each of them", _presets(40, 100, 400), minimum=1, scalar=True),
+        Axis("probe_width", int, "units of each of their layers", presets(WIDE, WIDE, 256), minimum=1, scalar=True),
+        Axis("probe_seeds", int, "independent seeds of each of them", presets(40, 100, 400), minimum=1, scalar=True),
         Axis("narrow_nets", int, "narrow networks whose gradients are compared with the exact law",
-             _presets(3000, 6000, 20000), minimum=1, scalar=True),
+             presets(3000, 6000, 20000), minimum=1, scalar=True),
         Axis("arm", str, "trained arms: activation/scheme or activation/scheme/remedy (skip, batch, layer)",
-             _presets(ARM_TEXTS, MORE_ARMS, MORE_ARMS)),
+             presets(ARM_TEXTS, MORE_ARMS, MORE_ARMS)),
         Axis("depth", int, "hidden layers of the trained networks",
-             _presets((3, 20), (3, 10, 20, 30), (3, 10, 20, 30, 50)), minimum=1),
-        Axis("width", int, "units of each hidden layer of the trained networks", _presets(48, 64, 128), minimum=1,
+             presets((3, 20), (3, 10, 20, 30), (3, 10, 20, 30, 50)), minimum=1),
+        Axis("width", int, "units of each hidden layer of the trained networks", presets(48, 64, 128), minimum=1,
              scalar=True),
         Axis("learning_rate", float, "grid of learning rates, the same for every arm",
-             _presets(RATES, RATES, (0.00025, *RATES, 32.0)), minimum=0, exclusive=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(10, 10, 20), minimum=1, scalar=True),
-        Axis("epochs", int, "passes over the training data", _presets(6, 12, 30), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", _presets(64, 64, 64), minimum=1, scalar=True),
-        Axis("momentum", float, "momentum of the descent, below 1", _presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", _presets("digits", "digits", "digits"), scalar=True),
-        Axis("target", str, "target column of a CSV file", _presets("", "", ""), scalar=True),
-        Axis("samples", int, "rows to use; 0 is all", _presets(0, 0, 0), minimum=0, scalar=True),
+             presets(RATES, RATES, (0.00025, *RATES, 32.0)), minimum=0, exclusive=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(10, 10, 20), minimum=1, scalar=True),
+        Axis("epochs", int, "passes over the training data", presets(6, 12, 30), minimum=1, scalar=True),
+        Axis("batch_size", int, "rows a step", presets(64, 64, 64), minimum=1, scalar=True),
+        Axis("momentum", float, "momentum of the descent, below 1", presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
+        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"), scalar=True),
+        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True),
+        Axis("samples", int, "rows to use; 0 is all", presets(0, 0, 0), minimum=0, scalar=True),
     ),
     tables=(
         Table("trials", columns_with((*TRIAL_COLUMNS, LOG_GRADIENT), REMEDY)),
@@ -686,7 +653,7 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
-    inputs=lambda config: {"data_sha256": _data_hash(config)},
+    inputs=lambda config: {"data_sha256": data_hash(config)},
     statements=(
         "A1: a layer changes the gradient's mean square by chi = sw2 E f'^2, for each activation and scheme.",
         "A3: weight gradients hide vanishing errors where activations decay; bias gradients show them.",

@@ -6,7 +6,6 @@ import math
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.integrate import quad
 from scipy.optimize import linprog, minimize_scalar
@@ -19,7 +18,6 @@ from nnsim.kernels.cpu.ridges import sum_of_waves
 from nnsim.linear_pieces import follow
 from nnsim.network import NetworkSpec
 from nnsim.piece_counts import largest_error
-from nnsim.report.chosen import log_slopes, side_by_side
 from nnsim.ridges import FREQUENCY, WAVES, fixed_unit_errors, ridge_data
 from nnsim.theory import approximation, regions
 
@@ -253,16 +251,3 @@ class TestEqualParameters:
     def test_a_budget_that_is_too_small(self):
         with pytest.raises(UsageError, match="at least 8 parameters, got a budget of 7: choose at least 8"):
             equal_width(7, 1, 3, 2)
-
-
-class TestSlopes:
-    def test_of_powers(self):
-        wide = pd.DataFrame({2: [1.0, 4.0], 4: [0.5, 16.0], 8: [0.25, 64.0]})
-        assert log_slopes(wide) == pytest.approx([-1.0, 2.0])
-
-    def test_of_one_column(self):
-        assert log_slopes(pd.DataFrame({2: [1.0]})).size == 0
-
-    def test_a_seed_that_one_arm_lacks_is_left_out(self):
-        wide = side_by_side({1: pd.Series({0: 1.0, 1: 2.0}), 2: pd.Series({1: 3.0, 2: 4.0})})
-        assert wide.to_numpy().tolist() == [[2.0, 3.0]]

@@ -27,6 +27,11 @@ RESERVED_AXES = frozenset(
 COLUMN_KINDS = ("int", "float", "text", "bool")
 
 
+def presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
+    """Return what an axis holds in each size, as `Axis` takes it."""
+    return {"quick": quick, "standard": standard, "paper": paper}
+
+
 @dataclass(frozen=True)
 class Axis:
     """One thing that a study varies, and one option of its command.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnsim.report.arms import at_chosen_rate, chosen_rates
+from nnsim.report.chosen import ChosenArms
 from nnsim.report.statistics import median_interval
 
 TRAINED_QUANTITIES = ("validation_metric", "test_metric", "test_loss")
@@ -38,29 +38,38 @@ def summarise_arms(trials: pd.DataFrame, arms: Sequence[str], untrained: str) ->
 
 
 def _looked(trials: pd.DataFrame, arms: Sequence[str], quantity: str) -> Iterator[dict[str, Any]]:
-    looked = trials[trials["kind"] != "training"]
+    looked = trials[trials["kind"] != "training"].assign(at_edge=False)
     for names, group in looked.groupby(["kind", *arms], sort=False):
         if group[quantity].notna().any():
-            yield _row(names, group, arms, quantity, at_edge=False)
+            yield _row(names, group, arms, quantity)
 
 
 def _trained(trials: pd.DataFrame, arms: Sequence[str]) -> Iterator[dict[str, Any]]:
-    runs = trials[trials["kind"] == "training"]
-    chosen = chosen_rates(runs, arms)
-    edges = {tuple(row[: len(arms)]): bool(row.at_edge) for row in chosen.itertuples(index=False)}
-    picked = at_chosen_rate(runs, chosen.astype(runs.dtypes[[*arms, "learning_rate"]]), arms)
+    picked = ChosenArms(trials[trials["kind"] == "training"], arms).runs
     for names, group in picked.groupby(["kind", *arms], sort=False):
         for quantity in TRAINED_QUANTITIES:
-            yield _row(names, group, arms, quantity, at_edge=edges[names[1:]])
+            yield _row(names, group, arms, quantity)
 
 
-def _row(
-    names: tuple[Any, ...], group: pd.DataFrame, arms: Sequence[str], quantity: str, at_edge: bool
-) -> dict[str, Any]:
-    values = group[quantity].to_numpy(dtype=float)
-    interval = median_interval(values[np.isfinite(values)], 0.95)
+def _row(names: tuple[Any, ...], group: pd.DataFrame, arms: Sequence[str], quantity: str) -> dict[str, Any]:
+    finite = group[quantity].where(np.isfinite(group[quantity].astype(float)))
+    facts = median_facts(group.assign(**{quantity: finite}), quantity)
+    return {**dict(zip(["kind", *arms], names, strict=True)), **facts}
+
+
+def median_facts(group: pd.DataFrame, quantity: str) -> dict[str, Any]:
+    """Return the `FACTS` of one arm: the median of a quantity over its seeds, with its 95 % interval.
+
+    Parameters
+    ----------
+    group : DataFrame
+        The arm's trials at one learning rate, one row a seed, with ``at_edge`` as in `ChosenArms`.
+    quantity : str
+        A column; where it is NaN it is left out of the median.
+    """
+    values = group[quantity].astype(float).to_numpy()
+    interval = median_interval(values[~np.isnan(values)], 0.95)
     return {
-        **dict(zip(["kind", *arms], names, strict=True)),
         "learning_rate": group["learning_rate"].iloc[0],
         "parameters": group["parameters"].max(),
         "quantity": quantity,
@@ -70,5 +79,5 @@ def _row(
         "low": interval.low,
         "high": interval.high,
         "method": interval.method,
-        "at_edge": at_edge,
+        "at_edge": bool(group["at_edge"].iloc[0]),
     }

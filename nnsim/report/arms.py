@@ -31,6 +31,11 @@ def change_per_layer(layers: pd.DataFrame, column: str, first: int, last: int) -
     return ((wide[last] - wide[first]) / (last - first)).to_numpy()
 
 
+def scored(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return runs with their ``score``: the test metric, or that of chance where a run is not done."""
+    return runs.assign(score=runs["test_metric"].where(runs["status"] == "done", runs["chance"]))
+
+
 def chosen_rates(runs: pd.DataFrame, arms: Sequence[str] = ARM) -> pd.DataFrame:
     """Return each arm's learning rate with the best mean validation metric (see `select_learning_rate`)."""
     return select_learning_rate(runs, list(arms), "validation_metric")

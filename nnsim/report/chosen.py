@@ -1,7 +1,8 @@
-"""Trained arms at the rate that validation chose, seed by seed, and slopes over an arm's size."""
+"""Trained arms, each at the learning rate that was chosen for it, and compared seed by seed."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,44 +10,60 @@ import numpy as np
 import pandas as pd
 
 from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
-from nnsim.report.statistics import log_log_slopes
+
+Arm = Mapping[str, Any]
+"""Settings of an arm: the values of the columns that tell it apart, or of some of them where the others are one."""
 
 
-class Chosen:
-    """The runs of one kind at the rate that validation chose for each arm.
+class ChosenArms:
+    """Runs over a grid of learning rates, of which one is chosen for each arm.
 
     Parameters
     ----------
-    trials : DataFrame
-        Rows of the table ``trials``.
-    kind : str
-    keys : sequence of str
+    runs : DataFrame
+        One row a run, with the columns in `names`, ``learning_rate`` and ``repeat``, the number of the seed.
+    names : sequence of str
         Columns that tell the arms apart.
+    rates : DataFrame, optional
+        A row for each arm, as of `nnsim.report.selection.select_learning_rate`; by default the rates of the best mean
+        validation metric.
+
+    Attributes
+    ----------
+    grid : DataFrame
+        The runs at all rates.
+    rates : DataFrame
+        The chosen rates, with columns of the same types as those of the runs.
+    runs : DataFrame
+        The runs at the chosen rates, with ``at_edge``: whether the arm's rate is at the edge of its grid.
     """
 
-    def __init__(self, trials: pd.DataFrame, kind: str, keys: Sequence[str]) -> None:
-        runs, names = rows_of(trials, kind=kind), list(keys)
-        rates = chosen_rates(runs, names)
-        self.rates = rates.astype(runs.dtypes[[*names, "learning_rate"]])  # without rows they have no types
-        self.runs = at_chosen_rate(runs, self.rates, names)
+    def __init__(self, runs: pd.DataFrame, names: Sequence[str], rates: pd.DataFrame | None = None) -> None:
+        self.names = list(names)
+        rates = chosen_rates(runs, self.names) if rates is None else rates
+        self._types = runs.dtypes[[*self.names, "learning_rate"]]
+        self.grid, self.rates = runs, rates.astype(self._types)  # without rows they have no types
+        edges = self.rates[[*self.names, "at_edge"]]
+        self.runs = self.pick(runs).merge(edges, on=self.names)
 
-    def metric(self, **arm: Any) -> pd.Series:
-        """Return the test metric of an arm by seed; a run that diverged counts as chance."""
-        rows = rows_of(self.runs, **arm).sort_values("repeat").set_index("repeat")
-        return rows["test_metric"].where(rows["status"] == "done", rows["chance"]).astype(float)
+    def pick(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of another table (layers, history) of every arm at its chosen rate."""
+        return at_chosen_rate(frame.astype(self._types), self.rates, self.names)
 
-    def at_edge(self, **arm: Any) -> bool:
-        """Tell whether the rate of one of the arms with these settings is at the edge of its grid."""
-        return bool(rows_of(self.rates, **arm)["at_edge"].any())
+    def rate(self, arm: Arm) -> float:
+        """Return the chosen rate of an arm; NaN where it did not run."""
+        rates = rows_of(self.rates, **arm)["learning_rate"]
+        return float(rates.iloc[0]) if len(rates) else math.nan
 
+    def values(self, column: str, arm: Arm, rate: float | None = None) -> pd.Series:
+        """Return a column of an arm's runs by seed, at its chosen rate or at a given one."""
+        rows = rows_of(self.runs, **arm) if rate is None else rows_of(self.grid, learning_rate=rate, **arm)
+        return rows.set_index("repeat")[column].astype(float).sort_index()
 
-def side_by_side(columns: Mapping[int, pd.Series]) -> pd.DataFrame:
-    """Return series over the same seeds as columns; seeds that one of them lacks are left out."""
-    return pd.DataFrame(dict(columns)).dropna()
+    def lead(self, column: str, first: Arm, second: Arm) -> np.ndarray:
+        """Return first minus second at equal seeds; a seed that one of them lacks is left out."""
+        return (self.values(column, first) - self.values(column, second)).dropna().to_numpy()
 
-
-def log_slopes(wide: pd.DataFrame) -> np.ndarray:
-    """Return the slope of ln(value) over ln(column name) for each row; empty with fewer than 2 columns."""
-    if wide.shape[1] < 2:
-        return np.empty(0)
-    return log_log_slopes(np.array(wide.columns, dtype=float), wide.to_numpy(dtype=float))
+    def at_edge(self, *arms: Arm) -> bool:
+        """Tell whether the rate of one of the arms is at the edge of its grid."""
+        return any(bool(rows_of(self.rates, **arm)["at_edge"].any()) for arm in arms)

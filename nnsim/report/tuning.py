@@ -1,4 +1,4 @@
-"""Tuned arms side by side: scores at chosen rates, where the best rate lies, and how a quantity grows."""
+"""Where between the points of a grid the best learning rate lies, and how far it moves with the width."""
 
 from __future__ import annotations
 
@@ -7,37 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from nnsim.report.arms import chosen_rates, rows_of
-from nnsim.report.chosen import log_slopes
-
-
-class Comparison:
-    """The test metrics of tuned optimizers on one data set, one value a seed; a diverged run counts as chance.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        One row a run: columns data, optimizer, learning_rate, repeat, status, chance, validation_metric, test_metric.
-    """
-
-    def __init__(self, runs: pd.DataFrame) -> None:
-        self.runs = runs.assign(value=runs["test_metric"].where(runs["status"] == "done", runs["chance"]))
-        chosen = chosen_rates(runs, ["data", "optimizer"])
-        self.rate = dict(zip(chosen["optimizer"], chosen["learning_rate"], strict=True))
-        self.edge = dict(zip(chosen["optimizer"], chosen["at_edge"], strict=True))
-
-    def scores(self, optimizer: str, rate: float | None = None) -> pd.Series:
-        """Return the test metric of each seed at a rate, by default the one that validation chose."""
-        at = self.rate.get(optimizer, math.nan) if rate is None else rate
-        return rows_of(self.runs, optimizer=optimizer, learning_rate=at).set_index("repeat")["value"].sort_index()
-
-    def lead(self, first: pd.Series, second: pd.Series) -> np.ndarray:
-        """Return first minus second at equal seeds."""
-        return (first - second).dropna().to_numpy(dtype=float)
-
-    def at_edge(self, *optimizers: str) -> bool:
-        """Tell whether one of the chosen rates lies on the edge of its grid."""
-        return any(bool(self.edge.get(optimizer, False)) for optimizer in optimizers)
+from nnsim.report.arms import rows_of
 
 
 def best_octave(rates: np.ndarray, losses: np.ndarray) -> float:
@@ -86,9 +56,3 @@ def octaves_moved(runs: pd.DataFrame, first: int, last: int) -> np.ndarray:
     if len(best) < 2:
         return np.empty(0)
     return (best[last] - best[first]).dropna().to_numpy(dtype=float)
-
-
-def slopes_by_seed(rows: pd.DataFrame, x: str, y: str) -> np.ndarray:
-    """Return the slope of ln y against ln x for each seed (column repeat) that has a positive y at every x."""
-    wide = rows.pivot(index="repeat", columns=x, values=y).astype(float)
-    return log_slopes(wide[(wide > 0).all(axis=1)])

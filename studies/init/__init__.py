@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from nnsim.experiment.study import Axis, Study, Table
+from nnsim.experiment.study import Axis, Study, Table, presets
 from nnsim.laboratory import HISTORY_COLUMNS, LAYER_COLUMNS
+from nnsim.study_settings import TRAINABLE, data_hash
 
 from .claims import claims
 from .figures import figures
@@ -20,16 +19,11 @@ from .measurement import (
     measure,
     warm_up,
 )
-from .settings import TRAINABLE
 from .summary import summary
-from .trials import data_hash, trials
+from .trials import trials
 
 SCHEMES = ("he_normal", "xavier_normal", "torch_default")
 RATES = (0.001, 0.004, 0.016, 0.064, 0.256)
-
-
-def _presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    return {"quick": quick, "standard": standard, "paper": paper}
 
 
 study = Study(
@@ -79,35 +73,35 @@ study = Study(
     ),
     axes=(
         Axis("scheme", str, "initialization schemes, as in he_normal or normal:0.05",
-             _presets(SCHEMES, (*SCHEMES, "orthogonal"), (*SCHEMES, "preserving_normal", "orthogonal", "lsuv"))),
+             presets(SCHEMES, (*SCHEMES, "orthogonal"), (*SCHEMES, "preserving_normal", "orthogonal", "lsuv"))),
         Axis("activation", str, "activations of the trained networks, as in relu or leaky_relu:0.2",
-             _presets(("relu", "tanh"), ("relu", "tanh", "gelu"), ("relu", "tanh", "gelu", "selu", "sigmoid"))),
+             presets(("relu", "tanh"), ("relu", "tanh", "gelu"), ("relu", "tanh", "gelu", "selu", "sigmoid"))),
         Axis("depth", int, "hidden layers of the trained networks",
-             _presets((5, 30), (2, 5, 10, 20, 30), (2, 5, 10, 20, 30, 50)), minimum=1),
+             presets((5, 30), (2, 5, 10, 20, 30), (2, 5, 10, 20, 30, 50)), minimum=1),
         Axis("probe_depth", int, "hidden layers of the networks that are only looked at",
-             _presets((30, 100), (10, 30, 100), (10, 30, 100, 300)), minimum=2),
-        Axis("width", int, "units of each hidden layer", _presets(48, 64, 128), minimum=1, scalar=True),
+             presets((30, 100), (10, 30, 100), (10, 30, 100, 300)), minimum=2),
+        Axis("width", int, "units of each hidden layer", presets(48, 64, 128), minimum=1, scalar=True),
         Axis("learning_rate", float, "grid of learning rates, the same for every arm",
-             _presets(RATES, (0.00025, *RATES), (0.00006, 0.00025, *RATES, 1.0)), minimum=0, exclusive=True),
-        Axis("seeds", int, "independent seeds of each trained arm", _presets(10, 10, 20), minimum=1, scalar=True),
+             presets(RATES, (0.00025, *RATES), (0.00006, 0.00025, *RATES, 1.0)), minimum=0, exclusive=True),
+        Axis("seeds", int, "independent seeds of each trained arm", presets(10, 10, 20), minimum=1, scalar=True),
         Axis("probe_seeds", int, "independent seeds of each network that is only looked at",
-             _presets(40, 100, 400), minimum=1, scalar=True),
-        Axis("epochs", int, "passes over the training data", _presets(6, 10, 30), minimum=1, scalar=True),
+             presets(40, 100, 400), minimum=1, scalar=True),
+        Axis("epochs", int, "passes over the training data", presets(6, 10, 30), minimum=1, scalar=True),
         Axis("probe_epoch", int, "epochs after which layers are looked at; the last one always is",
-             _presets((0,), (0, 1), (0, 1, 5)), minimum=0),
-        Axis("batch_size", int, "rows a step", _presets(64, 64, 64), minimum=1, scalar=True),
-        Axis("momentum", float, "momentum of the descent, below 1", _presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
+             presets((0,), (0, 1), (0, 1, 5)), minimum=0),
+        Axis("batch_size", int, "rows a step", presets(64, 64, 64), minimum=1, scalar=True),
+        Axis("momentum", float, "momentum of the descent, below 1", presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
         Axis("gain_activation", str, "activations whose gain and recursion are tested",
-             _presets(TRAINABLE, TRAINABLE, TRAINABLE)),
+             presets(TRAINABLE, TRAINABLE, TRAINABLE)),
         Axis("phase_weight", float, "weight variances times fan-in of the tanh networks trained on the way to chaos",
-             _presets((0.3, 0.6), (0.3, 0.5, 0.7, 1.0), (0.3, 0.5, 0.7, 1.0, 1.3)), minimum=0, exclusive=True),
+             presets((0.3, 0.6), (0.3, 0.5, 0.7, 1.0), (0.3, 0.5, 0.7, 1.0, 1.3)), minimum=0, exclusive=True),
         Axis("phase_depth", int, "hidden layers of these networks",
-             _presets((5, 10, 20), (4, 7, 12, 20, 34), (3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)), minimum=1),
+             presets((5, 10, 20), (4, 7, 12, 20, 34), (3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)), minimum=1),
         Axis("fluctuation_nets", int, "narrow networks whose spread is compared with the exact law",
-             _presets(3000, 6000, 20000), minimum=1, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", _presets("digits", "digits", "digits"), scalar=True),
-        Axis("target", str, "target column of a CSV file", _presets("", "", ""), scalar=True),
-        Axis("samples", int, "rows to use; 0 is all", _presets(0, 0, 0), minimum=0, scalar=True),
+             presets(3000, 6000, 20000), minimum=1, scalar=True),
+        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"), scalar=True),
+        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True),
+        Axis("samples", int, "rows to use; 0 is all", presets(0, 0, 0), minimum=0, scalar=True),
     ),
     tables=(
         Table("trials", TRIALS_WITH_STEPS),

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnsim.finite_width import predict_arm
 from nnsim.theory.relu_laws import relu_log_forward_law
 
 from . import settings
-from .signal_questions import gain_questions, moments
+from .signal_questions import gain_questions
 from .theory_figures import theory_figures
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def _lines(frame: pd.DataFrame, depth: int) -> dict[tuple[str, str, str], tuple[np.ndarray, np.ndarray]]:
     lines = {}
     for (scheme, activation), rows in frame.groupby(["scheme", "activation"]):
-        expected = moments(scheme, activation, depth, int(rows["width"].iloc[0]))
+        expected = predict_arm(scheme, activation, depth, int(rows["width"].iloc[0]))
         if expected is not None:
             at = np.arange(1, depth + 1)
             lines[scheme, activation, "forward"] = at, expected.forward
@@ -29,27 +30,21 @@ def _lines(frame: pd.DataFrame, depth: int) -> dict[tuple[str, str, str], tuple[
     return lines
 
 
-def _factor_frame(layers: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
-    import pandas as pd
-
-    from nnsim.report.statistics import mean_interval
-
-    rows = []
-    for question in gain_questions(layers, config):
-        interval = mean_interval(question.values, 0.95)
-        name, direction = question.id.removeprefix("A1-").rsplit("-", 1)
-        ends = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
-        rows.append({"activation": name, "direction": direction, "prediction": question.prediction, **ends})
-    return pd.DataFrame(rows)
-
-
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
-    from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
-    from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import signals, training
+    return (
+        _layer_figures(tables["layers"], config)
+        | _spread_figure(tables["trials"])
+        | _training_figures(tables["trials"], tables["history"], config)
+        | theory_figures(tables, config)
+    )
 
-    layers, trials = tables["layers"], tables["trials"]
+
+def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
+    from nnsim.report.arms import rows_of
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import signals
+
     found: dict[str, FigureSpec] = {}
     for depth in config["probe_depth"]:
         frame = rows_of(layers, kind="propagation", depth=depth)
@@ -61,21 +56,30 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             f"Mean squares of activations and errors against the layer, for {depth} layers, one line a scheme.",
         )
     linear = rows_of(layers, kind="linear", scheme="standard_uniform")
+    trap = predict_arm("standard_uniform", "identity", settings.LINEAR_DEPTH, settings.LINEAR_WIDTH)
     found["gradient-trap"] = FigureSpec(
-        signals.gradient_trap(linear, settings.LINEAR_DEPTH, _trap_lines()),
+        signals.gradient_trap(linear, settings.LINEAR_DEPTH, signals.trap_lines(trap)),
         "The trap: with U(-1, 1) / sqrt(fan_in) activations shrink forward and errors shrink backward, each by 1/3 a "
         "layer, but their products, the weight gradients, are equal in all layers.",
         "Squares of activations, errors and weight gradients against the layer; the last are level.",
     )
     found["gains"] = FigureSpec(
-        signals.factors(_factor_frame(layers, config)),
+        signals.factors(signals.factor_frame(gain_questions(layers, config))),
         f"Mean change of the mean square per layer over {settings.GAIN_DEPTH} layers of {settings.GAIN_WIDTH}, each "
         "activation with its computed variance-preserving gain. Bars: theory; points: measured, with 95 % intervals.",
         "Predicted and measured factor per layer for each activation, forward and backward.",
     )
+    return found
+
+
+def _spread_figure(trials: pd.DataFrame) -> dict[str, FigureSpec]:
+    from nnsim.report.arms import rows_of
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import signals
+
     fluctuation = rows_of(trials, kind="fluctuation", status="done")
     law = relu_log_forward_law([settings.FLUCTUATION_WIDTH] * (settings.FLUCTUATION_DEPTH + 1))
-    found["spread"] = FigureSpec(
+    spread = FigureSpec(
         signals.spread(
             fluctuation.loc[fluctuation["alive"].astype(bool), "log_gain"].to_numpy(dtype=float), law.mean, law.variance
         ),
@@ -83,28 +87,26 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
         f"{settings.FLUCTUATION_WIDTH}) spread over orders of magnitude, as Hanin's law says.",
         "Histogram of the logarithm of the gain with the predicted normal curve.",
     )
+    return {"spread": spread}
+
+
+def _training_figures(trials: pd.DataFrame, history: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
+    from nnsim.report.arms import ARM, rows_of
+    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.figures import FigureSpec
+    from nnsim.report.gallery import training
+
     runs = rows_of(trials, kind="training")
     chance = float(runs["chance"].max())
-    found["learning-rates"] = FigureSpec(
+    rates = FigureSpec(
         training.rates(runs, chance, "validation accuracy" if chance > 0 else "validation R²"),
         f"Validation result after {config['epochs']} epochs over the grid of learning rates: medians over seeds with "
         "95 % intervals, diverged runs counted as chance.",
         "Validation result against the learning rate, one panel an activation and depth, one line a scheme.",
     )
-    found["learning-curves"] = FigureSpec(
-        training.curves(at_chosen_rate(tables["history"], chosen_rates(runs))),
+    curves = FigureSpec(
+        training.curves(ChosenArms(runs, ARM).pick(history)),
         "Validation loss after each epoch, every arm at its chosen learning rate: medians over seeds, 95 % intervals.",
         "Validation loss against epochs, one panel an activation and depth, one line a scheme.",
     )
-    return found | theory_figures(tables, config)
-
-
-def _trap_lines() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    expected = moments("standard_uniform", "identity", settings.LINEAR_DEPTH, settings.LINEAR_WIDTH)
-    at = np.arange(2, settings.LINEAR_DEPTH + 1)
-    forward, backward = expected.forward[1:], expected.backward[1:]
-    return {
-        "activation squares": (at, forward - forward[-1]),
-        "errors δ": (at, backward),
-        "weight gradients": (at, np.zeros(at.size)),
-    }
+    return {"learning-rates": rates, "learning-curves": curves}

@@ -20,6 +20,7 @@ from nnsim.laboratory import (
     data_of,
     drawn_network,
     look_at_network,
+    nine_digits,
     train_network,
 )
 from nnsim.network import NetworkSpec
@@ -70,10 +71,6 @@ MODE_COLUMNS = (
 )
 
 
-def _nine_digits(value: float) -> float:
-    return float(f"{value:.9g}")
-
-
 def _arm(trial: dict[str, Any]) -> dict[str, Any]:
     return {column.name: trial.get(column.name) for column in ARM_COLUMNS}
 
@@ -88,7 +85,7 @@ def _spectra(trial: dict[str, Any]) -> list[dict[str, Any]]:
     """Mean singular value of the second layer, the first square one: by LAPACK, so rounded and not canonical."""
     spec, theta = drawn_network(trial)
     W, _ = spec.layers(theta)[1]
-    mean = _nine_digits(float(np.mean(np.linalg.svd(W, compute_uv=False))))
+    mean = nine_digits(float(np.mean(np.linalg.svd(W, compute_uv=False))))
     return [{"scheme": trial["scheme"], "repeat": trial["repeat"], "layer": 2, "mean_singular_value": mean}]
 
 
@@ -132,7 +129,7 @@ def _pair(trial: dict[str, Any]) -> Rows:
     found = pair_moments(spec, initialize(spec, trial["scheme"], draws), X)
     rows = [
         {**_arm(trial), "pair": trial["pair"], "correlation": trial["correlation"], "layer": layer}
-        | dict(zip(names, map(_nine_digits, moments), strict=True))
+        | dict(zip(names, map(nine_digits, moments), strict=True))
         for layer, moments in enumerate(found, start=1)
     ]
     return {"trials": [_trial_row(trial, parameters=spec.n_parameters)], "pairs": rows}
@@ -143,7 +140,7 @@ def _jacobian(trial: dict[str, Any]) -> Rows:
     J = jacobian(spec, initialize(spec, trial["scheme"], draws), np.ones(trial["width"]))
     values = squared_singular_values(J)
     found = {"mean": np.mean(values), "variance": np.var(values), "largest": values[-1]}
-    row = _arm(trial) | {name: _nine_digits(value) for name, value in found.items()}
+    row = _arm(trial) | {name: nine_digits(value) for name, value in found.items()}
     return {"trials": [_trial_row(trial, parameters=spec.n_parameters)], "jacobians": [row]}
 
 
@@ -157,8 +154,8 @@ def _modes(trial: dict[str, Any]) -> Rows:
         theta = initialize(spec, trial["scheme"], draws)
     learnt = follow_modes(spec, theta, task, trial["learning_rate"], settings.MODE_STOPS, task_key)
     rows = [
-        {**_arm(trial), "mode": mode + 1, "strength": strength, "start": _nine_digits(start), "step": step}
-        | {"learnt": _nine_digits(learnt[at, mode])}
+        {**_arm(trial), "mode": mode + 1, "strength": strength, "start": nine_digits(start), "step": step}
+        | {"learnt": nine_digits(learnt[at, mode])}
         for mode, (strength, start) in enumerate(
             zip(settings.MODE_STRENGTHS, mode_starts(spec, task, theta), strict=True)
         )

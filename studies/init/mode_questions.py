@@ -15,6 +15,7 @@ from . import settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.judge import Question
 
 SAXE = "Saxe, McClelland and Ganguli 2014"
@@ -82,29 +83,28 @@ def mode_questions(modes: pd.DataFrame) -> Iterator[Question]:
 # --- depth ---------------------------------------------------------------------------------------------------------
 
 
-def learning_times(trials: pd.DataFrame) -> tuple[pd.DataFrame, dict[tuple[str, int], bool]]:
-    """Return the steps to learn at each arm's quickest rate, and whether that rate is the lowest or highest.
+def learning_times(trials: pd.DataFrame) -> ChosenArms:
+    """Return the arms at their quickest rates, with the ``steps`` to learn.
 
     A network that has not learnt when training ends, or diverges, counts with all the steps there were.
     """
     from nnsim.report.arms import rows_of
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.selection import select_learning_rate
 
     runs = rows_of(trials, kind="deep_linear")
     runs = runs[runs["status"] != "error"]
     runs = runs.assign(steps=runs["steps_to_learn"].astype(float).fillna(settings.DEEP_STEPS), status="done")
     runs = runs.assign(log_steps=np.log(runs["steps"].clip(lower=1)))
-    chosen = select_learning_rate(runs, ["scheme", "depth"], "log_steps", larger_is_better=False)
-    edges = {(row.scheme, int(row.depth)): bool(row.at_edge) for row in chosen.itertuples()}
-    keys = ["scheme", "depth", "learning_rate"]
-    return runs.merge(chosen[keys].astype(runs.dtypes[keys]), on=keys), edges
+    names = ["scheme", "depth"]
+    return ChosenArms(runs, names, select_learning_rate(runs, names, "log_steps", larger_is_better=False))
 
 
 def depth_questions(trials: pd.DataFrame) -> Iterator[Question]:
     """Ask whether the steps to learn grow with depth, from orthogonal and from scaled Gaussian weights."""
     from nnsim.report.judge import Question
 
-    times, edges = learning_times(trials)
+    arms = learning_times(trials)
     low, high = settings.DEEP_COMPARED
     texts: dict[str, tuple[str, str, Any]] = {
         "orthogonal:1": (
@@ -115,12 +115,10 @@ def depth_questions(trials: pd.DataFrame) -> Iterator[Question]:
         "lecun_normal": ("gaussian", "From scaled Gaussian weights it more than doubles them.", "at_least"),
     }
     for scheme, (name, statement, rule) in texts.items():
-        rows = times[times["scheme"] == scheme]
-        wide = rows.pivot(index="repeat", columns="depth", values="log_steps").reindex(columns=[low, high]).dropna()
+        long, short = ({"scheme": scheme, "depth": depth} for depth in (high, low))
         yield Question(
             f"A12-depth-{name}", "claim", statement, f"{SAXE}, section 3, figure 6",
             f"{scheme}, linear, {high} hidden layers of {settings.DEEP_FEATURES} against {low}",
-            (wide[high] - wide[low]).to_numpy(dtype=float), GROWTH, rule,
-            at_edge=any(edges.get((scheme, depth), False) for depth in (low, high)),
+            arms.lead("log_steps", long, short), GROWTH, rule, at_edge=arms.at_edge(long, short),
             note=f"ln of the ratio of steps to {settings.DEEP_SHARE:.0%} of the loss, each at its quickest rate",
         )  # fmt: skip

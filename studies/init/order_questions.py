@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnsim.finite_width import predict_arm
 from nnsim.finite_width_pairs import PairPrediction, predict_pair
 from nnsim.pairs import correlations
 from nnsim.theory.correlation import DepthScales, critical_weight, depth_scales, relu_correlation_map
 
 from . import settings
-from .signal_questions import both_ways, moments
+from .signal_questions import both_ways
 from .trials import input_square
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def gradient_factors(layers: pd.DataFrame, sw2: float, sb2: float) -> pd.Series:
 def expected_factor(sw2: float, sb2: float) -> float:
     """Return what `gradient_factors` should be, corrected for the finite width."""
     first, last = settings.PHASE_FROM, settings.PHASE_DEPTH
-    line = moments(settings.mean_field(sw2, sb2), "tanh", last, settings.PHASE_WIDTH).backward
+    line = predict_arm(settings.mean_field(sw2, sb2), "tanh", last, settings.PHASE_WIDTH).backward
     return float(line[first - 1] - line[last - 1]) / (last - first)
 
 
@@ -175,18 +176,17 @@ def fall_depths(runs: pd.DataFrame, sw2: float) -> tuple[np.ndarray, bool]:
 
     Also whether that rests on an edge: of the grid of depths for some seed, or of the grid of rates.
     """
-    from nnsim.report.arms import ARM, at_chosen_rate, chosen_rates, rows_of
+    from nnsim.report.arms import ARM, rows_of, scored
+    from nnsim.report.chosen import ChosenArms
 
     runs = rows_of(runs, kind="phase_training", scheme=settings.mean_field(sw2, settings.BIAS_VARIANCE))
     if runs.empty:
         return np.empty(0), False
-    chosen = chosen_rates(runs, ARM)
-    picked = at_chosen_rate(runs, chosen)
-    score = picked["test_metric"].where(picked["status"] == "done", picked["chance"])
-    wide = picked.assign(score=score).pivot(index="repeat", columns="depth", values="score").dropna()
+    arms = ChosenArms(scored(runs), ARM)
+    wide = arms.runs.pivot(index="repeat", columns="depth", values="score").dropna()
     chance = float(runs["chance"].max())
     falls = [_fall(wide.columns.to_numpy(dtype=float), row - chance) for row in wide.to_numpy(dtype=float)]
-    edge = bool(chosen[chosen["depth"] == chosen["depth"].min()]["at_edge"].any())
+    edge = arms.at_edge({"depth": runs["depth"].min()})
     return np.array([fall for fall, _ in falls]), edge or any(outside for _, outside in falls)
 
 

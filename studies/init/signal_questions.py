@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.activations import parse as parse_activation
-from nnsim.finite_width import predict
-from nnsim.initializers import variances
-from nnsim.network import NetworkSpec
+from nnsim.finite_width import predict_arm
 from nnsim.theory.relu_laws import relu_log_forward_law
 from nnsim.theory.spectra import mean_singular_value
 
@@ -27,13 +24,6 @@ SLOPE_MARGIN = 0.05  # of ln per layer: variance 1.8 instead of 2 would be off b
 GLOROT, HE = "Glorot and Bengio 2010", "He et al. 2015"
 
 
-def moments(scheme: str, activation: str, depth: int, width: int) -> Any:
-    """Predicted propagation of an arm, or None where the scheme's weights are not independent draws."""
-    name, parameter = parse_activation(activation)
-    found = variances(scheme, NetworkSpec((width, width, 1), name, parameter, "mse"))
-    return None if found is None else predict(name, *found, depth, width, parameter)
-
-
 def both_ways(layers: pd.DataFrame, arm: dict[str, Any], **texts: str) -> Iterator[Question]:
     """Ask whether activations and errors of an arm change per layer as predicted."""
     from nnsim.report.arms import change_per_layer, rows_of
@@ -41,7 +31,7 @@ def both_ways(layers: pd.DataFrame, arm: dict[str, Any], **texts: str) -> Iterat
 
     rows, depth = rows_of(layers, epoch=0, **arm), arm["depth"]
     width = int(rows["width"].iloc[0]) if len(rows) else 0
-    expected = moments(arm["scheme"], arm["activation"], depth, width) if width else None
+    expected = predict_arm(arm["scheme"], arm["activation"], depth, width) if width else None
     for direction, column, sign in (("forward", "a_log", 1), ("backward", "delta_log", -1)):
         prediction = math.nan
         if expected is not None:
@@ -130,7 +120,7 @@ def bound_questions(layers: pd.DataFrame) -> Iterator[Question]:
 
     rows = rows_of(layers, kind="bound", epoch=0)
     norms = -10 * change_per_layer(rows, "delta_log", 1, 11) / 2
-    expected = moments("xavier_normal", "sigmoid", settings.BOUND_DEPTH, settings.BOUND_WIDTH).backward
+    expected = predict_arm("xavier_normal", "sigmoid", settings.BOUND_DEPTH, settings.BOUND_WIDTH).backward
     where = f"xavier_normal, sigmoid, layers 1 to 11 of {settings.BOUND_WIDTH}"
     yield Question(
         "A8-factor", "claim", "Ten sigmoid layers at Glorot scale shrink the gradient's norm by the mean-field factor.",

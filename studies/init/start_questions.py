@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnsim.finite_width import predict_arm
+
 from . import settings
-from .signal_questions import both_ways, moments
+from .signal_questions import both_ways
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +78,7 @@ def _power_questions(layers: pd.DataFrame) -> Iterator[Question]:
 
     first, last, width = settings.POWER_FROM, settings.POWER_DEPTH, settings.POWER_WIDTH
     rows = rows_of(layers, kind="power")
-    expected = moments("mean_field:1", "tanh", last, width).forward
+    expected = predict_arm("mean_field:1", "tanh", last, width).forward
     where, source = f"mean_field:1, tanh, {last} layers of {width}", "Schoenholz et al. 2017, section 3; q' = q - 2 q^2"
     per_log = (last - first) / math.log(last / first)
     yield Question(

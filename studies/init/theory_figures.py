@@ -131,7 +131,8 @@ def _expected_distances() -> dict[str, Line]:
 def _trained_scores(trials: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
     import pandas as pd
 
-    from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
+    from nnsim.report.arms import ARM, rows_of, scored
+    from nnsim.report.chosen import ChosenArms
 
     frames = [pd.DataFrame(columns=["sw2", "scaled_depth", "score"], dtype=float)]
     for sw2 in config["phase_weight"]:
@@ -140,9 +141,8 @@ def _trained_scores(trials: pd.DataFrame, config: dict[str, Any]) -> pd.DataFram
         xi = tanh_scales(sw2).correlation
         if runs.empty or not 0 < xi < np.inf:
             continue
-        picked = at_chosen_rate(runs, chosen_rates(runs))
-        score = picked["test_metric"].where(picked["status"] == "done", picked["chance"]).astype(float)
-        frame = pd.DataFrame({"sw2": float(sw2), "scaled_depth": picked["depth"].astype(float) / xi, "score": score})
+        picked = ChosenArms(scored(runs), ARM).runs[["depth", "score"]].astype(float)
+        frame = pd.DataFrame({"sw2": float(sw2), "scaled_depth": picked["depth"] / xi, "score": picked["score"]})
         frames.append(frame.dropna())
     return pd.concat([frame for frame in frames if len(frame)] or frames)
 
@@ -171,5 +171,5 @@ def _learning(modes: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.DataFrame, 
     for strength in settings.MODE_STRENGTHS:
         start = float(rows_of(small, strength=strength)["start"].median())
         curves[strength] = steps, mode_strength(steps, strength, start, 1 / settings.MODE_RATE)
-    times, _ = learning_times(trials)
+    times = learning_times(trials).runs
     return small, curves, times.assign(layers=times["depth"] + 1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from .signal_questions import HE
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnsim.report.chosen import ChosenArms
     from nnsim.report.judge import Question
 
 DEEP, SHALLOW = 30, 10  # He et al. 2015: at 22 layers both still learn
@@ -21,70 +23,66 @@ DEEP, SHALLOW = 30, 10  # He et al. 2015: at 22 layers both still learn
 
 def training_questions(trials: pd.DataFrame, history: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask which ReLU networks learn, deep and shallow."""
-    from nnsim.report.arms import ARM, at_chosen_rate, chosen_rates, rows_of
-    from nnsim.report.judge import Question
+    from nnsim.report.arms import ARM, rows_of, scored
+    from nnsim.report.chosen import ChosenArms
 
     runs = rows_of(trials, kind="training", activation="relu")
-    chosen = chosen_rates(runs, ARM).astype(runs.dtypes[[*ARM, "learning_rate"]])  # without rows they have no types
-    history = history.astype({"learning_rate": float})
-    edges = {tuple(row[:3]): bool(row.at_edge) for row in chosen.itertuples(index=False)}
-    picked = at_chosen_rate(runs, chosen)
-    shallow, deep = min(config["depth"]), max(config["depth"])
-    chance = float(runs["chance"].max())
-    half_way, left_chance = chance + (1 - chance) / 2, chance + 0.1
-
-    def final(scheme: str, depth: int) -> np.ndarray:
-        """Test metric at the rate that validation chose: the metric that chose it would flatter it."""
-        rows = rows_of(picked, scheme=scheme, depth=depth).sort_values("repeat")
-        return rows["test_metric"].where(rows["status"] == "done", chance).to_numpy(dtype=float)
-
-    def asked(
-        name: str, statement: str, scheme: str, depth: int, values: np.ndarray, bound: float, rule: Any
-    ) -> Question:
-        where = f"{scheme}, relu, {depth} layers of {config['width']}, {config['data']}"
-        metric = "test" if rule == "at_least" else "validation"
-        note = f"{metric} metric after {config['epochs']} epochs; chance is {chance:.3g}"
-        edge = edges.get((scheme, "relu", depth), False) and rule == "at_least"
-        return Question(
-            name,
-            "claim",
-            statement,
-            f"{HE}, section 2.2, figures 2 and 3",
-            where,
-            values,
-            bound,
-            rule,
-            note=note,
-            at_edge=edge,
-        )
-
-    stalls = rows_of(runs, scheme="xavier_normal", depth=deep)
-    best = stalls.assign(value=stalls["validation_metric"].where(stalls["status"] == "done", chance))
-    best = best.groupby("repeat")["value"].max().to_numpy(dtype=float)
-    nobody = np.empty(0)
-    learnt = final("he_normal", deep)
-    if deep < DEEP:
-        learnt = best = nobody
-    yield asked("A4-deep-he", "A deep ReLU network with He's variance leaves chance behind by more than 0.1.",
-                "he_normal", deep, learnt, left_chance, "at_least")  # fmt: skip
-    yield asked("A4-deep-xavier", "With 1 / fan_in the deep network stays within 0.1 of chance at every learning rate.",
-                "xavier_normal", deep, best, left_chance, "at_most")  # fmt: skip
-    for scheme in ("he_normal", "xavier_normal"):
-        statement = f"A shallow ReLU network learns with {scheme}: more than half way from chance to 1."
-        name = f"A4-shallow-{scheme.split('_')[0]}"
-        yield asked(
-            name,
-            statement,
-            scheme,
-            shallow,
-            final(scheme, shallow) if shallow <= SHALLOW else nobody,
-            half_way,
-            "at_least",
-        )
-    lead, rate = _after_first_epoch(runs, history, shallow)
+    chance = float(runs["chance"].max())  # one data set has one
+    arms = ChosenArms(scored(runs.assign(chance=chance)), ARM)
+    ask = partial(_question, config, chance)
+    yield from _deep_questions(arms, max(config["depth"]), chance + 0.1, ask)
+    yield from _shallow_questions(arms, min(config["depth"]), chance + (1 - chance) / 2, ask)
+    lead, rate = _after_first_epoch(runs, history.astype({"learning_rate": float}), min(config["depth"]))
     at = "one learning rate" if math.isnan(rate) else f"learning rate {rate:g}"
     statement = f"Where both learn, He's network is ahead after the first epoch, both at {at}."
-    yield asked("A4-first", statement, "he_normal minus xavier_normal", shallow, lead, 0.0, "above")
+    yield ask("A4-first", statement, "he_normal minus xavier_normal", min(config["depth"]), lead, 0.0, "above")
+
+
+def _question(
+    config: dict[str, Any], chance: float, name: str, statement: str, scheme: str, depth: int, values: np.ndarray,
+    bound: float, rule: Any, at_edge: bool = False,
+) -> Question:  # fmt: skip
+    from nnsim.report.judge import Question
+
+    where = f"{scheme}, relu, {depth} layers of {config['width']}, {config['data']}"
+    metric = "test" if rule == "at_least" else "validation"
+    note = f"{metric} metric after {config['epochs']} epochs; chance is {chance:.3g}"
+    source = f"{HE}, section 2.2, figures 2 and 3"
+    return Question(name, "claim", statement, source, where, values, bound, rule, note=note, at_edge=at_edge)
+
+
+def _deep_questions(
+    arms: ChosenArms, deep: int, left_chance: float, ask: Callable[..., Question]
+) -> Iterator[Question]:
+    he, xavier = ({"scheme": scheme, "depth": deep} for scheme in ("he_normal", "xavier_normal"))
+    # The validation metric that chose the rate would flatter what it chose: only the best of a failure is told by it.
+    learnt, best = arms.values("score", he).to_numpy(), _best_at_any_rate(arms, xavier)
+    if deep < DEEP:
+        learnt = best = np.empty(0)
+    yield ask("A4-deep-he", "A deep ReLU network with He's variance leaves chance behind by more than 0.1.",
+              "he_normal", deep, learnt, left_chance, "at_least", arms.at_edge(he))  # fmt: skip
+    yield ask("A4-deep-xavier", "With 1 / fan_in the deep network stays within 0.1 of chance at every learning rate.",
+              "xavier_normal", deep, best, left_chance, "at_most")  # fmt: skip
+
+
+def _shallow_questions(
+    arms: ChosenArms, shallow: int, half_way: float, ask: Callable[..., Question]
+) -> Iterator[Question]:
+    for scheme in ("he_normal", "xavier_normal"):
+        arm = {"scheme": scheme, "depth": shallow}
+        values = arms.values("score", arm).to_numpy() if shallow <= SHALLOW else np.empty(0)
+        statement = f"A shallow ReLU network learns with {scheme}: more than half way from chance to 1."
+        name = f"A4-shallow-{scheme.split('_')[0]}"
+        yield ask(name, statement, scheme, shallow, values, half_way, "at_least", arms.at_edge(arm))
+
+
+def _best_at_any_rate(arms: ChosenArms, arm: dict[str, Any]) -> np.ndarray:
+    """Best validation metric over all rates, for each seed."""
+    from nnsim.report.arms import rows_of
+
+    rows = rows_of(arms.grid, **arm)
+    value = rows["validation_metric"].where(rows["status"] == "done", rows["chance"])
+    return value.groupby(rows["repeat"]).max().to_numpy(dtype=float)
 
 
 def _after_first_epoch(runs: pd.DataFrame, history: pd.DataFrame, depth: int) -> tuple[np.ndarray, float]:

@@ -7,12 +7,9 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from nnsim import datasets
-from nnsim.activations import parse as parse_activation
-from nnsim.errors import UsageError
 from nnsim.initializers import parse as parse_scheme
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.laboratory import data_of
+from nnsim.study_settings import check_batch_size, check_trainable, data_hash
 from nnsim.theory.mean_field import fixed_point
 from nnsim.training import Recipe
 
@@ -129,29 +126,16 @@ def _linear_trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from ({**arm, "repeat": repeat} for repeat in range(3 * config["seeds"]))  # their times scatter widely
 
 
-def data_hash(config: dict[str, Any]) -> str:
-    """Return what tells one data file from another of the same name."""
-    return datasets.fingerprint(config["data"], config["target"] or None)
-
-
 def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; a name or a data set that cannot be used is an error here, before anything runs."""
     for scheme in config["scheme"]:
         parse_scheme(scheme)
-    for activation in (*config["activation"], *config["gain_activation"]):
-        if not ACTIVATIONS[parse_activation(activation)[0]].differentiable:
-            raise UsageError(
-                f"activation '{activation}' passes no gradient: choose from {', '.join(settings.TRAINABLE)}"
-            )
+    check_trainable([*config["activation"], *config["gain_activation"]])
     Recipe(momentum=config["momentum"])
     data = {"data": config["data"], "target": config["target"], "samples": config["samples"]}
     data["fingerprint"] = data_hash(config)
     rows = data_of({**data, "root_seed": 0}).X_train.shape[0]
-    if config["batch_size"] > rows:
-        raise UsageError(
-            f"a batch of {config['batch_size']} rows is larger than the {rows} training rows of "
-            f"'{config['data']}': choose at most {rows}"
-        )
+    check_batch_size(config["batch_size"], rows, config["data"])
     parts = (
         *(_network_trials, _training_trials, _start_trials, _phase_trials, _pair_trials),
         *(_phase_training_trials, _spectrum_trials, _linear_trials),

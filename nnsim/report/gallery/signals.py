@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
+from nnsim.finite_width import Propagation
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import COLUMN_WIDTH, literal, measured, panel_grid, style, theory_line
-from nnsim.report.gallery.intervals import Line, legend_below, summarise
+from nnsim.report.gallery.intervals import LEVEL, Line, legend_below, summarise
+from nnsim.report.judge import Question
 from nnsim.report.statistics import mean_interval
 
 
@@ -58,6 +60,16 @@ def propagation(
     return figure
 
 
+def trap_lines(expected: Propagation) -> dict[str, Line]:
+    """Return the predictions of `gradient_trap` for what is expected of its hidden layers."""
+    at, forward = np.arange(2, expected.forward.size + 1), expected.forward[1:]
+    return {
+        "activation squares": (at, forward - forward[-1]),
+        "errors δ": (at, expected.backward[1:]),
+        "weight gradients": (at, np.zeros(at.size)),
+    }
+
+
 def gradient_trap(layers: pd.DataFrame, depth: int, predictions: Mapping[str, Line]) -> Figure:
     """Draw delta, weight gradients and activations of one arm, each relative to its value at the last layer."""
     frame = layers[(layers["layer"] >= 2) & (layers["layer"] <= depth)].copy()
@@ -80,6 +92,16 @@ def gradient_trap(layers: pd.DataFrame, depth: int, predictions: Mapping[str, Li
         axes.set_ylabel("log$_{10}$ mean square,\nrelative to the last layer")
         legend_below(figure, axes, 2)
     return figure
+
+
+def factor_frame(questions: Iterable[Question]) -> pd.DataFrame:
+    """Return what `factors` draws of questions with ids such as ``A1-relu-forward`` and ``A1-relu-backward``."""
+    rows = []
+    for question in questions:
+        interval = mean_interval(question.values, LEVEL)
+        activation, direction = question.id.split("-", 1)[1].rsplit("-", 1)
+        rows.append((activation, direction, question.prediction, interval.estimate, interval.low, interval.high))
+    return pd.DataFrame(rows, columns=["activation", "direction", "prediction", "estimate", "low", "high"])
 
 
 def factors(frame: pd.DataFrame) -> Figure:

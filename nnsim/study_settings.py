@@ -1,0 +1,34 @@
+"""The settings of a study before anything runs: what its trials could not use is refused here, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nnsim import datasets
+from nnsim.activations import parse
+from nnsim.errors import UsageError
+from nnsim.kernels.activations import ACTIVATIONS
+
+TRAINABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
+"""Activations through which gradients pass."""
+
+
+def check_trainable(activations: Iterable[str]) -> None:
+    """Raise UsageError where one of the activations, as in ``leaky_relu:0.2``, does not exist or has no gradient."""
+    for text in activations:
+        if parse(text)[0] not in TRAINABLE:
+            raise UsageError(f"activation '{text}' passes no gradient: choose from {', '.join(TRAINABLE)}")
+
+
+def check_batch_size(batch_size: int, rows: int, data: str) -> None:
+    """Raise UsageError where a batch is larger than the training rows of a data set."""
+    if batch_size > rows:
+        raise UsageError(
+            f"a batch of {batch_size} rows is larger than the {rows} training rows of '{data}': choose at most {rows}"
+        )
+
+
+def data_hash(config: Mapping[str, Any]) -> str:
+    """Return what tells one data file from another of the same name; empty for a built-in data set."""
+    return datasets.fingerprint(config["data"], config["target"] or None)
