@@ -31,6 +31,11 @@ LAUNCH_OPERATIONS = 2e12
 SHARE = 0.8
 """Of the device's free memory that a launch may take."""
 
+STATE = ("theta", "statistics", "plateau", "stopping", "best_theta", "best_statistics")
+MOMENTS = ("first", "second", "powers")
+CHANGED = (*STATE, *MOMENTS, "history", "ended")
+"""What a launch changes of a `Population`."""
+
 LARGEST_ROWS = 2**24
 """Row numbers up to this are exact in float32, in which the shuffle keeps them."""
 
@@ -86,14 +91,18 @@ def _kind(member: _Member) -> tuple:
 
 def _train_group(device: Device, group: list[_Member]) -> None:
     """Train networks of one kind in launches, those that go on in the next."""
-    plan = _plan(device, group[0].job)
-    while going_on := [m for m in group if not m.over and len(m.history) < m.job.last]:
-        first = len(going_on[0].history)
-        parts = [going_on[i : i + plan.networks] for i in range(0, len(going_on), plan.networks)]
-        epochs = min(plan.epochs(len(parts[0])), going_on[0].job.last - first)
-        with device.guarded():
-            launches = [_Launch(device, plan, part, first, epochs) for part in parts]
-            for launch in launches:
+    with device.guarded():
+        plan = _plan(device, group[0].job)
+        while going_on := [m for m in group if not m.over and len(m.history) < m.job.last]:
+            first = len(going_on[0].history)
+            parts = plan.parts(going_on)
+            epochs = min(plan.epochs(len(parts[0])), going_on[0].job.last - first)
+            under_way: list[_Launch] = []
+            for part in parts:
+                if len(under_way) == plan.at_once:
+                    under_way.pop(0).collect()
+                under_way.append(_Launch(device, plan, part, first, epochs))
+            for launch in under_way:
                 launch.collect()
 
 
@@ -111,6 +120,16 @@ class _Plan:
     networks: int
     operations: float
 
+    @property
+    def at_once(self) -> int:
+        """How many launches are under way at once: two, where there is room, so that one works while one is made."""
+        return min(2, self.networks)
+
+    def parts(self, members: list[_Member]) -> list[list[_Member]]:
+        """Return the networks of each launch: one if all fit, else of half the room."""
+        size = self.networks if len(members) <= self.networks else max(1, self.networks // 2)
+        return [members[i : i + size] for i in range(0, len(members), size)]
+
     def epochs(self, networks: int) -> int:
         """Return for how many epochs a launch of so many networks trains."""
         return max(1, int(LAUNCH_OPERATIONS / (self.operations * networks)))
@@ -127,18 +146,18 @@ def _plan(device: Device, job: Job) -> _Plan:
     room = _Room(device, int(layout.network[END]), spec.dtype)
     own = (2 + sum(moments)) * job.theta.nbytes + 8 * recipe.epochs * (steps + COLUMNS)
     own += 16 * data.X_validation.shape[0] if job.auc else 0
+    networks = room.networks(own, sum(array.nbytes for array in data))
     rule = recipe.rule(spec)
+    vectors = {name: device.put(getattr(rule, name)) for name in ("starts", "rates", "decays")}
     return _Plan(
         net=_on(device, spec.architecture),
-        rule=rule._replace(
-            starts=device.put(rule.starts), rates=device.put(rule.rates), decays=device.put(rule.decays)
-        ),
+        rule=rule._replace(**vectors),
         course=recipe.course(job.auc),
         data=Data(*map(device.put, data)),
         layout=Places(*map(device.put, layout)),
         deviation=float(spread_of(data.Y_validation)),
         room=room,
-        networks=room.networks(own, sum(array.nbytes for array in data)),
+        networks=networks,
         operations=3.0 * spec.n_parameters * rows,
     )
 
@@ -163,7 +182,8 @@ class _Launch:
 
     def collect(self) -> None:
         """Wait for the launch, and bring every network as far as it came."""
-        found = Population(*(self._device.get(array, self._stream) for array in self._population))
+        left = self._population._asdict()
+        found = Population(**left | {name: self._device.get(left[name], self._stream) for name in CHANGED})
         self._device.wait(self._stream)
         for i, member in enumerate(self._part):
             epochs, member.stopped = map(int, found.ended[i])
@@ -198,9 +218,9 @@ def _gathered(part: list[_Member], first: int, epochs: int) -> Population:
 
 def _scatter(found: Population, i: int, state: State) -> None:
     """Write what network `i` came to into its state."""
-    for name in ("theta", "statistics", "plateau", "stopping", "best_theta", "best_statistics"):
+    for name in STATE:
         getattr(state, name)[:] = getattr(found, name)[i]
-    for name in ("first", "second", "powers"):
+    for name in MOMENTS:
         getattr(state.moments, name)[:] = getattr(found, name)[i]
 
 

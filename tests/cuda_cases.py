@@ -24,7 +24,7 @@ from nnsim.recipe import Recipe
 from nnsim.training import Batches, Job, Run, train_on_cpu
 
 ROWS, LOOKS, INPUTS, OUTPUTS = 8, 5, 3, 3
-RATES = {1: 2.0, 2: 0.01, 3: 5.0}  # of learning, for each key
+RATES = {1: 2.0, 2: 0.01, 3: 5.0, 4: 0.1, 5: 0.5}  # of learning, for each key
 SHORT = Recipe(learning_rate=0.1, batch_size=3, epochs=1)
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -178,16 +178,19 @@ def setting(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 
 def split_launches_agree() -> bool:
-    """One epoch and two networks in a launch; some stop early, and the others go on."""
+    """One epoch and one or two networks in a launch; some stop early, and the others go on."""
     from nnsim import devices, populations
 
     first = job_of("early stopping")
     jobs = [replace(first, key=key, recipe=replace(first.recipe, learning_rate=rate)) for key, rate in RATES.items()]
-    with (
-        setting(populations, "LAUNCH_OPERATIONS", 1.0),
-        setting(devices.Device, "free_bytes", lambda device: 4000),
-    ):
-        return equal_runs(jobs)
+    agree = True
+    for free_bytes in (2500, 6000):
+        with (
+            setting(populations, "LAUNCH_OPERATIONS", 1.0),
+            setting(devices.Device, "free_bytes", lambda device, free=free_bytes: free),
+        ):
+            agree &= equal_runs(jobs)
+    return agree
 
 
 def too_large_is_refused() -> bool:
