@@ -159,10 +159,12 @@ def probes_agree() -> bool:
 
 def streams_agree() -> bool:
     """Networks that do not fit into shared memory."""
-    from nnsim import devices
+    from nnsim import populations
 
+    device = populations.current_device()
+    device.shared_bytes = 0
     names = ("wide", "narrow", "residual", "batch norm after", "float64")
-    with setting(devices, "SIMULATED_SHARED_BYTES", 0):
+    with setting(populations, "current_device", lambda: device):
         return all(equal_runs([job_of(name)]) for name in names) and probes_agree()
 
 

@@ -60,14 +60,14 @@ TINY = SMALL | {
 CONFIGURATIONS: dict[str, dict[str, Any]] = {"quick": {}, "small": SMALL, "tiny": TINY}  # quick: the preset itself
 
 
-def digests(axes: dict[str, Any], jobs: int = 1) -> dict[str, str]:
+def digests(axes: dict[str, Any], jobs: int = 1, execute: Any = run_chunks) -> dict[str, str]:
     """Return the SHA-256 of each canonical table; chunks are short, so that jobs finish them in any order."""
     plan = make_plan(study, resolve(study, "quick", axes), 0, chunk_seconds=0.05)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         open_folder(folder, plan.identity)
         store = ChunkStore(folder)
-        run_chunks(plan, plan.chunks, store, jobs)
+        execute(plan, plan.chunks, store, jobs)
         paths = [path for path in map(store.find, plan.chunks) if path is not None]
         assert len(paths) == len(plan.chunks)
         written = write_tables(folder, study, store, paths)
