@@ -5,6 +5,7 @@ A group is what one mean belongs to: a unit over the rows of a batch, or a row o
 
 from __future__ import annotations
 
+from nnsim.kernels.cpu.normalization import INVERSE
 from nnsim.kernels.cuda.network import pitch
 from nnsim.kernels.cuda.options import THREADS, barrier, device, real, thread
 from nnsim.kernels.normalization import (
@@ -17,8 +18,6 @@ from nnsim.kernels.normalization import (
     scale_and_shift,
 )
 from nnsim.kernels.scalar_math import fma
-
-MEAN, VARIANCE, INVERSE = range(3)  # rows of a layer's moments
 
 
 @device
