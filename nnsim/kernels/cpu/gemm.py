@@ -13,7 +13,7 @@ from nnsim.kernels.vector import ROWS, VECTOR_BYTES, WIDE, address_of, lanes_of,
 
 DEPTH = 256  # rows of a panel of B: WIDE vectors each, at most 48 kB in all
 ZERO, ONE = np.int64(0), np.int64(1)  # as arguments, plain 0 and 1 would make Numba compile a variant for each
-PACK_FROM = 2**16  # bytes of B beyond which its panels are gathered: the first-level cache holds a panel of less
+PACK_FROM = 2**14  # bytes that a panel of B spans beyond which it is gathered: far rows crowd into few sets of a cache
 
 _wide_tall, _wide_4, _wide_2, _wide_1 = (make_tile(rows, WIDE, masked=False) for rows in (ROWS, 4, 2, 1))
 _pair_tall, _pair_4, _pair_2, _pair_1 = (make_tile(rows, 2, masked=False) for rows in (ROWS, 4, 2, 1))
