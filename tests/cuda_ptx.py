@@ -1,7 +1,8 @@
 """The PTX of every CUDA kernel, compiled without a GPU: run as a script, it prints as JSON what is to be known of each.
 
-``loose`` are multiplications and additions that ptxas might contract: those without an explicit rounding. With "--all"
-every variant is compiled, and ``registers`` and ``spills`` (bytes) of the assembled code of one thread are told.
+``loose`` are multiplications and additions that ptxas might contract: those without an explicit rounding; ``relinked``
+tells whether the linker would compile the kernel once more, and contract what it likes. With "--all" every variant is
+compiled, and ``registers`` and ``spills`` (bytes) of the assembled code of one thread are told.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import sys
 import tempfile
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cuda_cases
 import numba
+import numba.cuda.codegen
 import numba.cuda.dispatcher
 import numpy as np
-from numba import cuda
 
 from nnsim import populations
 from nnsim.kernels.cpu.probes import COLUMNS
@@ -55,15 +57,15 @@ def probe_arguments(dtype: str) -> tuple[Any, ...]:
 KERNELS = {"train_epochs": (train_epochs, training_arguments), "probe_layers": (probe_layers, probe_arguments)}
 
 
-def ptx_of(name: str, dtype: str, resident: bool, architecture: tuple[int, int]) -> str:
-    kernel, arguments = KERNELS[name]
-
-    class Device:
-        compute_capability = architecture
-
-    numba.cuda.dispatcher.get_current_device = Device  # formulas are compiled for the device that is there: none
+def launched(name: str, dtype: str, resident: bool, architecture: tuple[int, int]) -> Any:
+    """Return the kernel as numba-cuda compiles it for its first launch, on a device that need not be there."""
+    device = SimpleNamespace(compute_capability=architecture)
+    numba.cuda.dispatcher.get_current_device = lambda: device
+    numba.cuda.codegen.devices = SimpleNamespace(get_context=lambda: SimpleNamespace(device=device))
+    factory, arguments = KERNELS[name]
+    kernel = factory(dtype, resident)
     signature = tuple(map(numba.typeof, arguments(dtype)))
-    return cuda.compile(kernel(dtype, resident).py_func, signature, cc=architecture, device=False, abi="numba")[0]
+    return numba.cuda.dispatcher._Kernel(kernel.py_func, signature, **kernel.targetoptions)
 
 
 def assembler() -> Path | None:
@@ -71,14 +73,14 @@ def assembler() -> Path | None:
     return next(iter(Path(nvvm.__file__).parents[4].glob("nvidia/cuda_nvcc/bin/ptxas")), None)
 
 
-def assembled(ptx: str, architecture: tuple[int, int]) -> dict[str, int]:
+def assembled(ptx: str) -> dict[str, int]:
     ptxas = assembler()
     if ptxas is None:
         return {}
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "kernel.ptx")
         source.write_text(ptx)
-        gpu = "sm_{}{}".format(*architecture)
+        (gpu,) = re.findall(r"^\.target (\w+)", ptx, re.MULTILINE)
         command = [ptxas, "-v", "--gpu-name", gpu, source, "-o", Path(folder, "kernel.cubin")]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     spills = [int(count) for count in re.findall(r"(\d+) bytes spill (?:stores|loads)", said)]
@@ -89,9 +91,10 @@ def main(everything: bool) -> None:
     found = {}
     variants = product(("float32", "float64"), (True, False)) if everything else VARIANTS
     for (dtype, resident), name, architecture in product(variants, KERNELS, ARCHITECTURES):
-        ptx = ptx_of(name, dtype, resident, architecture)
-        facts = {"loose": len(LOOSE.findall(ptx)), "fused": ptx.count("fma.rn.")}
-        facts |= assembled(ptx, architecture) if everything else {}
+        code = launched(name, dtype, resident, architecture)._codelibrary
+        ptx = code.get_asm_str()
+        facts = {"loose": len(LOOSE.findall(ptx)), "fused": ptx.count("fma.rn."), "relinked": code._lto}
+        facts |= assembled(ptx) if everything else {}
         label = "{} {} {} sm_{}{}".format(name, dtype, "shared" if resident else "streaming", *architecture)
         print(label, facts, file=sys.stderr, flush=True)
         found[label] = facts

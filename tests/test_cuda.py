@@ -55,3 +55,4 @@ def test_nothing_in_the_ptx_may_be_contracted(kernel: str, variant: str, archite
     facts = compiled()[f"{kernel} {variant} {architecture}"]
     assert facts["fused"] > 100
     assert facts["loose"] == 0
+    assert not facts["relinked"]

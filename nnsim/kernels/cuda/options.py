@@ -53,7 +53,7 @@ def device(function: Callable) -> Any:
 
 def kernel(function: Callable) -> Any:
     """Compile an entry point: launched from Python with a number of blocks and of threads in each."""
-    return cuda.jit(**({} if simulated else {"lto": False}))(function)
+    return cuda.jit(function, **({} if simulated else {"lto": False}))  # as a decorator, jit would lose this option
 
 
 @device
