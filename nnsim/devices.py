@@ -91,16 +91,16 @@ class Device:
         if simulated:
             kernel[blocks, THREADS, stream, shared](*arguments)
             return
-        compiled = kernel.specialize(*arguments)
-        _allow_shared_memory(compiled, shared)
-        compiled[blocks, THREADS, stream, shared](*arguments)
+        code = kernel.compile(tuple(map(kernel.typeof_pyval, arguments)))
+        _allow_shared_memory(code, shared)
+        kernel[blocks, THREADS, stream, shared](*arguments)
 
 
-def _allow_shared_memory(kernel: Any, size: int) -> None:
-    """Let a compiled kernel have more shared memory than the 48 KiB that need no asking."""
+def _allow_shared_memory(code: Any, size: int) -> None:
+    """Let a kernel's code have more shared memory than the 48 KiB that need no asking."""
     from numba.cuda.cudadrv.driver import binding, driver
 
-    function = next(iter(kernel.overloads.values()))._codelibrary.get_cufunc()
+    function = code._codelibrary.get_cufunc()
     attribute = binding.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
     driver.cuKernelSetAttribute(attribute, size, function.handle, function.device.id)
 

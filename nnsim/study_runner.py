@@ -283,6 +283,8 @@ def _measure(job: Job, chunks: Sequence[Chunk], fail_fast: bool, report_follows:
 @contextmanager
 def _executor(job: Job) -> Iterator[Callable[..., list[Failure]]]:
     """Make ready what measures chunks, before anything in the folder is changed: a cluster, or kernels here."""
+    from nnsim.kernels.compile_cache import is_empty  # numba, half a second
+
     if job.dask is not None:
         job.progress.phase(f"connecting to {job.dask}")
         with connected(job.dask) as client:
@@ -291,7 +293,10 @@ def _executor(job: Job) -> Iterator[Callable[..., list[Failure]]]:
     if job.plan.study.warm_up is not None:
         job.progress.phase("compiling kernels (first run only)" if job.cold else "loading kernels")
         job.plan.study.warm_up()
-    execute = run_chunks if job.backend.name == "cpu" else run_gangs
+    on_cpu = job.backend.name == "cpu"
+    if not on_cpu and is_empty("kernels/cuda"):
+        job.progress.phase("the first trials wait for half a minute, while CUDA kernels are compiled (first run only)")
+    execute = run_chunks if on_cpu else run_gangs
     yield partial(execute, job.plan, jobs=job.workers)
 
 

@@ -19,6 +19,7 @@ from nnsim import backends
 from nnsim.backends import Backend, Cuda, choose, look
 from nnsim.errors import DeviceError, UnknownNameError, UsageError
 from nnsim.experiment import machine
+from nnsim.kernels import compile_cache
 from nnsim.slurm import Request
 from nnsim.study_runner import run_shard, run_study
 
@@ -211,6 +212,15 @@ class TestStudies:
         capsys.readouterr()
         assert main([*with_file, "--backend", "cpu"]) == 0
         assert "backend" not in capsys.readouterr().err
+
+    @pytest.mark.usefixtures("device")
+    @pytest.mark.parametrize("kept", [True, False])
+    def test_a_first_run_says_that_it_compiles(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kept: bool
+    ) -> None:
+        monkeypatch.setattr(compile_cache, "is_empty", lambda part=".": part == "kernels/cuda" and not kept)
+        assert main([*RUN, "--backend", "cuda", "-o", str(tmp_path / "out")]) == 0
+        assert ("CUDA kernels are compiled (first run only)" in capsys.readouterr().err) is not kept
 
     def test_the_manifest_names_the_device_and_the_tables_do_not(self, tmp_path: Path, device: Populations) -> None:
         on_device = run_study(toy_training.study, output=tmp_path / "cuda", backend="cuda")

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import needs
 import pytest
 
 import nnsim
@@ -22,6 +23,29 @@ ENTRY = (
     "from nnsim.kernels.helper import helper\nfrom nnsim.kernels.options import kernel\n\n\n"
     "@kernel\ndef entry(x):\n    return helper(x)\n"
 )
+CUDA_ENTRY = (
+    "from nnsim.kernels.helper import helper\nfrom nnsim.kernels.cuda.options import kernel\n\n\n"
+    "@kernel\ndef entry(out):\n    out[0] = helper(1)\n"
+)
+# What numba-cuda does at a first launch, on a device that need not be there; prints what is added and "kept" or "new".
+CUDA_CALL = """
+import re
+from types import SimpleNamespace
+import numba
+from numba.cuda import codegen, dispatcher
+device = SimpleNamespace(compute_capability={})
+dispatcher.get_current_device = lambda: device
+codegen.devices = SimpleNamespace(get_context=lambda: SimpleNamespace(device=device))
+from nnsim.kernels.cuda.entry import entry
+signature = (numba.int64[::1],)
+code, found = entry._cache.load_overload(signature, entry.targetctx), "kept"
+if code is None:
+    code, found = dispatcher._Kernel(entry.py_func, signature, **entry.targetoptions), "new"
+    code._codelibrary.get_cubin()
+    entry._cache.save_overload(signature, code)
+assert len(code._codelibrary.get_cubin().code) > 100
+print(*re.findall(r"mov\\.u64\\s+%rd\\d+, (\\d+);", code._codelibrary.get_asm_str()), found)
+"""
 CALL = "from nnsim.kernels.entry import entry\nprint(entry(1), sum(entry.stats.cache_hits.values()))\n"
 DIE = """
 import os, signal
@@ -48,6 +72,7 @@ class Laboratory:
         ignored = shutil.ignore_patterns("__pycache__", "report", "experiment", "cpu")
         shutil.copytree(Path(nnsim.__file__).parent, self.sources / "nnsim", ignore=ignored)
         (self.sources / "nnsim" / "kernels" / "entry.py").write_text(ENTRY)
+        (self.sources / "nnsim" / "kernels" / "cuda" / "entry.py").write_text(CUDA_ENTRY)
         self.edit_callee(10)
 
     def edit_callee(self, number: int) -> None:
@@ -190,6 +215,31 @@ class TestKilled:
         assert laboratory.call() == ("21 0", "")
 
 
+@needs.numba_cuda
+class TestCuda:
+    CALL = CUDA_CALL.format("(8, 0)")
+
+    def test_the_second_process_compiles_nothing(self, laboratory: Laboratory) -> None:
+        assert laboratory.call(self.CALL) == ("11 new", "")
+        assert laboratory.call(self.CALL) == ("11 kept", "")
+
+    def test_an_edited_callee_is_seen(self, laboratory: Laboratory) -> None:
+        laboratory.call(self.CALL)
+        laboratory.edit_callee(20)
+        assert laboratory.call(self.CALL) == ("21 new", "")
+
+    def test_another_compute_capability_has_its_own_code(self, laboratory: Laboratory) -> None:
+        laboratory.call(self.CALL)
+        assert laboratory.call(CUDA_CALL.format("(8, 6)")) == ("11 new", "")
+
+    def test_damaged_code_is_compiled_again(self, laboratory: Laboratory) -> None:
+        laboratory.call(self.CALL)
+        (path,) = laboratory.files("*.nbc")
+        path.write_bytes(flip_a_bit(path.read_bytes()))
+        said = "nnsim: a file of compiled code was damaged: compiling again\n"
+        assert laboratory.call(self.CALL) == ("11 new", said)
+
+
 class TestNoRoom:
     """A disk that refuses, by a limit on the size of files: the error of a full disk, without one."""
 
@@ -212,7 +262,8 @@ class TestNoRoom:
         folder = laboratory.files("*.nbc")[0].parent
         shutil.rmtree(folder)
         folder.write_text("in the way")
-        assert laboratory.call() == ("11 0", "")
+        said = "nnsim: compiled code cannot be kept (file exists): it works without\n"
+        assert laboratory.call() == ("11 0", said)
         assert list(laboratory.sources.rglob("*.nb?")) == []  # Numba's next choice, which would serve stale code
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,11 +10,10 @@ from functools import cache
 from pathlib import Path
 
 import cuda_cases
+import needs
 import pytest
 
 TESTS = Path(__file__).parent
-HERE = importlib.util.find_spec("numba_cuda") is not None
-needs_numba_cuda = pytest.mark.skipif(not HERE, reason="numba-cuda is not installed: pip install 'nnsim[cuda]'")
 
 
 def run(script: str, *arguments: str, **environment: str) -> dict:
@@ -31,13 +29,13 @@ def simulated(*arguments: str) -> dict[str, bool]:
     return run("cuda_cases.py", *arguments, NUMBA_ENABLE_CUDASIM="1")
 
 
-@needs_numba_cuda
+@needs.numba_cuda
 @pytest.mark.parametrize("case", [*cuda_cases.CASES, *cuda_cases.OTHERS])
 def test_the_simulator_gives_the_bits_of_the_cpu(case: str) -> None:
     assert simulated()[case]
 
 
-@needs_numba_cuda
+@needs.numba_cuda
 def test_a_product_that_is_rounded_by_itself_is_noticed() -> None:
     assert simulated("--break") == {"optimizer momentum": False}
 
@@ -47,7 +45,7 @@ def compiled() -> dict[str, dict[str, int]]:
     return run("cuda_ptx.py")
 
 
-@needs_numba_cuda
+@needs.numba_cuda
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
 @pytest.mark.parametrize("variant", ["float32 shared", "float64 streaming"])
 @pytest.mark.parametrize("kernel", ["train_epochs", "probe_layers"])

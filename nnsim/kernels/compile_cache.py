@@ -68,10 +68,10 @@ def base() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nnsim"
 
 
-def is_empty() -> bool:
-    """Return whether nothing is kept for this state yet."""
+def is_empty(part: str = ".") -> bool:
+    """Return whether nothing is kept for this state yet, of one part of the sources (``kernels/cuda``) or of all."""
     here = folder()
-    return here is None or next(here.rglob("*.nbi"), None) is None
+    return here is None or next((here / part).rglob("*.nbi"), None) is None
 
 
 def size(place: Path) -> int:
@@ -103,9 +103,9 @@ def clear() -> tuple[int, int]:
     return len(states), total
 
 
-def covers(function: Callable) -> bool:
-    """Return whether the state knows the sources of `function`; of other code nobody knows what it calls."""
-    return Path(function.__code__.co_filename).resolve().is_relative_to(SOURCES)
+def keeps(function: Callable) -> bool:
+    """Return whether the code of `function` is kept: the state knows its sources, and there is a place."""
+    return Path(function.__code__.co_filename).resolve().is_relative_to(SOURCES) and folder() is not None
 
 
 def _state() -> str:

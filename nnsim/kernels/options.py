@@ -20,14 +20,13 @@ from typing import Any
 import numba
 import numba.extending
 
-from nnsim.kernels import compile_cache
 from nnsim.kernels.callees import CalleeCompiler
+from nnsim.kernels.compile_cache import keeps
 from nnsim.kernels.sealed_files import KernelCache
 
 # What Numba compiles is called without the arguments that its type hints count: to a type checker it is Any.
 njit: Any = numba.njit
 intrinsic: Any = numba.extending.intrinsic
-settings: Any = numba.config
 
 
 def scalar(function: Callable) -> Any:
@@ -62,15 +61,6 @@ def inlined(function: Callable) -> Any:
 def kernel(function: Callable) -> Any:
     """Compile an entry point: called from Python, releases the GIL, and is kept on disk."""
     dispatcher = njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
-    folder = compile_cache.folder()
-    if folder is None or not compile_cache.covers(function):
-        return dispatcher
-    usual = settings.CACHE_DIR
-    settings.CACHE_DIR = str(folder)
-    try:
-        dispatcher._cache = KernelCache(dispatcher.py_func)
-    except (OSError, RuntimeError):  # no place for this function: it compiles in every process
-        pass
-    finally:
-        settings.CACHE_DIR = usual
+    if keeps(function):
+        dispatcher._cache = KernelCache(function)
     return dispatcher

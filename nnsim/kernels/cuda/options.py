@@ -18,6 +18,7 @@ import numba
 import numba.cuda
 import numpy as np
 
+from nnsim.kernels.compile_cache import keeps
 from nnsim.kernels.lanes import LANES
 
 cuda: Any = numba.cuda
@@ -52,8 +53,13 @@ def device(function: Callable) -> Any:
 
 
 def kernel(function: Callable) -> Any:
-    """Compile an entry point: launched from Python with a number of blocks and of threads in each."""
-    return cuda.jit(function, **({} if simulated else {"lto": False}))  # as a decorator, jit would lose this option
+    """Compile an entry point, launched from Python with a number of blocks and of threads in each; kept on disk."""
+    if simulated:
+        return cuda.jit(function)
+    dispatcher = cuda.jit(function, lto=False)  # as a decorator, jit would lose this option
+    if keeps(function):
+        dispatcher._cache = importlib.import_module("nnsim.kernels.sealed_cuda_files").CudaCache(function)
+    return dispatcher
 
 
 @device
