@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnsim.errors import DeviceError
-from nnsim.kernels.cuda.options import THREADS, cuda, simulated
+from nnsim.kernels.cuda.options import FAILURES, THREADS, cuda, simulated
 from nnsim.kernels.cuda.simulator import keep_types
 
 STREAMING_BLOCKS = 4
@@ -45,14 +45,9 @@ class Device:
     @contextmanager
     def guarded(self) -> Iterator[None]:
         """Turn what the driver says within the block into a DeviceError."""
-        if simulated:
-            yield
-            return
-        from numba.cuda.cudadrv.driver import CudaAPIError
-
         try:
             yield
-        except CudaAPIError as error:
+        except FAILURES as error:
             reason = " ".join(str(error).split())
             raise DeviceError(
                 f"the GPU failed ({reason}); what was finished before is kept: run the command again"

@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import cuda_cases
 import needs
 import pytest
+
+from nnsim.errors import DeviceError
 
 TESTS = Path(__file__).parent
 
@@ -54,3 +57,25 @@ def test_nothing_in_the_ptx_may_be_contracted(kernel: str, variant: str, archite
     assert facts["fused"] > 100
     assert facts["loose"] == 0
     assert not facts["relinked"]
+
+
+def error_of_the_driver() -> Exception:
+    from numba.cuda.cudadrv.driver import CudaAPIError
+
+    return CudaAPIError(719, "Call to cuStreamSynchronize results in CUDA_ERROR_LAUNCH_FAILED")
+
+
+def error_of_a_launch() -> Exception:
+    from cuda.core._utils.cuda_utils import CUDAError
+
+    return CUDAError("CUDA_ERROR_LAUNCH_FAILED: an exception occurred on the device")
+
+
+@needs.numba_cuda
+@pytest.mark.parametrize("failure", [error_of_the_driver, error_of_a_launch])
+def test_a_device_that_fails_is_one_sentence(failure: Callable[[], Exception]) -> None:
+    from nnsim.devices import Device
+
+    said = r"^the GPU failed \(.*LAUNCH_FAILED.*\); what was finished before is kept: run the command again$"
+    with pytest.raises(DeviceError, match=said), object.__new__(Device).guarded():
+        raise failure()

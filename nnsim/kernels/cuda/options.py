@@ -42,9 +42,16 @@ def _without_contraction(compile_ir: Callable) -> Callable:
     return compiled
 
 
+FAILURES: tuple[type[Exception], ...] = ()
+"""What a device or its driver raises when it fails; numba-cuda calls the driver itself and through ``cuda.core``."""
+
 if not simulated:
     nvvm: Any = importlib.import_module("numba.cuda.cudadrv.nvvm")
     nvvm.compile_ir = _without_contraction(nvvm.compile_ir)
+    FAILURES = (
+        importlib.import_module("numba.cuda.cudadrv.error").CudaDriverError,
+        importlib.import_module("cuda.core._utils.cuda_utils").CUDAError,
+    )
 
 
 def device(function: Callable) -> Any:
