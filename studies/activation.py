@@ -507,7 +507,7 @@ study = Study(
         Axis("data", str, "data sets, or CSV, NPZ or IDX files", presets(SETS, (*SETS, "wine", "moons"),
              (*SETS, "wine", "moons", "diabetes"))),
         Axis("learning_rate", float, "grid of learning rates, the same for every arm",
-             presets(RATES, RATES, (0.0004, *RATES, 6.4)), minimum=0, exclusive=True),
+             presets(RATES, (0.0004, *RATES), (0.0004, *RATES, 6.4)), minimum=0, exclusive=True),
         Axis("scheme", str, "initialization scheme of the trained networks", presets(*["preserving_normal"] * 3),
              scalar=True),
         Axis("depth", int, "hidden layers of the trained networks", presets(3, 3, 5), minimum=1, scalar=True),

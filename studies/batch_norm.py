@@ -558,7 +558,7 @@ study = Study(
         Axis("width", int, "units of each hidden layer of the trained networks", presets(32, 64, 128), minimum=1,
              scalar=True),
         Axis("learning_rate", float, "grid of learning rates, the same for every arm",
-             presets(RATES, RATES, (*RATES, 40.96, 163.84)), minimum=0, exclusive=True),
+             presets(RATES, (0.005, 0.01, *RATES), (0.005, 0.01, *RATES, 40.96, 163.84)), minimum=0, exclusive=True),
         Axis("seeds", int, "independent seeds of each trained arm", presets(12, 16, 20), minimum=1, scalar=True),
         Axis("epochs", int, "passes over the training data", presets(12, 16, 40), minimum=1, scalar=True),
         Axis("batch_size", int, "rows a step, at least 2", presets(32, 32, 32), minimum=1, scalar=True),

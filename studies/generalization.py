@@ -649,7 +649,7 @@ study = Study(
              exclusive=True),
         Axis("tuned_width", int, "units of the regularised networks", presets(64, 128, 256), minimum=1, scalar=True),
         Axis("tuned_rate", float, "grid of learning rates of every regulariser at every strength",
-             presets(TUNED_RATES, TUNED_RATES, TUNED_RATES), minimum=0, exclusive=True),
+             presets(TUNED_RATES, *[(0.000025, *TUNED_RATES)] * 2), minimum=0, exclusive=True),
         Axis("dropout", float, "dropped shares", presets((0.25, 0.5, 0.75), (0.1, 0.25, 0.5, 0.75), (0.1, 0.25, 0.5,
              0.75)), minimum=0, exclusive=True),
         Axis("decoupled_decay", float, "weight decays of AdamW", presets((1.0, 4.0, 16.0), (0.25, 1.0, 4.0, 16.0),

@@ -630,7 +630,7 @@ study = Study(
         Axis("width", int, "units of each hidden layer of the trained networks", presets(48, 64, 128), minimum=1,
              scalar=True),
         Axis("learning_rate", float, "grid of learning rates, the same for every arm",
-             presets(RATES, RATES, (0.00025, *RATES, 32.0)), minimum=0, exclusive=True),
+             presets(RATES, (0.000125, *RATES), (0.000125, *RATES, 32.0)), minimum=0, exclusive=True),
         Axis("seeds", int, "independent seeds of each trained arm", presets(10, 10, 20), minimum=1, scalar=True),
         Axis("epochs", int, "passes over the training data", presets(6, 12, 30), minimum=1, scalar=True),
         Axis("batch_size", int, "rows a step", presets(64, 64, 64), minimum=1, scalar=True),

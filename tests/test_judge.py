@@ -128,7 +128,9 @@ class TestEdge:
     @pytest.mark.parametrize(("bound", "inside"), [(0.9, "holds"), (1.1, "fails"), (1.0, "inconclusive")])
     def test_an_optimum_at_the_edge_of_its_grid_decides_nothing(self, bound: float, inside: str) -> None:
         assert verdict(TIGHT, bound, rule="at_least") == inside
-        assert verdict(TIGHT, bound, rule="at_least", at_edge=True) == "inconclusive"
+        (claim,) = judge([question(TIGHT, bound, rule="at_least", at_edge=True)])
+        assert claim.verdict == "inconclusive"
+        assert ("a wider grid may decide" in claim.note) is (inside != "inconclusive")
 
     def test_nothing_at_the_edge_is_still_untested(self) -> None:
         assert verdict([], at_edge=True) == "untested"

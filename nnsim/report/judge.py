@@ -33,6 +33,8 @@ INTERVALS: dict[str, Callable[[np.ndarray, float], Interval]] = {
 SIGNS = {"median", "superiority", "cliffs_delta", "sign_flip"}
 """Intervals that rest on signs or ranks: few values show nothing at a high level, even if all agree."""
 
+AT_EDGE = "rests on a choice at the end of its grid: a wider grid may decide"
+
 SKEWED, MODERATE = 1.5, 40
 """Skewness from which on a mean of fewer values than this may be covered more rarely than stated."""
 
@@ -125,12 +127,12 @@ def _judged(question: Question, level: float) -> Claim:
         "at_least": lambda: statistics.at_least(interval, question.prediction),
         "above": lambda: statistics.above(interval, question.prediction),
     }
-    verdict = rules[question.rule]()
+    verdict, remark = rules[question.rule](), _remark(question.interval, values, interval)
     if question.at_edge and verdict in {"holds", "fails"}:
-        verdict = "inconclusive"
+        verdict, remark = "inconclusive", "; ".join(filter(None, (AT_EDGE, remark)))
     return _claim(
         question,
-        _remark(question.interval, values, interval),
+        remark,
         margin=question.margin,
         estimate=interval.estimate,
         low=interval.low,
