@@ -42,6 +42,9 @@ def nnsim() -> None:
 
 STUDIES = (study, submit, merge, status, verify, compare, reproduce)
 NETWORKS = (train, predict, lr_find, gradcheck)
+GOING_ON = {"study", "merge", "reproduce", "train"}
+"""Commands that a second call goes on with where the first was stopped."""
+
 for _command in (*STUDIES, *NETWORKS, bench, cache, info):
     nnsim.add_command(_command)
 
@@ -62,12 +65,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stopped by SIGTERM or SIGUSR1, 130 stopped by Ctrl-C.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    say_stopped = partial(_complain, f"stopped; what is finished is kept, go on with: {shlex.join(['nnsim', *words])}")
+    say_stopped = partial(_complain, _farewell(words))
     with listening(say_stopped):
         code = _flush(_exit_code(words, say_stopped))
         if any(thread.name.startswith("worker") for thread in threading.enumerate()):
             os._exit(code)  # a trial is still under way: it may take longer than anybody would wait, nothing needs it
         return code
+
+
+def _farewell(words: list[str]) -> str:
+    """Return what to say when a command was stopped."""
+    goes_on = next((word for word in words if not word.startswith("-")), "") in GOING_ON
+    advice = "what is finished is kept, go on with" if goes_on else "begin anew with"
+    return f"stopped; {advice}: {shlex.join(['nnsim', *words])}"
 
 
 def _exit_code(words: list[str], say_stopped: Callable[[], None]) -> int:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import toy
@@ -259,6 +260,14 @@ class TestStop:
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=60)[1].endswith("--jobs 2 -o out\n")
         assert process.returncode == 130
+
+    @pytest.mark.parametrize("command", ["bench W1", "verify out", "lr-find --data digits"])
+    def test_a_command_that_keeps_nothing_does_not_say_so(
+        self, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr("nnsim_cli.main.nnsim.main", Mock(side_effect=KeyboardInterrupt))
+        assert main(command.split()) == 130
+        assert capsys.readouterr().err == f"nnsim: stopped; begin anew with: nnsim {command}\n"
 
     def test_a_command_gives_the_handlers_back(self) -> None:
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
