@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 
 from nnsim.errors import DeviceError
-from nnsim.kernels.cuda.options import FAILURES, THREADS, cuda, simulated
+from nnsim.kernels.cuda.options import FAILURES, cuda, simulated
 from nnsim.kernels.cuda.simulator import keep_types
+
+THREADS = 4 if simulated else 128
+"""Threads of a block."""
 
 STREAMING_BLOCKS = 4
 """Blocks for each multiprocessor where networks do not fit into shared memory."""

@@ -25,13 +25,14 @@ from nnsim.kernels.activations import (
     STEP,
     TANH,
 )
-from nnsim.kernels.cuda.options import THREADS, barrier, device, thread
+from nnsim.kernels.cuda.options import barrier, device
+from nnsim.kernels.cuda.threads import mine
 
 
 def _value_loop(value: Any) -> Any:
     @device
     def loop(memory, z, a, size, p):
-        for i in range(thread(), size, THREADS):
+        for i in mine(0, size):
             memory[a + i] = value(memory[z + i], p)
 
     return loop
@@ -40,7 +41,7 @@ def _value_loop(value: Any) -> Any:
 def _slope_loop(derivative: Any) -> Any:
     @device
     def loop(memory, z, a, delta, size, p):
-        for i in range(thread(), size, THREADS):
+        for i in mine(0, size):
             memory[delta + i] *= derivative(memory[z + i], memory[a + i], p)
 
     return loop

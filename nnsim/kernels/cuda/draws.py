@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.cuda.options import THREADS, barrier, device, real, thread
+from nnsim.kernels.cuda.options import barrier, device, real
+from nnsim.kernels.cuda.threads import mine, thread
 from nnsim.kernels.philox import draw, partner
 
 
@@ -21,11 +22,11 @@ def permute(memory, order, n, partners, room, key, purpose, step):
 
     All threads draw the partners, `room` at a time, to the place `partners`; one thread exchanges.
     """
-    for i in range(thread(), n, THREADS):
+    for i in mine(0, n):
         memory[order + i] = real(memory, i)
     for start in range(0, n, room):
         count = min(room, n - start)
-        for i in range(thread(), count, THREADS):
+        for i in mine(0, count):
             memory[partners + i] = real(memory, _partner_of(key, purpose, step, start + i))
         barrier()
         if thread() == 0:

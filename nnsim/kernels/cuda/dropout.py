@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.cuda.options import THREADS, barrier, device, real, thread
+from nnsim.kernels.cuda.options import barrier, device, real
+from nnsim.kernels.cuda.threads import mine
 from nnsim.kernels.dropout import drop_below, kept
 from nnsim.kernels.lanes import BLOCKS, TILE_WORDS
 from nnsim.kernels.philox import DROPOUT, draw
@@ -14,7 +15,7 @@ from nnsim.kernels.philox import DROPOUT, draw
 def fill_masks(memory, keep, size, key, step, rate):
     """Fill `size` numbers from place `keep`, a multiple of 256, from the stream (key, DROPOUT, step)."""
     threshold, scale = drop_below(rate), real(memory, 1.0 / (1.0 - np.float64(rate)))
-    for block in range(thread(), size // 4, THREADS):
+    for block in mine(0, size // 4):
         at = keep + block // BLOCKS * TILE_WORDS + block % BLOCKS
         w0, w1, w2, w3 = draw(key, DROPOUT, step, block)
         memory[at] = kept(w0, threshold, scale)

@@ -6,11 +6,15 @@ neighbouring numbers. At the edge a thread repeats what another computes, and do
 
 from __future__ import annotations
 
-from nnsim.kernels.cuda.options import THREADS, barrier, device, divided, read, real, simulated, thread
+from nnsim.kernels.cuda.options import barrier, device, divided, read, real, simulated
+from nnsim.kernels.cuda.threads import mine, thread
 from nnsim.kernels.scalar_math import fma
 
 SIDE = 4
-DOWN, ACROSS = (2, 2) if simulated else (8, 16)  # threads of a block
+DOWN, ACROSS = (2, 2) if simulated else (8, 16)
+STAGED_THREADS = DOWN * ACROSS
+"""Threads of a block for matrices that are not in shared memory: one for each 4 x 4 sums of a block of C."""
+
 STAGE = 3 if simulated else 16  # steps of k between two copies
 A_ROW, B_ROW = STAGE + 1, SIDE * ACROSS
 A_SIZE = SIDE * DOWN * A_ROW
@@ -92,7 +96,7 @@ def _store_tile(memory, c, c_row, i, down, m, j, across, n, sums0, sums1, sums2,
 def _direct(memory, a, a_row, a_col, b, b_row, b_col, c, c_row, start, start_row, m, n, k):
     """A and B are read where they stand."""
     down, across = (m + SIDE - 1) // SIDE, (n + SIDE - 1) // SIDE
-    for tile in range(thread(), down * across, THREADS):
+    for tile in mine(0, down * across):
         if b_col == 1:
             i, j = divided(tile, across)
         else:
@@ -113,7 +117,7 @@ def _direct(memory, a, a_row, a_col, b, b_row, b_col, c, c_row, start, start_row
 @device
 def _stage(memory, matrix, row, col, rows, columns, tiles, at, tile_row, along_rows):
     """Copy a corner of a matrix into shared memory; neighbouring threads read along its rows or its columns."""
-    for place in range(thread(), rows * columns, THREADS):
+    for place in mine(0, rows * columns):
         if along_rows:
             i, j = divided(place, columns)
         else:
@@ -184,7 +188,7 @@ def weight_gradient(memory, tiles, a, a_row, delta, delta_row, g, rows, fan_in, 
 @device
 def bias_gradient(memory, delta, delta_row, g, rows, fan_out):
     """G = 1^T delta, the sums of delta's columns."""
-    for j in range(thread(), fan_out, THREADS):
+    for j in mine(0, fan_out):
         total = real(memory, 0)
         for i in range(rows):
             total += memory[delta + i * delta_row + j]

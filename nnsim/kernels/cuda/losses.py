@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from nnsim.kernels.cuda.network import pitch
-from nnsim.kernels.cuda.options import THREADS, barrier, device, divided, real, thread
+from nnsim.kernels.cuda.options import barrier, device, divided, real
 from nnsim.kernels.cuda.sums import total
+from nnsim.kernels.cuda.threads import mine
 from nnsim.kernels.losses import (
     BCE,
     CROSS_ENTROPY,
@@ -34,18 +35,18 @@ from nnsim.kernels.scalar_math import exp, fma, log
 def _exponentials(memory, z, delta, rows, classes, top, sums):
     """Write e^(z_ij - m_i) to delta, with the largest logit m_i of row i in `top`, and the sum over j in `sums`."""
     row = pitch(classes)
-    for i in range(thread(), rows, THREADS):
+    for i in mine(0, rows):
         largest = memory[z + i * row]
         for j in range(1, classes):
             number = memory[z + i * row + j]
             largest = number if number > largest else largest
         memory[top + i] = largest
     barrier()
-    for place in range(thread(), rows * classes, THREADS):
+    for place in mine(0, rows * classes):
         i, j = divided(place, classes)
         memory[delta + i * row + j] = exp(memory[z + i * row + j] - memory[top + i])
     barrier()
-    for i in range(thread(), rows, THREADS):
+    for i in mine(0, rows):
         added = memory[delta + i * row]
         for j in range(1, classes):
             added += memory[delta + i * row + j]
@@ -59,13 +60,13 @@ def _cross_entropy(memory, z, labels, delta, rows, classes, top, sums, lanes):
     row = pitch(classes)
     _exponentials(memory, z, delta, rows, classes, top, sums)
     scale = real(memory, 1.0 / rows)
-    for i in range(thread(), rows, THREADS):
+    for i in mine(0, rows):
         label = np.int64(memory[labels + i])
         level = memory[top + i] - memory[z + i * row + label]
         memory[top + i] = level + log(memory[sums + i])
         memory[sums + i] = scale / memory[sums + i]
     loss = total(memory, top, rows, lanes)
-    for place in range(thread(), rows * classes, THREADS):
+    for place in mine(0, rows * classes):
         i, j = divided(place, classes)
         at, share = delta + i * row + j, memory[sums + i]
         if j == np.int64(memory[labels + i]):
@@ -90,7 +91,7 @@ def _weighted_cross_entropy(memory, net, z, labels, delta, rows, classes, top, s
     """Mean cross-entropy with smoothed labels and class weights, over the sum of the weights of the rows' classes."""
     row = pitch(classes)
     _exponentials(memory, z, delta, rows, classes, top, sums)
-    for i in range(thread(), rows, THREADS):
+    for i in mine(0, rows):
         label, level = np.int64(memory[labels + i]), memory[top + i] + log(memory[sums + i])
         loss, shares = real(memory, 0), real(memory, 0)
         for j in range(classes):
@@ -99,11 +100,11 @@ def _weighted_cross_entropy(memory, net, z, labels, delta, rows, classes, top, s
             shares += part
         memory[top + i], memory[sums + i] = loss, shares / memory[sums + i]
     loss = total(memory, top, rows, lanes)
-    for i in range(thread(), rows, THREADS):
+    for i in mine(0, rows):
         memory[top + i] = net.loss_weights[np.int64(memory[labels + i])]
     weight = total(memory, top, rows, lanes)
     scale = real(memory, 1.0 / weight)
-    for place in range(thread(), rows * classes, THREADS):
+    for place in mine(0, rows * classes):
         i, j = divided(place, classes)
         part = _part(memory, net, np.int64(memory[labels + i]), j, classes)
         at = delta + i * row + j
@@ -119,7 +120,7 @@ def _elementwise(value: Any, slope: Any) -> Any:
     def loss_and_delta(memory, net, z, y, delta, rows, outputs, values, lanes):
         row, size = pitch(outputs), rows * outputs
         scale = real(memory, 1.0 / size)
-        for place in range(thread(), size, THREADS):
+        for place in mine(0, size):
             i, j = divided(place, outputs)
             at = i * row + j
             parameter = net.loss_weights[j] if net.loss == BCE else net.loss_parameter

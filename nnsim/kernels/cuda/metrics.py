@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from nnsim.kernels.cuda.network import pitch
-from nnsim.kernels.cuda.options import THREADS, barrier, device, divided, thread
+from nnsim.kernels.cuda.options import barrier, device, divided
 from nnsim.kernels.cuda.sums import add_lanes, sum_of_squares
+from nnsim.kernels.cuda.threads import anew, mine
 from nnsim.kernels.lanes import LANES
 from nnsim.kernels.losses import CROSS_ENTROPY
 
@@ -29,7 +30,7 @@ def _row_hits(memory, loss, z, y, outputs):
 @device
 def hits(memory, loss, z, y, targets, rows, outputs, lanes):
     """Count the outputs that are classified rightly; whole numbers, so that the order does not matter."""
-    for lane in range(thread(), LANES, THREADS):
+    for lane in mine(0, LANES):
         lanes[lane] = 0.0
         for i in range(lane, rows, LANES):
             lanes[lane] += _row_hits(memory, loss, z + i * pitch(outputs), y + i * targets, outputs)
@@ -39,7 +40,7 @@ def hits(memory, loss, z, y, targets, rows, outputs, lanes):
 @device
 def squares(memory, z, y, differences, rows, outputs, lanes):
     """Sum of squared differences, in float64; `differences` is the place of rows * outputs numbers of scratch."""
-    for place in range(thread(), rows * outputs, THREADS):
+    for place in mine(0, rows * outputs):
         i, j = divided(place, outputs)
         memory[differences + place] = memory[z + i * pitch(outputs) + j] - memory[y + place]
     barrier()
@@ -47,10 +48,10 @@ def squares(memory, z, y, differences, rows, outputs, lanes):
 
 
 @device
-def _wins(scores, labels, i):
+def _wins(scores, labels, rows, i):
     """Return the rows of class 0 over which row i, of class 1, wins; a tie is half a win."""
     count = 0.0
-    for other in range(scores.size):
+    for other in range(rows):
         if labels[other] == 0.0:
             count += 1.0 if scores[other] < scores[i] else (0.5 if scores[other] == scores[i] else 0.0)
     return count
@@ -59,7 +60,7 @@ def _wins(scores, labels, i):
 @device
 def _count_of_ones(scores, labels, lanes):
     """Return the number of rows of class 1, NaN where a score is not a number."""
-    for lane in range(thread(), LANES, THREADS):
+    for lane in mine(0, LANES):
         lanes[lane] = 0.0
         for i in range(lane, scores.size, LANES):
             lanes[lane] += labels[i] if scores[i] == scores[i] else np.nan
@@ -72,11 +73,12 @@ def area_under_curve(scores, labels, lanes):
 
     Every pair is compared: halves of whole numbers are added, so that the order does not matter.
     """
+    rows = anew(scores.size)
     ones = _count_of_ones(scores, labels, lanes)
-    if not 0.0 < ones < scores.size:
+    if not 0.0 < ones < rows:
         return np.nan
-    for lane in range(thread(), LANES, THREADS):
+    for lane in mine(0, LANES):
         lanes[lane] = 0.0
-        for i in range(lane, scores.size, LANES):
-            lanes[lane] += _wins(scores, labels, i) if labels[i] == 1.0 else 0.0
-    return add_lanes(lanes) / (ones * (scores.size - ones))
+        for i in range(lane, rows, LANES):
+            lanes[lane] += _wins(scores, labels, rows, i) if labels[i] == 1.0 else 0.0
+    return add_lanes(lanes) / (ones * (rows - ones))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from nnsim.kernels.cuda.network import FIRST, GRADIENT, SECOND, THETA
-from nnsim.kernels.cuda.options import THREADS, barrier, device, real, thread
+from nnsim.kernels.cuda.options import barrier, device, real
 from nnsim.kernels.cuda.sums import sum_of_squares
+from nnsim.kernels.cuda.threads import mine, thread
 from nnsim.kernels.optimizers import (
     ADAGRAD,
     ADAM,
@@ -33,7 +34,7 @@ from nnsim.kernels.scalar_math import sqrt
 def clip_gradient(memory, gradient, size, clip_norm, clip_value, lanes):
     """Clip by value or by global norm; return the norm before, NaN if not asked (see the CPU's)."""
     if clip_value < np.inf:
-        for i in range(thread(), size, THREADS):
+        for i in mine(0, size):
             memory[gradient + i] = clip(memory[gradient + i], clip_value)
         barrier()
     if not clip_norm < np.inf:
@@ -41,7 +42,7 @@ def clip_gradient(memory, gradient, size, clip_norm, clip_value, lanes):
     length = sqrt(sum_of_squares(memory, gradient, size, lanes))
     factor = np.float64(clip_norm) / (length + 1e-6)
     if factor < 1.0:
-        for i in range(thread(), size, THREADS):
+        for i in mine(0, size):
             memory[gradient + i] *= real(memory, factor)
         barrier()
     return length
@@ -49,7 +50,7 @@ def clip_gradient(memory, gradient, size, clip_norm, clip_value, lanes):
 
 @device
 def _decay(memory, theta, gradient, begin, end, decay, learning_rate, decoupled):
-    for i in range(begin + thread(), end, THREADS):
+    for i in mine(begin, end):
         if decoupled:
             memory[theta + i] = shrink(memory[theta + i], learning_rate, decay)
         else:
@@ -58,13 +59,13 @@ def _decay(memory, theta, gradient, begin, end, decay, learning_rate, decoupled)
 
 @device
 def _sgd(memory, theta, gradient, begin, end, learning_rate):
-    for i in range(begin + thread(), end, THREADS):
+    for i in mine(begin, end):
         memory[theta + i] = descend(memory[theta + i], memory[gradient + i], learning_rate)
 
 
 @device
 def _momentum(memory, theta, gradient, velocity, begin, end, learning_rate, momentum):
-    for i in range(begin + thread(), end, THREADS):
+    for i in mine(begin, end):
         v = accumulate(memory[velocity + i], memory[gradient + i], momentum)
         memory[velocity + i] = v
         memory[theta + i] = descend(memory[theta + i], v, learning_rate)
@@ -72,7 +73,7 @@ def _momentum(memory, theta, gradient, velocity, begin, end, learning_rate, mome
 
 @device
 def _nesterov(memory, theta, gradient, velocity, begin, end, learning_rate, momentum):
-    for i in range(begin + thread(), end, THREADS):
+    for i in mine(begin, end):
         v = accumulate(memory[velocity + i], memory[gradient + i], momentum)
         memory[velocity + i] = v
         direction = look_ahead(v, memory[gradient + i], momentum)
@@ -81,7 +82,7 @@ def _nesterov(memory, theta, gradient, velocity, begin, end, learning_rate, mome
 
 @device
 def _adagrad(memory, theta, gradient, squares, begin, end, learning_rate, epsilon):
-    for i in range(begin + thread(), end, THREADS):
+    for i in mine(begin, end):
         s = add_square(memory[squares + i], memory[gradient + i])
         memory[squares + i] = s
         memory[theta + i] = descend(memory[theta + i], scaled(memory[gradient + i], s, epsilon), learning_rate)
@@ -89,7 +90,7 @@ def _adagrad(memory, theta, gradient, squares, begin, end, learning_rate, epsilo
 
 @device
 def _rmsprop(memory, theta, gradient, squares, begin, end, learning_rate, beta2, epsilon):
-    for i in range(begin + thread(), end, THREADS):
+    for i in mine(begin, end):
         s = average_square(memory[squares + i], memory[gradient + i], beta2)
         memory[squares + i] = s
         memory[theta + i] = descend(memory[theta + i], scaled(memory[gradient + i], s, epsilon), learning_rate)
@@ -97,7 +98,7 @@ def _rmsprop(memory, theta, gradient, squares, begin, end, learning_rate, beta2,
 
 @device
 def _adam(memory, theta, gradient, first, second, begin, end, rate, beta1, beta2, root_correction, epsilon):
-    for i in range(begin + thread(), end, THREADS):
+    for i in mine(begin, end):
         m = average(memory[first + i], memory[gradient + i], beta1)
         s = average_square(memory[second + i], memory[gradient + i], beta2)
         memory[first + i], memory[second + i] = m, s

@@ -1,4 +1,4 @@
-"""The one place that knows numba-cuda, and the only decorators of GPU code, each option with its reason.
+"""The only decorators of GPU code, each option with its reason; this file and `threads` alone know numba-cuda.
 
 - ``lto=False``: code linked at link time is compiled by another compiler, which contracts products into sums.
 - ``fma=False`` for NVVM, for which numba-cuda has no option: ``mul.rn`` and ``add.rn`` instead of ``mul`` and ``add``,
@@ -19,15 +19,11 @@ import numba.cuda
 import numpy as np
 
 from nnsim.kernels.compile_cache import keeps
-from nnsim.kernels.lanes import LANES
 
 cuda: Any = numba.cuda
 settings: Any = numba.config
 simulated: bool = settings.ENABLE_CUDASIM
 """Whether kernels run as Python threads, which shows their logic and no speed."""
-
-THREADS = 4 if simulated else LANES
-"""Threads of a block: one for each lane of a sum. A constant, for a loop with another step begins with a division."""
 
 
 def _without_contraction(compile_ir: Callable) -> Callable:
@@ -67,12 +63,6 @@ def kernel(function: Callable) -> Any:
     if keeps(function):
         dispatcher._cache = importlib.import_module("nnsim.kernels.sealed_cuda_files").CudaCache(function)
     return dispatcher
-
-
-@device
-def thread():
-    """Return the number of this thread in its block."""
-    return cuda.threadIdx.x
 
 
 @device

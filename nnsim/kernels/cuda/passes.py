@@ -27,20 +27,21 @@ from nnsim.kernels.cuda.network import (
     pitch,
 )
 from nnsim.kernels.cuda.normalization import norm_backward, norm_evaluate, norm_forward
-from nnsim.kernels.cuda.options import THREADS, barrier, device, divided, thread
+from nnsim.kernels.cuda.options import barrier, device, divided
+from nnsim.kernels.cuda.threads import anew, mine
 from nnsim.kernels.normalization import BATCH, NONE
 
 
 @device
 def _copy(memory, source, target, size):
-    for i in range(thread(), size, THREADS):
+    for i in mine(0, size):
         memory[target + i] = memory[source + i]
     barrier()
 
 
 @device
 def _add(memory, source, target, size):
-    for i in range(thread(), size, THREADS):
+    for i in mine(0, size):
         memory[target + i] += memory[source + i]
     barrier()
 
@@ -48,7 +49,7 @@ def _add(memory, source, target, size):
 @device
 def _keep(memory, source, target, keep, rows, width):
     """Multiply the numbers of a batch's matrix by the masks of dropout, which have no gaps."""
-    for place in range(thread(), rows * width, THREADS):
+    for place in mine(0, rows * width):
         i, j = divided(place, width)
         at = i * pitch(width) + j
         memory[target + at] = memory[source + at] * memory[keep + place]
@@ -108,7 +109,7 @@ def forward(memory, tiles, net, places, rows, training):
     """Fill Z, A and H for the rows of X, see the CPU's."""
     for layer in range(net.widths.size - 1):
         affine_layer(memory, tiles, net, places, layer, rows)
-        finish_layer(memory, net, places, layer, rows, training)
+        finish_layer(memory, net, places, layer, anew(rows), training)
 
 
 @device
@@ -156,4 +157,4 @@ def _backward_layer(memory, tiles, net, places, layer, rows):
 def backward(memory, tiles, net, places, rows):
     """Fill delta and the flat gradient from the last layer's delta and what a training pass left."""
     for layer in range(net.widths.size - 2, -1, -1):
-        _backward_layer(memory, tiles, net, places, layer, rows)
+        _backward_layer(memory, tiles, net, places, layer, anew(rows))

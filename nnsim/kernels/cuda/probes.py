@@ -44,8 +44,9 @@ from nnsim.kernels.cuda.network import (
     Z,
     pitch,
 )
-from nnsim.kernels.cuda.options import THREADS, barrier, cuda, device, divided, kernel, real, thread
+from nnsim.kernels.cuda.options import barrier, cuda, device, divided, kernel, real
 from nnsim.kernels.cuda.passes import backward, forward
+from nnsim.kernels.cuda.threads import mine
 from nnsim.kernels.lanes import LANES
 from nnsim.kernels.scalar_math import fma, log
 
@@ -148,7 +149,7 @@ def _slopes(memory, net, places, rows):
     """Leave f' of every hidden layer where delta was."""
     for layer in range(net.widths.size - 2):
         at, size = places.layer[layer], rows * pitch(net.widths[layer + 1])
-        for i in range(thread(), size, THREADS):
+        for i in mine(0, size):
             memory[at[DELTA] + i] = real(memory, 1)
         barrier()
         multiply_by_slope(memory, net.activation, at[Z], at[A], at[DELTA], size, net.parameter)
@@ -158,15 +159,15 @@ def _slopes(memory, net, places, rows):
 def _load(memory, places, theta, X, Y):
     """Bring in a network, the rows on which it is looked at and their targets; nothing is dropped."""
     at, inputs, targets = places.network, X.shape[1], Y.shape[1]
-    for i in range(thread(), theta.size, THREADS):
+    for i in mine(0, theta.size):
         memory[at[THETA] + i] = theta[i]
-    for place in range(thread(), X.shape[0] * inputs, THREADS):
+    for place in mine(0, X.shape[0] * inputs):
         i, j = divided(place, inputs)
         memory[at[INPUTS] + i * pitch(inputs) + j] = X[i, j]
-    for place in range(thread(), Y.shape[0] * targets, THREADS):
+    for place in mine(0, Y.shape[0] * targets):
         i, j = divided(place, targets)
         memory[at[TARGETS] + place] = Y[i, j]
-    for i in range(thread(), at[MASKS_SIZE], THREADS):
+    for i in mine(0, at[MASKS_SIZE]):
         memory[at[MASKS] + i] = real(memory, 1)
     barrier()
 
@@ -178,7 +179,7 @@ def _send_back(memory, net, places, signal, rows, lanes):
     if signal.shape[0] == 0:
         loss_and_delta(memory, net, last[Z], at[TARGETS], last[DELTA], rows, at[SCRATCH], lanes)
         return
-    for place in range(thread(), rows * outputs, THREADS):
+    for place in mine(0, rows * outputs):
         i, j = divided(place, outputs)
         memory[last[DELTA] + i * pitch(outputs) + j] = signal[i, j]
     barrier()
@@ -187,12 +188,12 @@ def _send_back(memory, net, places, signal, rows, lanes):
 @device
 def _look(memory, net, places, rows, threshold, out):
     layers = net.widths.size - 1
-    for task in range(thread(), layers * COLUMNS, THREADS):
+    for task in mine(0, layers * COLUMNS):
         layer, fact = divided(task, COLUMNS)
         out[layer, fact] = _fact(memory, net, places.layer[layer], layer, rows, fact)
     barrier()
     _slopes(memory, net, places, rows)
-    for layer in range(thread(), layers - 1, THREADS):
+    for layer in mine(0, layers - 1):
         slope, units = places.layer[layer][DELTA], net.widths[layer + 1]
         out[layer, SATURATED] = _flat_share(memory, slope, rows, units, threshold)
         out[layer, DEAD] = _dead_share(memory, slope, rows, units)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.cuda.options import THREADS, barrier, device, thread
+from nnsim.kernels.cuda.options import barrier, device
+from nnsim.kernels.cuda.threads import mine
 from nnsim.kernels.lanes import LANES
 from nnsim.kernels.scalar_math import fma
 
@@ -15,7 +16,7 @@ def add_lanes(lanes):
     barrier()
     half = LANES // 2
     while half > 0:
-        for lane in range(thread(), half, THREADS):
+        for lane in mine(0, half):
             lanes[lane] += lanes[half + lane]
         barrier()
         half //= 2
@@ -27,7 +28,7 @@ def add_lanes(lanes):
 @device
 def total(memory, values, size, lanes):
     """Sum of the `size` numbers from place `values`; lanes is scratch of 128 float64."""
-    for lane in range(thread(), LANES, THREADS):
+    for lane in mine(0, LANES):
         lanes[lane] = 0.0
         for i in range(lane, size, LANES):
             lanes[lane] += np.float64(memory[values + i])
@@ -37,7 +38,7 @@ def total(memory, values, size, lanes):
 @device
 def sum_of_squares(memory, values, size, lanes):
     """Sum of the squares of the `size` numbers from place `values`; lanes is scratch of 128 float64."""
-    for lane in range(thread(), LANES, THREADS):
+    for lane in mine(0, LANES):
         lanes[lane] = 0.0
         for i in range(lane, size, LANES):
             x = np.float64(memory[values + i])

@@ -53,8 +53,9 @@ from nnsim.kernels.cuda.network import (
 )
 from nnsim.kernels.cuda.normalization import update_running
 from nnsim.kernels.cuda.optimizers import clip_gradient, update
-from nnsim.kernels.cuda.options import THREADS, barrier, cuda, device, divided, kernel, thread
+from nnsim.kernels.cuda.options import barrier, cuda, device, divided, kernel
 from nnsim.kernels.cuda.passes import backward, forward
+from nnsim.kernels.cuda.threads import anew, mine, thread
 from nnsim.kernels.lanes import LANES
 from nnsim.kernels.losses import BCE, CROSS_ENTROPY
 from nnsim.kernels.normalization import BATCH
@@ -97,13 +98,13 @@ class Population(NamedTuple):
 
 @device
 def _load(source, memory, place):
-    for i in range(thread(), source.size, THREADS):
+    for i in mine(0, source.size):
         memory[place + i] = source[i]
 
 
 @device
 def _save(memory, place, target):
-    for i in range(thread(), target.size, THREADS):
+    for i in mine(0, target.size):
         target[i] = memory[place + i]
 
 
@@ -136,11 +137,11 @@ def _gather(memory, places, X, Y, order, start, rows):
     """Copy a batch: the rows that the shuffle at place `order` names, or those from `start` on."""
     inputs, targets = X.shape[1], Y.shape[1]
     x, y = places.network[INPUTS], places.network[TARGETS]
-    for place in range(thread(), rows * inputs, THREADS):
+    for place in mine(0, rows * inputs):
         i, j = divided(place, inputs)
         row = start + i if order == IN_ORDER else np.int64(memory[order + start + i])
         memory[x + i * pitch(inputs) + j] = X[row, j]
-    for place in range(thread(), rows * targets, THREADS):
+    for place in mine(0, rows * targets):
         i, j = divided(place, targets)
         row = start + i if order == IN_ORDER else np.int64(memory[order + start + i])
         memory[y + place] = Y[row, j]
@@ -159,7 +160,7 @@ def _rank(memory, net, places, rows, ranking, start):
     """Keep what ranks the rows of a batch: the logit of class 1, less that of class 0 where there are two."""
     outputs = net.widths[net.widths.size - 1]
     z = places.layer[net.widths.size - 2][Z]
-    for i in range(thread(), rows, THREADS):
+    for i in mine(0, rows):
         at = z + i * pitch(outputs)
         score = np.float64(memory[at])
         if outputs > 1:
@@ -226,12 +227,12 @@ def _epoch(memory, tiles, net, rule, course, data, places, rates, factor, key, f
         if training:
             rows = min(batch, data.X.shape[0] - start)
             _gather(memory, places, data.X, data.Y, at[ORDER], start, rows)
-            fill_masks(memory, at[MASKS], at[MASKS_SIZE], key, first + step, net.dropout)
+            fill_masks(memory, at[MASKS], at[MASKS_SIZE], key, first + step, anew(net.dropout))
         else:
             rows = min(batch, looked_at - start)
             _gather(memory, places, data.X_validation, data.Y_validation, IN_ORDER, start, rows)
         forward(memory, tiles, net, places, rows, training)
-        mean, part = _loss(memory, net, places, rows, lanes)
+        mean, part = _loss(memory, net, places, anew(rows), lanes)
         if not training:
             loss, loss_weight = fma(part, mean, loss), loss_weight + part
             answered += _answer(memory, net, places, rows, data.Y.shape[1], ranking, start, lanes)
@@ -304,7 +305,7 @@ def _train(memory, tiles, net, rule, course, data, places, population, network, 
         _reduce(book, value, course.plateau)
         if course.patience > 0:
             watched = -value if course.watch_metric else value
-            _wait(memory, places, population, network, book, watched, first + epoch, course.min_delta)
+            _wait(memory, places, population, anew(network), book, watched, first + epoch, course.min_delta)
             if book[STOPPING + WAITED] >= course.patience:
                 return epoch + 1, -1
     return epochs, -1
@@ -317,7 +318,8 @@ def train_epochs(dtype: str, resident: bool) -> Any:
     ``train_epochs(net, rule, course, data, places, population, first, deviation, scratch)`` trains every network of a
     population for up to as many epochs as its history has rows, from epoch number `first` on; `deviation` is the
     spread of the validation targets, `scratch` a matrix with a row of `END` numbers for each block, or of none
-    where the memory is shared. Any number of blocks will do, of `THREADS` threads.
+    where the memory is shared. Any number of blocks will do, of any number of threads; for
+    matrices in the device's memory, of `STAGED_THREADS`.
     """
     number = {"float32": types.float32, "float64": types.float64}[dtype]
 
@@ -335,6 +337,6 @@ def train_epochs(dtype: str, resident: bool) -> Any:
             barrier()
             if thread() == 0:
                 population.ended[network, EPOCHS], population.ended[network, STOPPED] = epochs, stopped
-            _save_network(memory, places, population, network, book)
+            _save_network(memory, places, population, anew(network), book)
 
     return train_epochs
