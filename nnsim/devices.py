@@ -11,17 +11,21 @@ from typing import Any
 
 import numpy as np
 
+from nnsim.block_size import Limits
 from nnsim.errors import DeviceError
 from nnsim.kernels.cuda.options import FAILURES, cuda, simulated
 from nnsim.kernels.cuda.simulator import keep_types
 
-THREADS = 4 if simulated else 128
-"""Threads of a block."""
-
-STREAMING_BLOCKS = 4
-"""Blocks for each multiprocessor where networks do not fit into shared memory."""
-
 SIMULATED_SHARED_BYTES = 64 * 1024
+SIMULATED = Limits(
+    processors=1,
+    registers=2**16,
+    shared_bytes=SIMULATED_SHARED_BYTES,
+    blocks=4,
+    threads=4,
+    warp=4,
+    reserved_bytes=0,
+)
 
 
 class Device:
@@ -32,18 +36,28 @@ class Device:
     name : str
     shared_bytes : int
         Shared memory that one block can have.
+    limits : Limits
+        What blocks share.
     """
 
     def __init__(self) -> None:
         if simulated:
             keep_types()
-            self.name, self.shared_bytes, self._processors = "simulator", SIMULATED_SHARED_BYTES, 1
+            self.name, self.shared_bytes, self.limits = "simulator", SIMULATED_SHARED_BYTES, SIMULATED
             return
         with self.guarded():
             device = cuda.get_current_device()
             self.name = device.name if isinstance(device.name, str) else device.name.decode()
             self.shared_bytes = int(device.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
-            self._processors = int(device.MULTIPROCESSOR_COUNT)
+            self.limits = Limits(
+                processors=int(device.MULTIPROCESSOR_COUNT),
+                registers=int(device.MAX_REGISTERS_PER_MULTIPROCESSOR),
+                shared_bytes=int(device.MAX_SHARED_MEMORY_PER_MULTIPROCESSOR),
+                blocks=int(device.MAX_BLOCKS_PER_MULTIPROCESSOR),
+                threads=int(device.MAX_THREADS_PER_BLOCK),
+                warp=int(device.WARP_SIZE),
+                reserved_bytes=int(device.RESERVED_SHARED_MEMORY_PER_BLOCK),
+            )
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -80,18 +94,19 @@ class Device:
         """Wait until a stream has nothing left to do."""
         stream.synchronize()
 
-    def blocks(self, networks: int, resident: bool) -> int:
-        """Return with how many blocks to train so many networks; those in the device's memory take turns."""
-        return networks if resident else min(networks, STREAMING_BLOCKS * self._processors)
+    def registers(self, kernel: Any, *arguments: Any) -> int:
+        """Return how many registers a thread of a kernel for such arguments has."""
+        return 1 if simulated else int(_code(kernel, arguments).regs_per_thread)
 
-    def launch(self, kernel: Any, blocks: int, stream: Any, shared: int, *arguments: Any) -> None:
+    def launch(self, kernel: Any, blocks: int, threads: int, stream: Any, shared: int, *arguments: Any) -> None:
         """Launch a kernel with `shared` bytes of shared memory for each block."""
-        if simulated:
-            kernel[blocks, THREADS, stream, shared](*arguments)
-            return
-        code = kernel.compile(tuple(map(kernel.typeof_pyval, arguments)))
-        _allow_shared_memory(code, shared)
-        kernel[blocks, THREADS, stream, shared](*arguments)
+        if not simulated:
+            _allow_shared_memory(_code(kernel, arguments), shared)
+        kernel[blocks, threads, stream, shared](*arguments)
+
+
+def _code(kernel: Any, arguments: tuple[Any, ...]) -> Any:
+    return kernel.compile(tuple(map(kernel.typeof_pyval, arguments)))
 
 
 def _allow_shared_memory(code: Any, size: int) -> None:

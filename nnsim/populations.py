@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nnsim.block_size import side_by_side, threads_of_block
 from nnsim.devices import Device, current_device
 from nnsim.errors import UsageError
 from nnsim.kernels.cpu.metrics import spread_of
@@ -19,9 +20,11 @@ from nnsim.kernels.cpu.network import Architecture
 from nnsim.kernels.cpu.optimizers import Rule
 from nnsim.kernels.cpu.probes import COLUMNS as PROBE_COLUMNS
 from nnsim.kernels.cpu.training import COLUMNS, Course, Data, State
+from nnsim.kernels.cuda.gemm import STAGED_THREADS, TILES
 from nnsim.kernels.cuda.network import END, Places, places
 from nnsim.kernels.cuda.probes import probe_layers
 from nnsim.kernels.cuda.training import STATIC_BYTES, Population, train_epochs
+from nnsim.network import NetworkSpec
 from nnsim.probes import Look
 from nnsim.training import Job, Run, begin, finish, finished, has_waited
 
@@ -143,7 +146,7 @@ def _plan(device: Device, job: Job) -> _Plan:
     entry, steps = recipe.entry, recipe.steps(rows)
     moments = (entry.first, entry.second)
     layout = places(spec.architecture, spec.n_parameters, moments, data.Y.shape[1], rows, recipe.batch_size)
-    room = _Room(device, int(layout.network[END]), spec.dtype)
+    room = _Room(device, int(layout.network[END]), spec, recipe.batch_size)
     own = (2 + sum(moments)) * job.theta.nbytes + 8 * recipe.epochs * (steps + COLUMNS)
     own += 16 * data.X_validation.shape[0] if job.auc else 0
     networks = room.networks(own, sum(array.nbytes for array in data))
@@ -172,12 +175,9 @@ class _Launch:
     def __init__(self, device: Device, plan: _Plan, part: list[_Member], first: int, epochs: int) -> None:
         self._device, self._part, self._stream = device, part, device.stream()
         self._population = Population(*(device.put(array, self._stream) for array in _gathered(part, first, epochs)))
-        room, kernel = plan.room, train_epochs(part[0].job.spec.dtype, plan.room.resident)
-        blocks = device.blocks(len(part), room.resident)
-        device.launch(
-            kernel, blocks, self._stream, room.shared_bytes,
+        plan.room.launch(
+            train_epochs, len(part), self._stream,
             plan.net, plan.rule, plan.course, plan.data, plan.layout, self._population, first, plan.deviation,
-            room.scratch(blocks),
         )  # fmt: skip
 
     def collect(self) -> None:
@@ -249,19 +249,18 @@ def _looks(device: Device, looks: list[Look]) -> list[np.ndarray]:
     """Look at networks of one kind, as many at a time as the device's memory holds."""
     spec, rows = looks[0].spec, looks[0].X.shape[0]
     layout = places(spec.architecture, spec.n_parameters, (False, False), looks[0].Y.shape[1], 0, rows)
-    room = _Room(device, int(layout.network[END]), spec.dtype)
+    room = _Room(device, int(layout.network[END]), spec, rows)
     own = sum(array.nbytes for array in (looks[0].theta, looks[0].X, looks[0].Y, looks[0].signal))
     at_once = room.networks(own, 0)
     found: list[np.ndarray] = []
     for begin_at in range(0, len(looks), at_once):
         part = looks[begin_at : begin_at + at_once]
-        blocks = device.blocks(len(part), room.resident)
         out = device.put(np.zeros((len(part), len(spec.fans), PROBE_COLUMNS)))
         arrays = (np.stack([getattr(look, name) for look in part]) for name in ("theta", "X", "Y", "signal"))
-        device.launch(
-            probe_layers(spec.dtype, room.resident), blocks, 0, room.shared_bytes,
+        room.launch(
+            probe_layers, len(part), 0,
             _on(device, spec.architecture), Places(*map(device.put, layout)), *map(device.put, arrays),
-            spec.numpy_dtype(part[0].threshold), room.scratch(blocks), out,
+            spec.numpy_dtype(part[0].threshold), out,
         )  # fmt: skip
         found += list(device.get(out))
     return found
@@ -278,17 +277,31 @@ def serve(wishes: Sequence[Job | Look]) -> list[Run | np.ndarray]:
 
 
 class _Room:
-    """The memory of a block: shared where a network fits, else a part of the device's."""
+    """The memory of a block: shared where a network fits, else a part of the device's; and launches with it."""
 
-    def __init__(self, device: Device, numbers: int, dtype: str) -> None:
-        self._device, self._numbers, self._dtype = device, numbers, dtype
-        self._bytes = numbers * np.dtype(dtype).itemsize
-        self.resident = self._bytes + STATIC_BYTES <= device.shared_bytes
-        self.shared_bytes = self._bytes if self.resident else 0
+    def __init__(self, device: Device, numbers: int, spec: NetworkSpec, rows: int) -> None:
+        self._device, self._numbers, self._spec, self._rows = device, numbers, spec, rows
+        size = np.dtype(spec.dtype).itemsize
+        self._bytes = numbers * size
+        self._resident = self._bytes + STATIC_BYTES <= device.shared_bytes
+        self._shared_bytes = STATIC_BYTES + (self._bytes if self._resident else TILES * size)
 
-    def scratch(self, blocks: int) -> Any:
-        """Return memory on the device for so many blocks, with no rows where it is shared."""
-        return self._device.empty((0 if self.resident else blocks, self._numbers), self._dtype)
+    def launch(self, kernel_of: Any, networks: int, stream: Any, *arguments: Any) -> None:
+        """Launch a kernel, whose last argument is the blocks' memory, for so many networks."""
+        device, spec, limits = self._device, self._spec, self._device.limits
+        kernel = kernel_of(spec.dtype, self._resident)
+        registers = device.registers(kernel, *arguments, self._scratch(0))
+        if self._resident:
+            threads = threads_of_block(spec.widths, self._rows, networks, registers, self._shared_bytes, limits)
+            device.launch(kernel, networks, threads, stream, self._bytes, *arguments, self._scratch(0))
+        else:
+            at_once = limits.processors * side_by_side(STAGED_THREADS, registers, self._shared_bytes, limits)
+            blocks = min(networks, at_once)
+            device.launch(kernel, blocks, STAGED_THREADS, stream, 0, *arguments, self._scratch(blocks))
+
+    def _scratch(self, blocks: int) -> Any:
+        """Return memory on the device for so many blocks."""
+        return self._device.empty((blocks, self._numbers), self._spec.dtype)
 
     def networks(self, own: int, common: int) -> int:
         """Return how many networks fit beside `common` bytes, each with so many bytes of its `own`.
@@ -298,7 +311,7 @@ class _Room:
         UsageError
             Not one.
         """
-        needed, free = own + (0 if self.resident else self._bytes), int(SHARE * self._device.free_bytes())
+        needed, free = own + (0 if self._resident else self._bytes), int(SHARE * self._device.free_bytes())
         if needed + common > free:
             raise UsageError(
                 f"the network needs {_mebibytes(needed)} and its data {_mebibytes(common)} of the GPU's memory, "

@@ -179,6 +179,15 @@ def setting(owner: Any, name: str, value: Any) -> Iterator[None]:
         setattr(owner, name, before)
 
 
+def larger_blocks_agree() -> bool:
+    """Twice as many threads in a block as the simulator has by itself."""
+    from nnsim import populations
+
+    names = ("wide", "dropout and batch norm after", "bce", "clip norm")
+    with setting(populations, "threads_of_block", lambda *_: 8):
+        return all(equal_runs([job_of(name)]) for name in names)
+
+
 def split_launches_agree() -> bool:
     """One epoch and one or two networks in a launch; some stop early, and the others go on."""
     from nnsim import devices, populations
@@ -218,6 +227,7 @@ _CHECKS = (
     no_rows_to_look_at,
     probes_agree,
     streams_agree,
+    larger_blocks_agree,
     split_launches_agree,
     too_large_is_refused,
 )

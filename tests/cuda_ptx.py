@@ -51,7 +51,7 @@ def probe_arguments(dtype: str) -> tuple[Any, ...]:
     job = cuda_cases.job_of("float64" if dtype == "float64" else "optimizer adamw")
     net, _, _, data, layout, _, _, _, scratch = training_arguments(dtype)
     theta, X, Y = job.theta[None], data.X[None], data.Y[None]
-    return net, layout, theta, X, Y, X, np.dtype(dtype).type(0.1), scratch, np.zeros((1, 2, COLUMNS))
+    return net, layout, theta, X, Y, X, np.dtype(dtype).type(0.1), np.zeros((1, 2, COLUMNS)), scratch
 
 
 KERNELS = {"train_epochs": (train_epochs, training_arguments), "probe_layers": (probe_layers, probe_arguments)}

@@ -204,14 +204,14 @@ def _look(memory, net, places, rows, threshold, out):
 def probe_layers(dtype: str, resident: bool) -> Any:
     """Return the kernel for networks of one precision, in shared memory (`resident`) or in the device's.
 
-    ``probe_layers(net, places, theta, X, Y, signal, threshold, scratch, out)`` writes a row of facts for every layer of
+    ``probe_layers(net, places, theta, X, Y, signal, threshold, out, scratch)`` writes a row of facts for every layer of
     every network. The arrays have a first axis of networks, then the shapes that the CPU's function takes and returns;
     `scratch` is as for `nnsim.kernels.cuda.training.train_epochs`.
     """
     number = {"float32": types.float32, "float64": types.float64}[dtype]
 
     @kernel
-    def probe_layers(net, places, theta, X, Y, signal, threshold, scratch, out):
+    def probe_layers(net, places, theta, X, Y, signal, threshold, out, scratch):
         lanes = cuda.shared.array(LANES, types.float64)
         tiles = None if resident else cuda.shared.array(TILES, number)
         memory = cuda.shared.array(0, number) if resident else scratch[cuda.blockIdx.x]
