@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import needs
 import pytest
 
-if not needs.numba_cuda.args[0]:
-    from nnsim.block_size import Limits, side_by_side, threads_of_block
+pytest.importorskip("numba_cuda", reason="numba-cuda is not installed: pip install 'nnsim[cuda]'")
+from nnsim.block_size import Limits, side_by_side, threads_of_block
 
-    H100 = Limits(
-        processors=132,
-        registers=65536,
-        shared_bytes=233472,
-        blocks=32,
-        threads=1024,
-        warp=32,
-        reserved_bytes=1024,
-    )
-
-pytestmark = needs.numba_cuda
+H100 = Limits(
+    processors=132, registers=65536, shared_bytes=233472, blocks=32, threads=1024, warp=32, reserved_bytes=1024
+)
 SMALL, W1, LARGE = (2, 8, 8, 2), (64, 32, 32, 10), (128, 256, 128, 64, 1)
 
 
