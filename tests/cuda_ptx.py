@@ -1,8 +1,9 @@
 """The PTX of every CUDA kernel, compiled without a GPU: run as a script, it prints as JSON what is to be known of each.
 
 ``loose`` are multiplications and additions that ptxas might contract: those without an explicit rounding; ``relinked``
-tells whether the linker would compile the kernel once more, and contract what it likes. With "--all" every variant is
-compiled, and ``registers`` and ``spills`` (bytes) of the assembled code of one thread are told.
+tells whether the linker would compile the kernel once more, and contract what it likes. Where there is
+ptxas, ``registers`` and ``spills`` (bytes) of the assembled code of one thread are told. ``cuda_ptx.py train sm_90``
+compiles only the variants whose names contain these words.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from nnsim.kernels.cuda.probes import probe_layers
 from nnsim.kernels.cuda.training import train_epochs
 
 ARCHITECTURES = ((8, 0), (9, 0))
-VARIANTS = (("float32", True), ("float64", False))
 LOOSE = re.compile(r"^\s*(?:@%p\d+ )?(?:mul|add|sub|mad)(?:\.ftz)?\.f(?:32|64)\b", re.MULTILINE)
 
 
@@ -87,19 +87,20 @@ def assembled(ptx: str) -> dict[str, int]:
     return {"registers": max(map(int, re.findall(r"Used (\d+) registers", said))), "spills": sum(spills)}
 
 
-def main(everything: bool) -> None:
+def main(words: list[str]) -> None:
     found = {}
-    variants = product(("float32", "float64"), (True, False)) if everything else VARIANTS
-    for (dtype, resident), name, architecture in product(variants, KERNELS, ARCHITECTURES):
+    for dtype, resident, name, architecture in product(("float32", "float64"), (True, False), KERNELS, ARCHITECTURES):
+        label = "{} {} {} sm_{}{}".format(name, dtype, "shared" if resident else "streaming", *architecture)
+        if not all(word in label for word in words):
+            continue
         code = launched(name, dtype, resident, architecture)._codelibrary
         ptx = code.get_asm_str()
         facts = {"loose": len(LOOSE.findall(ptx)), "fused": ptx.count("fma.rn."), "relinked": code._lto}
-        facts |= assembled(ptx) if everything else {}
-        label = "{} {} {} sm_{}{}".format(name, dtype, "shared" if resident else "streaming", *architecture)
+        facts |= assembled(ptx)
         print(label, facts, file=sys.stderr, flush=True)
         found[label] = facts
     print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main("--all" in sys.argv)
+    main(sys.argv[1:])

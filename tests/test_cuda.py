@@ -50,10 +50,11 @@ def compiled() -> dict[str, dict[str, int]]:
 
 @needs.numba_cuda
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
-@pytest.mark.parametrize("variant", ["float32 shared", "float64 streaming"])
+@pytest.mark.parametrize("variant", ["float32 shared", "float32 streaming", "float64 shared", "float64 streaming"])
 @pytest.mark.parametrize("kernel", ["train_epochs", "probe_layers"])
-def test_nothing_in_the_ptx_may_be_contracted(kernel: str, variant: str, architecture: str) -> None:
+def test_nothing_may_be_contracted_and_no_register_spills(kernel: str, variant: str, architecture: str) -> None:
     facts = compiled()[f"{kernel} {variant} {architecture}"]
+    assert facts.get("spills", 0) == 0
     assert facts["fused"] > 100
     assert facts["loose"] == 0
     assert not facts["relinked"]

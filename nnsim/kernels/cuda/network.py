@@ -16,6 +16,7 @@ from nnsim.kernels.cpu.network import Architecture
 from nnsim.kernels.cuda.options import device
 from nnsim.kernels.lanes import TILE_WORDS
 from nnsim.kernels.normalization import NONE
+from nnsim.kernels.options import scalar
 
 # What is one layer's: columns of `Places.layer`. WEIGHT to SCALE are parameters, their gradients in the gradient;
 # INPUT is H of the layer before, or INPUTS, and ERROR_BEFORE dL/dINPUT. A shift follows its scale.
@@ -68,13 +69,9 @@ class Places(NamedTuple):
     network: Any
 
 
-@device
+@scalar
 def pitch(width):
     """Return the length of a row of `width` numbers of a batch: odd."""
-    return width | 1
-
-
-def _odd(width: int) -> int:
     return width | 1
 
 
@@ -104,7 +101,7 @@ def places(
     widths = [int(width) for width in net.widths]
     hidden, widest = widths[1:-1], max(widths[1:])
     normalized, dropped = net.normalization != NONE, net.dropout > 0
-    own_h, matrix = (normalized and net.after) or dropped or net.residual, batch * sum(map(_odd, widths[1:]))
+    own_h, matrix = (normalized and net.after) or dropped or net.residual, batch * sum(map(pitch, widths[1:]))
     moments_row = max(widest, batch)
     sizes: dict[int | str, int] = {
         THETA: parameters,
@@ -113,7 +110,7 @@ def places(
         SECOND: parameters * moments[1],
         STATISTICS: 2 * sum(hidden),
         ORDER: rows,
-        INPUTS: batch * _odd(widths[0]),
+        INPUTS: batch * pitch(widths[0]),
         TARGETS: batch * targets,
         MASKS: (batch * sum(hidden) // TILE_WORDS + 1) * TILE_WORDS * dropped,
         SCRATCH: widths[-1] * batch + 2 * moments_row,
@@ -134,7 +131,7 @@ def places(
 
 def _layers(net: Architecture, widths: list[int], batch: int, at: dict[int | str, int]) -> list[list[int]]:
     """Return the row of `Places.layer` for each layer."""
-    rows_at = _starts([batch * _odd(width) for width in widths[1:]])
+    rows_at = _starts([batch * pitch(width) for width in widths[1:]])
     units_at = _starts(widths[1:])
     found, weights = [], 0
     for layer, (fan_in, fan_out) in enumerate(pairwise(widths)):
