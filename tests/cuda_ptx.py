@@ -1,9 +1,9 @@
 """The PTX of every CUDA kernel, compiled without a GPU: run as a script, it prints as JSON what is to be known of each.
 
 ``loose`` are multiplications and additions that ptxas might contract: those without an explicit rounding; ``relinked``
-tells whether the linker would compile the kernel once more, and contract what it likes. Where there is
-ptxas, ``registers`` and ``spills`` (bytes) of the assembled code of one thread are told. ``cuda_ptx.py train sm_90``
-compiles only the variants whose names contain these words.
+tells whether the linker would compile the kernel once more, and contract what it likes. Where there is ptxas,
+``registers`` and ``spills`` (bytes) of the assembled code of one thread are told. ``cuda_ptx.py train sm_90`` compiles
+only the variants whose names contain these words.
 """
 
 from __future__ import annotations

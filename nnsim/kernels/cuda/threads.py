@@ -9,7 +9,10 @@ from `anew` of a number is computed where it is needed.
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
+
+from llvmlite import ir
 
 from nnsim.kernels.cuda.options import cuda, device, simulated
 
@@ -31,10 +34,11 @@ if simulated:
         return number
 
 else:
-    from llvmlite import ir
-    from numba.cuda import cgutils, types
-    from numba.cuda.core.imputils import RefType, iternext_impl
-    from numba.cuda.extending import intrinsic, lower_builtin, models, register_model
+    # Modules of numba-cuda that Numba's own numba.cuda, which a type checker sees, does not have.
+    types: Any = importlib.import_module("numba.cuda.types")
+    cgutils: Any = importlib.import_module("numba.cuda.cgutils")
+    extending: Any = importlib.import_module("numba.cuda.extending")
+    imputils: Any = importlib.import_module("numba.cuda.core.imputils")
 
     MOVES = {types.int64: ("b64", "l"), types.float32: ("f32", "f"), types.float64: ("f64", "d")}
     """How PTX moves a number, and the letter of its registers."""
@@ -45,8 +49,8 @@ else:
         def __init__(self) -> None:
             super().__init__("Numbers", types.int64)
 
-    @register_model(Numbers)
-    class NumbersModel(models.StructModel):
+    @extending.register_model(Numbers)
+    class NumbersModel(extending.models.StructModel):
         """The place of the next number, the end, the step."""
 
         def __init__(self, manager: Any, kind: Any) -> None:
@@ -58,12 +62,12 @@ else:
         asked = ir.FunctionType(ir.IntType(32), [])
         return builder.zext(builder.asm(asked, f"mov.u32 $0, %{register};", "=r", [], True), ir.IntType(64))
 
-    @intrinsic
+    @extending.intrinsic
     def thread(typingctx: Any) -> Any:
         """Return the number of this thread in its block."""
         return types.int64(), lambda context, builder, signature, args: _special(builder, "tid.x")
 
-    @intrinsic
+    @extending.intrinsic
     def mine(typingctx: Any, start: Any, stop: Any) -> Any:
         """Iterate over the numbers of ``range(start, stop)`` that are this thread's."""
 
@@ -76,8 +80,8 @@ else:
 
         return Numbers()(start, stop), codegen
 
-    @lower_builtin("iternext", Numbers)
-    @iternext_impl(RefType.UNTRACKED)
+    @extending.lower_builtin("iternext", Numbers)
+    @imputils.iternext_impl(imputils.RefType.UNTRACKED)
     def _next(context: Any, builder: Any, signature: Any, args: Any, result: Any) -> None:
         numbers = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
         number = builder.load(numbers.place)
@@ -87,7 +91,7 @@ else:
             result.yield_(number)
             builder.store(builder.add(number, numbers.step), numbers.place)
 
-    @intrinsic
+    @extending.intrinsic
     def anew(typingctx: Any, number: Any) -> Any:
         """Return the number, of which the compiler does not know then that it is the same as in the step before."""
         move, letter = MOVES[number]
