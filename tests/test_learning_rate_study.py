@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import learning_rate
+from nnsim_studies.learning_rate import measurement, search_questions, settings
 from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim import schedules
@@ -59,7 +60,7 @@ DECAYING = [name for name in learning_rate.SCHEDULE_NAMES if name != "constant"]
 CLAIMS = [
     *("D2-quadratic-plain", "D2-quadratic-momentum", "D2-beyond", "D2-too-high", "D2-slow", "D2-hundred"),
     *("D3-edge", "D3-heavy-ball", "D3-below", "D3-never", "D3-sharpening"),
-    *(f"D2-range-{rule}" for rule in learning_rate.RULES),
+    *(f"D2-range-{rule}" for rule in settings.RULES),
     *("D2-adamw-digits-short", "D2-adamw-digits-long"),
     *(f"D5-trace-{name}" for name in learning_rate.SCHEDULE_NAMES),
     *(f"D5-{name}" for name in DECAYING),
@@ -68,7 +69,7 @@ CLAIMS = [
 OPEN = {
     "D2-beyond",
     "D2-hundred",
-    *(f"D2-range-{rule}" for rule in learning_rate.RULES),
+    *(f"D2-range-{rule}" for rule in settings.RULES),
     *(f"D5-{s}" for s in DECAYING),
 }
 """Claims that so few seeds and rates do not settle: tables decide them both ways below."""
@@ -139,12 +140,12 @@ class TestBrokenDescent:
     def test_a_momentum_that_nobody_knows_of_moves_the_divergence(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        found = learning_rate.divergence_rate
+        found = measurement.divergence_rate
 
         def pushed(spec: Any, theta: Any, data: Any, recipe: Any, key: int) -> float:
             return found(spec, theta, data, replace(recipe, momentum=recipe.momentum / 2 + 0.05), key)
 
-        monkeypatch.setattr(learning_rate, "divergence_rate", pushed)
+        monkeypatch.setattr(measurement, "divergence_rate", pushed)
         assert fallen(bench("quadratic", seeds=4)) == {"D2-quadratic-plain", "D2-quadratic-momentum"}
 
     def test_half_the_hessian_predicts_twice_the_rate(self, whole: Tables) -> None:
@@ -154,12 +155,12 @@ class TestBrokenDescent:
     def test_a_momentum_that_nobody_knows_of_moves_the_edge(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        follow = learning_rate.follow_sharpness
+        follow = measurement.follow_sharpness
 
         def pushed(spec: Any, theta: Any, data: Any, recipe: Any, key: int, looks: Any) -> Any:
             return follow(spec, theta, data, replace(recipe, momentum=recipe.momentum / 2 + 0.1), key, looks)
 
-        monkeypatch.setattr(learning_rate, "follow_sharpness", pushed)
+        monkeypatch.setattr(measurement, "follow_sharpness", pushed)
         assert {"D3-edge", "D3-heavy-ball"} <= fallen(bench("edge", edge_seeds=4, edge_steps=4000))
 
     def test_a_sharper_small_rate(self, whole: Tables) -> None:
@@ -176,10 +177,10 @@ class TestBrokenDescent:
 
 
 class TestBrokenSearch:
-    @pytest.mark.parametrize("rule", learning_rate.RULES)
+    @pytest.mark.parametrize("rule", settings.RULES)
     @pytest.mark.parametrize(("rate", "verdict"), [(8.0, "fails"), (0.5, "holds")], ids=["bad", "good"])
     def test_suggestions(self, whole: Tables, rule: str, rate: float, verdict: str) -> None:
-        best = learning_rate._best(whole["trials"][whole["trials"]["kind"] == "sweep"])[0]
+        best = search_questions._best(whole["trials"][whole["trials"]["kind"] == "sweep"])[0]
         assert best == 0.5
         shown = rewritten(whole, "suggestions", "rate", lambda rows: rate, rule=rule)
         assert judged(shown)[f"D2-range-{rule}"].verdict == verdict
@@ -230,32 +231,32 @@ class TestBrokenSchedules:
         assert fallen(bench("trace")) == {"D5-trace-step", "D5-trace-exponential"}
 
     def test_a_plateau_without_patience(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        named = learning_rate._schedule
+        named = settings.schedule
         monkeypatch.setattr(
-            learning_rate, "_schedule", lambda name, epochs: named(name, epochs).replace("patience=1", "patience=0")
+            settings, "schedule", lambda name, epochs: named(name, epochs).replace("patience=1", "patience=0")
         )
         assert fallen(bench("trace")) == {"D5-trace-plateau"}
 
     @pytest.mark.parametrize("name", DECAYING)
     @pytest.mark.parametrize(("factor", "verdict"), [(0.5, "holds"), (2.0, "fails")])
     def test_losses_halved_and_doubled(self, whole: Tables, name: str, factor: float, verdict: str) -> None:
-        where = {"kind": "schedule", "data": learning_rate.NOISY, "schedule": name}
+        where = {"kind": "schedule", "data": settings.NOISY, "schedule": name}
         scaled = rewritten(whole, "trials", "test_loss", lambda rows: rows["test_loss"] * factor, **where)
         assert judged(scaled)[f"D5-{name}"].verdict == verdict
 
     @pytest.mark.parametrize("name", ["cosine", "plateau"])
     def test_a_schedule_that_is_worth_a_lot(self, whole: Tables, name: str) -> None:
-        where = {"kind": "schedule", "data": learning_rate.CLEAN, "schedule": name}
+        where = {"kind": "schedule", "data": settings.CLEAN, "schedule": name}
         better = rewritten(whole, "trials", "test_metric", lambda rows: rows["test_metric"] + 0.04, **where)
         assert f"D5-digits-{name}" in fallen(better)
 
 
 class TestContract:
     def test_the_contract_of_studies(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(learning_rate, "QUADRATIC_STEPS", 20)
+        monkeypatch.setattr(settings, "QUADRATIC_STEPS", 20)
         check_study(learning_rate.study, **TINY)
 
-    @pytest.mark.parametrize("kind", learning_rate.MEASURES)
+    @pytest.mark.parametrize("kind", measurement.MEASURES)
     def test_trials_that_all_fail_still_make_a_report(self, tiny: Tables, kind: str) -> None:
         config = resolve(learning_rate.study, "quick", TINY)
         failed = tiny["trials"].loc[tiny["trials"]["kind"] == kind, "trial"]
