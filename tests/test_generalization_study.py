@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from nnsim_studies import generalization
+from nnsim_studies.generalization import measurement, settings
+from nnsim_studies.generalization.arms import regularised_arms
 from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim.errors import UsageError
@@ -167,9 +169,9 @@ class TestExchangedArms:
 
         assert judged(changed(whole, give))[turned].verdict == "fails"
 
-    @pytest.mark.parametrize("name", list(generalization.REGULARISERS))
+    @pytest.mark.parametrize("name", list(settings.REGULARISERS))
     def test_a_regulariser_and_none(self, whole: Tables, unbroken: dict[str, Claim], name: str) -> None:
-        _, strengths = generalization._regularised_arms(whole["trials"], {})
+        _, strengths = regularised_arms(whole["trials"], {})
         exchange = exchange_regularisers("none", name, (0.0, strengths[name]))
         found = judged(changed(whole, exchange))
         for what in ("gap", "test"):
@@ -205,19 +207,19 @@ class TestExchangedArms:
 
 class TestBrokenMeasurement:
     def test_labels_without_noise(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(generalization, "noisy_labels", lambda y, classes, noise, key: y)
-        monkeypatch.setattr(generalization, "accuracy_on_noisy_labels", lambda accuracy, classes, noise: accuracy)
+        monkeypatch.setattr(measurement, "noisy_labels", lambda y, classes, noise, key: y)
+        monkeypatch.setattr(measurement, "accuracy_on_noisy_labels", lambda accuracy, classes, noise: accuracy)
         axes = {"width": "32", "learning_rate": "0.004,0.016,0.064", "seeds": 6}
         assert judged(bench("width", **axes), **axes)["G-gap-noise"].verdict == "fails"
 
     def test_labels_that_can_be_learnt(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        page_data = generalization._page_data
+        page_data = measurement._page_data
 
         def learnable(trial: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
             X, _ = page_data(trial)
             return X, (X[:, :1] > 0).astype(np.float32)
 
-        monkeypatch.setattr(generalization, "_page_data", learnable)
+        monkeypatch.setattr(measurement, "_page_data", learnable)
         axes = {"page_epochs": 5, "seeds": 6}
         assert "G-page-chance" in failing(bench("page", **axes), **axes)
 
@@ -226,7 +228,7 @@ class TestBrokenMeasurement:
         assert "G-page-memorise" in failing(bench("page", **axes), **axes)
 
     def test_a_decay_that_does_something(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(generalization, "PAGE_DECAYS", (0.0, 100.0))
+        monkeypatch.setattr(settings, "PAGE_DECAYS", (0.0, 100.0))
         axes = {"page_epochs": 10, "seeds": 6}
         assert "G-page-decay" in failing(bench("page", **axes), **axes)
 
@@ -236,12 +238,12 @@ class TestBrokenMeasurement:
         assert {"G-linear-under", "G-linear-over", "G-linear-wide"} <= failing(tables | {"linear": other})
 
     def test_a_fit_that_is_not_of_smallest_norm(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        ridge = generalization.ridge_fit
-        monkeypatch.setattr(generalization, "least_norm_fit", lambda X, y: ridge(X, y, 30.0))
+        ridge = measurement.ridge_fit
+        monkeypatch.setattr(measurement, "least_norm_fit", lambda X, y: ridge(X, y, 30.0))
         assert {"G-linear-under", "G-linear-over", "G-linear-peak"} <= failing(bench("linear"))
 
     def test_a_penalty_that_is_far_too_small(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(generalization, "best_ridge", lambda *given: 1e-3)
+        monkeypatch.setattr(measurement, "best_ridge", lambda *given: 1e-3)
         assert failing(bench("linear")) == {"G-linear-ridge"}
 
 
@@ -253,7 +255,7 @@ def test_keeps_the_contract() -> None:
 
 
 def test_training_rows_differ_between_seeds_and_not_between_arms() -> None:
-    rows = [generalization._rows(0, repeat, 1000, 50) for repeat in (0, 1, 0)]
+    rows = [measurement._rows(0, repeat, 1000, 50) for repeat in (0, 1, 0)]
     assert (rows[0] == rows[2]).all()
     assert len(set(rows[0]) & set(rows[1])) < 20
 
