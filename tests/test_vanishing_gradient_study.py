@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import vanishing_gradient
+from nnsim_studies.vanishing_gradient import measurement
+from nnsim_studies.vanishing_gradient.change_questions import grid_questions
 from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim import initializers
@@ -234,7 +236,7 @@ class TestContract:
     def test_a_scheme_without_a_prediction_is_untested_with_a_reason(self) -> None:
         config = resolve(vanishing_gradient.study, "quick", TINY | {"scheme": "orthogonal"})
         empty = {"kind": [], "epoch": [], "activation": [], "scheme": [], "depth": []}
-        (question,) = vanishing_gradient._grid_questions(pd.DataFrame(empty), config)
+        (question,) = grid_questions(pd.DataFrame(empty), config)
         assert (question.values.size, question.note) == (0, "no prediction: its weights are not independent draws")
 
 
@@ -264,4 +266,4 @@ class TestBadInput:
 
     def test_a_dead_network_has_no_gradient(self) -> None:
         rows = [{"layer": 1, "delta_log": -np.inf}, {"layer": 2, "delta_log": -np.inf}]
-        assert vanishing_gradient._log_gradient(rows, 2) is None
+        assert measurement._log_gradient(rows, 2) is None
