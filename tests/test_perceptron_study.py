@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from nnsim_studies import perceptron
+from nnsim_studies.perceptron import measurement, settings
 from study_bench import Bench, Tables
 
 from nnsim import threshold_unit
@@ -107,32 +108,32 @@ class TestBrokenRule:
 
     def test_a_wrong_label(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         def with_a_wrong_label(trial: dict[str, Any]) -> tuple[np.ndarray, ...]:
-            X, y, normal = perceptron._with_margin(trial)
+            X, y, normal = measurement._with_margin(trial)
             farthest = np.argmax(np.abs(X @ normal))
             X = np.vstack([X, X[farthest]])  # the same input again, with the other label
             return X, np.append(y, -y[farthest]), normal
 
         def measured(trial: dict[str, Any]) -> dict[str, Any]:
             tables = perceptron.measure(trial)
-            X, y, normal = perceptron._with_margin(trial)
+            X, y, normal = measurement._with_margin(trial)
             radius, margin = threshold_unit.radius_and_margin(X, y, normal)
             tables["trials"][0]["bound"] = (radius / margin) ** 2
             return tables
 
-        monkeypatch.setitem(perceptron.SETS, "margin", with_a_wrong_label)
-        monkeypatch.setattr(perceptron, "PASSES", 2000)
+        monkeypatch.setitem(measurement.SETS, "margin", with_a_wrong_label)
+        monkeypatch.setattr(settings, "PASSES", 2000)
         assert failing(bench("margin", measure=measured)) == {"novikoff"}
 
     def test_inputs_that_are_not_orthogonal(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         def oblique(trial: dict[str, Any]) -> tuple[np.ndarray, ...]:
-            X, y, normal = perceptron._orthogonal(trial)
+            X, y, normal = measurement._orthogonal(trial)
             return X + 0.5 * y[:, None] * normal, y, normal
 
-        monkeypatch.setitem(perceptron.SETS, "orthogonal", oblique)
+        monkeypatch.setitem(measurement.SETS, "orthogonal", oblique)
         assert failing(bench("orthogonal")) == {"novikoff-tight"}
 
     def test_another_gate_under_the_name_of_xor(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(perceptron.GATES, "xor", perceptron.GATES["or"])
+        monkeypatch.setitem(settings.GATES, "xor", settings.GATES["or"])
         assert failing(bench("gate")) == {"xor-rule"}
 
 
@@ -154,25 +155,25 @@ class TestBrokenCounts:
         assert {name for name, claim in found.items() if claim.verdict == "fails"} == wrong
 
     def test_labels_that_are_mostly_equal(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        signs = perceptron._signs
+        signs = measurement._signs
 
         def biased(number: np.uint64, n: int) -> np.ndarray:
             return np.maximum(signs(number, n), signs(number + np.uint64(1), n))
 
-        positive = perceptron._normals
-        monkeypatch.setattr(perceptron, "_signs", biased)
-        monkeypatch.setattr(perceptron, "_normals", lambda *given, **named: np.abs(positive(*given, **named)))
+        positive = measurement._normals
+        monkeypatch.setattr(measurement, "_signs", biased)
+        monkeypatch.setattr(measurement, "_normals", lambda *given, **named: np.abs(positive(*given, **named)))
         assert failing(bench("cover", dimension="4", load="2"), dimension="4") == {"half-4"}
 
     def test_points_in_a_plane_are_not_in_general_position(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        normals = perceptron._normals
+        normals = measurement._normals
 
         def flat(*given: Any, **named: Any) -> np.ndarray:
             X = normals(*given, **named)
             X[:, -1] = 0.0
             return X
 
-        monkeypatch.setattr(perceptron, "_normals", flat)
+        monkeypatch.setattr(measurement, "_normals", flat)
         assert failing(bench("count")) == {"count-3-7", "count-4-8"}
 
     @pytest.fixture
@@ -211,22 +212,22 @@ class TestBrokenTraining:
     def test_a_unit_that_is_not_monotone_under_the_name(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, other: str, turned: str
     ) -> None:
-        parse = perceptron.parse_activation
-        monkeypatch.setattr(perceptron, "parse_activation", lambda text: parse({name: other}.get(text, text)))
+        parse = measurement.parse_activation
+        monkeypatch.setattr(measurement, "parse_activation", lambda text: parse({name: other}.get(text, text)))
         axes = {"activation": name, "hidden": "1", "seeds": 40}
         assert turned in failing(bench("xor", **axes), **axes)
 
     def test_a_monotone_unit_under_the_name_of_gelu(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        parse = perceptron.parse_activation
-        monkeypatch.setattr(perceptron, "parse_activation", lambda text: parse("tanh"))
+        parse = measurement.parse_activation
+        monkeypatch.setattr(measurement, "parse_activation", lambda text: parse("tanh"))
         axes = {"activation": "gelu", "hidden": "1", "seeds": 40}
         claim = judged(bench("xor", **axes), **axes)["C8-one-gelu"]
         assert claim.verdict != "holds"  # where no rate finds it, the best one is anywhere, also at the edge
         assert claim.high < claim.prediction
 
     def test_weights_of_zero_never_learn(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        initialize: Callable[..., np.ndarray] = perceptron.initialize
-        monkeypatch.setattr(perceptron, "initialize", lambda *given: 0 * initialize(*given))
+        initialize: Callable[..., np.ndarray] = measurement.initialize
+        monkeypatch.setattr(measurement, "initialize", lambda *given: 0 * initialize(*given))
         axes = {"activation": "tanh", "hidden": "8", "seeds": 20}
         claim = judged(bench("xor", **axes), **axes)["C8-train-8"]
         assert claim.verdict != "holds"
@@ -258,10 +259,10 @@ def test_keeps_the_contract() -> None:
 
 def test_the_panels_show_what_they_say(whole: Tables) -> None:
     grid = whole["boundaries"]
-    for panel, (gate, _, hidden) in perceptron.PANELS.items():
+    for panel, (gate, _, hidden) in settings.PANELS.items():
         rows = grid[(grid["panel"] == panel) & (grid["x0"].abs() == 1) & (grid["x1"].abs() == 1)]
         scores = rows.sort_values(["x0", "x1"])["score"].to_numpy()
-        right = bool((np.sign(scores) == perceptron.GATES[gate]).all())
+        right = bool((np.sign(scores) == settings.GATES[gate]).all())
         assert right == (gate == "and" or hidden > 0), panel
 
 
