@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from nnsim_studies import dead_neurons
+from nnsim_studies.dead_neurons import measurement
 from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim import initializers, laboratory, training, watching
@@ -132,7 +133,7 @@ class TestBrokenDraws:
                 shift -= 5
             return theta
 
-        monkeypatch.setattr(dead_neurons, "start_of", moved)
+        monkeypatch.setattr(measurement, "start_of", moved)
         assert verdicts(bench, bench("invariant"))["B3-batch"] == "fails"
 
     def test_normalised_under_the_name_of_plain(self, bench: Bench, whole: Tables) -> None:
