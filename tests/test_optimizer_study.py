@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import optimizer
+from nnsim_studies.optimizer import measurement, settings
+from nnsim_studies.optimizer.trials import grid
 from study_bench import Bench, Tables
 
 from nnsim import training_identities
@@ -137,15 +139,15 @@ class TestBrokenIdentities:
 
 class TestBrokenWidths:
     def test_rates_that_do_not_fall_with_the_width(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(optimizer, "mup_layer_rates", lambda spec, base: None)
+        monkeypatch.setattr(measurement, "mup_layer_rates", lambda spec, base: None)
         assert {"D7-transfer-mup", "D7-coordinate-mup-hidden"} <= fallen(bench("width", "coordinate", **NARROW))
 
     def test_a_readout_that_is_too_large(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(optimizer, "mup_start", lambda spec, theta, base: theta * (spec.widths[1] / base))
+        monkeypatch.setattr(measurement, "mup_start", lambda spec, theta, base: theta * (spec.widths[1] / base))
         assert "D7-coordinate-mup-readout" in fallen(bench("coordinate", **NARROW))
 
     def test_a_first_layer_whose_rate_grows(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(optimizer, "mup_layer_rates", lambda spec, base: (spec.widths[1] / base, 1.0, 1.0))
+        monkeypatch.setattr(measurement, "mup_layer_rates", lambda spec, base: (spec.widths[1] / base, 1.0, 1.0))
         assert "D7-coordinate-mup-first" in fallen(bench("coordinate", **NARROW))
 
     def test_names_exchanged(self, bench: Bench) -> None:
@@ -182,12 +184,12 @@ def empty(bench: Bench) -> Tables:
 def compared(empty: Tables, leads: dict[str, float], best: float = 0.5, default: float = 0.9) -> Tables:
     """Return tables of tuned arms that end at 0.9 plus their lead, with noise of 0.001, at the middle of their grid."""
     rng, rows = np.random.default_rng(0), []
-    for name, rate, seed in itertools.product(optimizer.CENTRES, (0.1, 0.5, 1.0), range(8)):
-        centre = optimizer.DEFAULT_RATE if name == "adamw" and rate == 0.1 else rate
+    for name, rate, seed in itertools.product(settings.CENTRES, (0.1, 0.5, 1.0), range(8)):
+        centre = settings.DEFAULT_RATE if name == "adamw" and rate == 0.1 else rate
         score = 0.9 + leads.get(name, 0.0) + 0.001 * rng.standard_normal()
         row = {"kind": "training", "data": "digits", "optimizer": name, "learning_rate": centre, "repeat": seed}
         row |= {"status": "done", "chance": 0.1, "validation_metric": 0.9 if rate == best else 0.5}
-        rows.append(row | {"test_metric": default if centre == optimizer.DEFAULT_RATE else score})
+        rows.append(row | {"test_metric": default if centre == settings.DEFAULT_RATE else score})
     return empty | {"trials": pd.concat([empty["trials"], pd.DataFrame(rows)])}
 
 
@@ -229,15 +231,15 @@ class TestTrials:
         counts = trials[trials["kind"] == "training"].groupby(["data", "optimizer"]).size()
         assert set(counts) == set(trials.loc[trials["kind"] == "training", "budget"]) == {70}
 
-    @pytest.mark.parametrize("name", optimizer.CENTRES)
+    @pytest.mark.parametrize("name", settings.CENTRES)
     def test_grids_are_log_spaced_around_their_middle(self, name: str) -> None:
-        grid = optimizer.grid(name, 5)
-        assert grid[2] == pytest.approx(optimizer.CENTRES[name], rel=1e-3)
-        assert np.diff(np.log10(grid)) == pytest.approx([0.5] * 4, abs=1e-3)
+        rates = grid(name, 5)
+        assert rates[2] == pytest.approx(settings.CENTRES[name], rel=1e-3)
+        assert np.diff(np.log10(rates)) == pytest.approx([0.5] * 4, abs=1e-3)
 
     @pytest.mark.parametrize("rates", [3, 7, 9])
     def test_the_default_rate_is_in_the_grid_of_adamw(self, rates: int) -> None:
-        assert optimizer.DEFAULT_RATE in optimizer.grid("adamw", rates)
+        assert settings.DEFAULT_RATE in grid("adamw", rates)
 
     def test_only_adamw_decays(self, bench: Bench) -> None:
         trials = bench("training", seeds=1)["trials"]
