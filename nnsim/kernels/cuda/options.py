@@ -1,4 +1,6 @@
-"""The only decorators of GPU code, each option with its reason; this file and `threads` alone know numba-cuda.
+"""The only decorators of GPU code, each option with its reason.
+
+Of numba-cuda's inside only this file, `threads`, `nnsim.kernels.sealed_cuda_files` and `nnsim.devices` know.
 
 - ``lto=False``: code linked at link time is compiled by another compiler, which contracts products into sums.
 - ``fma=False`` for NVVM, for which numba-cuda has no option: ``mul.rn`` and ``add.rn`` instead of ``mul`` and ``add``,

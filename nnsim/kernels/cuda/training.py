@@ -318,8 +318,8 @@ def train_epochs(dtype: str, resident: bool) -> Any:
     ``train_epochs(net, rule, course, data, places, population, first, deviation, scratch)`` trains every network of a
     population for up to as many epochs as its history has rows, from epoch number `first` on; `deviation` is the
     spread of the validation targets, `scratch` a matrix with a row of `END` numbers for each block, or of none
-    where the memory is shared. Any number of blocks will do, of any number of threads; for
-    matrices in the device's memory, of `STAGED_THREADS`.
+    where the memory is shared. Any number of blocks will do, of any number of threads where it is shared, else of
+    `nnsim.kernels.cuda.gemm.STAGED_THREADS`.
     """
     number = {"float32": types.float32, "float64": types.float64}[dtype]
 
