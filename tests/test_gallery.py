@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
@@ -189,6 +189,14 @@ class TestSpread:
 
 
 class TestRates:
+    def test_titles_of_many_panels_keep_clear_of_each_other(self) -> None:
+        names = ("digits", "breast_cancer", "spirals", "wine", "moons")
+        figure = training.rates(pd.concat(runs().assign(activation=name) for name in names), 0.1, "accuracy")
+        figure.canvas.draw()
+        for row in (figure.axes[:5], figure.axes[5:10]):
+            boxes = [axes._left_title.get_window_extent() for axes in row]
+            assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
     def test_medians_over_seeds(self) -> None:
         figure = training.rates(runs(), 0.1, "accuracy")
         np.testing.assert_allclose(points(figure.axes[0], 0), [[0.01, 0.51], [0.1, 0.6]])

@@ -20,13 +20,14 @@ def _arm_panels(frame: pd.DataFrame, **options: Any) -> tuple[Figure, Iterator[t
     activations, depths = list(dict.fromkeys(frame["activation"])), sorted(set(frame["depth"]))
     height = 0.9 + 1.45 * len(depths)
     shape = max(len(depths), 1), max(len(activations), 1)  # one empty panel where every run diverged at once
+    between = ", " if len(activations) <= 3 else "\n"  # titles of narrow panels would run into each other
     figure, panels = panel_grid(*shape, width=PAGE_WIDTH, height=height, **options)
 
     def cells() -> Iterator[tuple[Axes, pd.DataFrame, bool, bool]]:
         for row, depth in enumerate(depths):
             for column, activation in enumerate(activations):
                 axes = panels[row, column]
-                axes.set_title(literal(f"{activation}, {depth} hidden layers"))
+                axes.set_title(f"{literal(activation)}{between}{depth} hidden layers")
                 yield axes, rows_of(frame, depth=depth, activation=activation), row == len(depths) - 1, column == 0
 
     return figure, cells()
