@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nnsim.report.figures import encode
-from nnsim.report.gallery import intervals, signals, training
+from nnsim.report.gallery import activation, intervals, signals, training
 
 DEPTH = 4
 
@@ -186,6 +186,18 @@ class TestSpread:
         x, density = figure.axes[0].get_lines()[0].get_data()
         assert x[np.argmax(density)] == pytest.approx(-3.0, abs=0.1)
         assert density.max() == pytest.approx(1 / math.sqrt(2 * math.pi * 10), rel=1e-3)
+
+
+class TestDifferences:
+    def test_labels_of_many_panels_keep_clear_of_each_other(self) -> None:
+        names = ("digits", "breast_cancer", "spirals", "wine", "moons")
+        rows = [
+            {"data": name, "activation": "leaky_relu:0.25", "estimate": 0.0, "low": -0.1, "high": 0.1} for name in names
+        ]
+        figure = activation.differences(pd.DataFrame(rows), 0.05, "relu")
+        figure.canvas.draw()
+        boxes = [axes.xaxis.label.get_window_extent() for axes in figure.axes]
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 class TestRates:

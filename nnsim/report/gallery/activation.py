@@ -116,6 +116,7 @@ def differences(frame: pd.DataFrame, margin: float, baseline: str) -> Figure:
         The activation that is subtracted.
     """
     sets, names = list(dict.fromkeys(frame["data"])), list(dict.fromkeys(frame["activation"]))
+    between = " " if len(sets) <= 3 else "\n"  # labels of narrow panels would run into each other
     with style():
         figure, panels = panel_grid(1, max(len(sets), 1), height=1.0 + 0.17 * len(names), sharey=True)
         for axes, data in zip(panels[0], sets, strict=False):
@@ -126,7 +127,7 @@ def differences(frame: pd.DataFrame, margin: float, baseline: str) -> Figure:
             axes.axvline(0.0, color="0.5", linewidth=0.8)
             axes.errorbar(estimate, places, xerr=[estimate - low, high - estimate], fmt="o", elinewidth=0.8, **look)
             axes.set_title(literal(data))
-            axes.set_xlabel(f"test metric minus {literal(baseline)}'s")
+            axes.set_xlabel(f"test metric{between}minus {literal(baseline)}'s")
         panels[0, 0].set_yticks(np.arange(len(names)), [literal(name) for name in names])
         panels[0, 0].invert_yaxis()
     return figure
