@@ -44,6 +44,23 @@ def test_a_product_that_is_rounded_by_itself_is_noticed() -> None:
 
 
 @cache
+def races(*arguments: str) -> dict[str, list[str]]:
+    return run("cuda_races.py", *arguments, NUMBA_ENABLE_CUDASIM="1")
+
+
+@needs.numba_cuda
+def test_no_thread_touches_what_another_writes_before_they_have_waited() -> None:
+    found = races()
+    assert len(found) > 5
+    assert {case: lines for case, lines in found.items() if lines} == {}
+
+
+@needs.numba_cuda
+def test_a_missing_barrier_is_noticed() -> None:
+    assert any(line.startswith("gemm.py") for line in races("--break")["mse"])
+
+
+@cache
 def compiled() -> dict[str, dict[str, int]]:
     return run("cuda_ptx.py")
 

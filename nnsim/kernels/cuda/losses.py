@@ -65,6 +65,7 @@ def _cross_entropy(memory, z, labels, delta, rows, classes, top, sums, lanes):
         level = memory[top + i] - memory[z + i * row + label]
         memory[top + i] = level + log(memory[sums + i])
         memory[sums + i] = scale / memory[sums + i]
+    barrier()
     loss = total(memory, top, rows, lanes)
     for place in mine(0, rows * classes):
         i, j = divided(place, classes)
@@ -99,9 +100,11 @@ def _weighted_cross_entropy(memory, net, z, labels, delta, rows, classes, top, s
             loss = fma(part, level - memory[z + i * row + j], loss)
             shares += part
         memory[top + i], memory[sums + i] = loss, shares / memory[sums + i]
+    barrier()
     loss = total(memory, top, rows, lanes)
     for i in mine(0, rows):
         memory[top + i] = net.loss_weights[np.int64(memory[labels + i])]
+    barrier()
     weight = total(memory, top, rows, lanes)
     scale = real(memory, 1.0 / weight)
     for place in mine(0, rows * classes):
@@ -126,6 +129,7 @@ def _elementwise(value: Any, slope: Any) -> Any:
             parameter = net.loss_weights[j] if net.loss == BCE else net.loss_parameter
             memory[values + place] = value(memory[z + at], memory[y + place], parameter)
             memory[delta + at] = scale * slope(memory[z + at], memory[y + place], parameter)
+        barrier()
         return total(memory, values, size, lanes) / size
 
     return loss_and_delta
