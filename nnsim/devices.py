@@ -14,7 +14,7 @@ import numpy as np
 from nnsim.block_size import Limits
 from nnsim.errors import DeviceError
 from nnsim.kernels.cuda.options import FAILURES, cuda, simulated
-from nnsim.kernels.cuda.simulator import keep_types
+from nnsim.kernels.cuda.simulator import complete
 
 SIMULATED_SHARED_BYTES = 64 * 1024
 SIMULATED = Limits(
@@ -42,7 +42,7 @@ class Device:
 
     def __init__(self) -> None:
         if simulated:
-            keep_types()
+            complete()
             self.name, self.shared_bytes, self.limits = "simulator", SIMULATED_SHARED_BYTES, SIMULATED
             return
         with self.guarded():

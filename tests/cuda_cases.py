@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -124,17 +125,18 @@ def stretches_agree() -> bool:
     return bits(train_population([replace(whole, start=begun)])[0]) == bits(train_on_cpu(whole))
 
 
+def ranked_job(loss: str, outputs: int) -> Job:
+    """A run that asks for the area under the ROC curve; scores are tied."""
+    spec = NetworkSpec((INPUTS, 2, outputs), loss=loss)
+    data = data_of(spec_of({"widths": spec.widths, "loss": "cross_entropy" if outputs == 2 else "mse"}))
+    Y, looks = (data.Y > 0)[:, :1].astype(np.float32), np.float32([[0], [1], [0], [1], [1]])
+    theta = np.round(initialize(spec, "he_normal", 5, data.X)).astype(np.float32)
+    return Job(spec, theta, replace(data, Y=Y, Y_validation=looks), SHORT, 3, 1, auc=True)
+
+
 def areas_agree() -> bool:
-    """The area under the ROC curve, with ties, for one output and for two."""
-    agree = True
-    for loss, outputs in (("bce", 1), ("cross_entropy", 2)):
-        spec = NetworkSpec((INPUTS, 2, outputs), loss=loss)
-        data = data_of(spec_of({"widths": spec.widths, "loss": "cross_entropy" if outputs == 2 else "mse"}))
-        Y, looks = (data.Y > 0)[:, :1].astype(np.float32), np.float32([[0], [1], [0], [1], [1]])
-        theta = np.round(initialize(spec, "he_normal", 5, data.X)).astype(np.float32)
-        job = Job(spec, theta, replace(data, Y=Y, Y_validation=looks), SHORT, 3, 1, auc=True)
-        agree &= equal_runs([job])
-    return agree
+    """The area under the ROC curve for one output and for two."""
+    return equal_runs([ranked_job("bce", 1)]) and equal_runs([ranked_job("cross_entropy", 2)])
 
 
 def no_rows_to_look_at() -> bool:
@@ -166,6 +168,18 @@ def streams_agree() -> bool:
     names = ("wide", "narrow", "residual", "batch norm after", "float64")
     with setting(populations, "current_device", lambda: device):
         return all(equal_runs([job_of(name)]) for name in names) and probes_agree()
+
+
+def arrays_are_shared() -> bool:
+    """Threads that all come to a shared array before one of them has made it."""
+
+    def slowly(*arguments: Any) -> np.ndarray:
+        sleep(0.01)
+        return empty(*arguments)
+
+    empty = np.empty
+    with setting(np, "empty", slowly):
+        return equal_runs([job_of("whole batch")])
 
 
 @contextmanager
@@ -227,6 +241,7 @@ _CHECKS = (
     no_rows_to_look_at,
     probes_agree,
     streams_agree,
+    arrays_are_shared,
     larger_blocks_agree,
     split_launches_agree,
     too_large_is_refused,

@@ -1,14 +1,17 @@
-"""Exact types in Numba's simulator, where a compiled formula answers in Python's numbers and float32 is lost.
+"""What Numba's simulator, which runs kernels as Python threads, lacks: exact types, and arrays that threads share.
 
-Kernels run as Python there and call the formulas of `nnsim.kernels` one number at a time; `keep_types` puts functions
-around them whose results have the types that compiled code would see.
+Kernels call the formulas of `nnsim.kernels` one number at a time there, and would get Python's numbers, in which
+float32 is lost: `complete` puts functions around them whose results have the types that compiled code would see. And
+the simulator looks for a shared array and makes it in two steps, between which another thread may make it too.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numba
@@ -46,8 +49,8 @@ def _wrap_closure(function: Any) -> None:
 
 
 @cache
-def keep_types() -> None:
-    """Let every kernel of this package call formulas that keep their types."""
+def complete() -> None:
+    """Let every kernel of this package call formulas that keep their types, and the threads of a block share arrays."""
     package = importlib.import_module(__package__)
     for entry in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"{__package__}.{entry.name}")
@@ -55,3 +58,22 @@ def keep_types() -> None:
             if isinstance(value, Dispatcher):
                 setattr(module, name, _Formula(value))
             _wrap_closure(getattr(value, "fn", None))
+    shared: Any = importlib.import_module("numba.cuda.simulator.kernelapi").FakeCUDAShared
+    shared.array = _made_once(shared.array)
+
+
+def _made_once(dynamic: Any) -> Any:
+    """Return ``cuda.shared.array``, by which all threads get one array for each line that asks."""
+    making = Lock()
+
+    def array(shared: Any, shape: Any, dtype: Any) -> Any:
+        if shape == 0:
+            return dynamic(shared, shape, dtype)
+        asking = sys._getframe(1)
+        line, made = (asking.f_code, asking.f_lineno), shared._allocations
+        with making:
+            if line not in made:
+                made[line] = np.empty(shape, as_dtype(dtype))
+            return made[line]
+
+    return array
