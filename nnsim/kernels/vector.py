@@ -41,6 +41,8 @@ VECTOR_BYTES = _vector_bytes()
 # A tile of ROWS x WIDE vectors: 8 x 3 sums leave room for the operands among 32 registers, 6 x 2 among 16.
 ROWS, WIDE = (8, 3) if VECTOR_BYTES == 64 else (6, 2)
 
+GROUP = 3  # rows of A whose places are one register, plus once or twice the register that holds their distance
+
 
 def _bytes_of(like: Any) -> int:
     return {types.float32: 4, types.float64: 8}[like]
@@ -88,8 +90,10 @@ class _Vectors:
         return self.builder.call(function, [a, b, c])
 
     def first(self, count: Any) -> Any:
-        """Mask of the first `count` lanes; count is an i64 and may be negative or large."""
-        lanes = ir.Constant(ir.VectorType(I64, self.lanes), [ir.Constant(I64, i) for i in range(self.lanes)])
+        """Mask of the first `count` lanes; count is an i64 of at most 31 bits, and may be negative or large."""
+        number = ir.IntType(8 * self.size)  # as wide as a lane, or the mask would take two registers
+        lanes = ir.Constant(ir.VectorType(number, self.lanes), [ir.Constant(number, i) for i in range(self.lanes)])
+        count = count if number == I64 else self.builder.trunc(count, number)
         undefined = ir.Constant(lanes.type, ir.Undefined)
         start = self.builder.insert_element(undefined, count, ir.Constant(I32, 0))
         limit = self.builder.shuffle_vector(start, undefined, self.indices([0] * self.lanes))
@@ -140,8 +144,10 @@ def make_tile(rows: int, vectors: int, masked: bool) -> Any:
 
     ``tile(like, a, a_row, a_col, b, b_row, c, c_row, start, start_row, depth, columns)`` writes
     ``C = start + A @ B``. A may have any strides (so A.T costs nothing); the rows of B, C and start are contiguous,
-    and start_row = 0 repeats one row, a bias. A masked tile touches only its first `columns` columns.
+    and start_row = 0 repeats one row, a bias. A masked tile touches only its first `columns` columns, of which the last
+    are in its last vector.
     """
+    places = [(i, j) for i in range(rows) for j in range(vectors)]
 
     @intrinsic
     def tile(
@@ -161,40 +167,11 @@ def make_tile(rows: int, vectors: int, masked: bool) -> Any:
     ) -> tuple[Any, Callable]:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             _, a, a_row, a_col, b, b_row, c, c_row, start, start_row, depth, columns = args
-            v = _Vectors(builder, like)
-            places = [(i, j) for i in range(rows) for j in range(vectors)]
-            masks = [None] * vectors
+            v, masks = _Vectors(builder, like), [None] * vectors
             if masked:
-                masks = [v.first(builder.sub(columns, ir.Constant(I64, j * v.lanes))) for j in range(vectors)]
+                masks[-1] = v.first(builder.sub(columns, ir.Constant(I64, (vectors - 1) * v.lanes)))
             starts = {(i, j): v.load(v.offset(v.offset(start, i, start_row), j * v.lanes), masks[j]) for i, j in places}
-            a_rows = [v.offset(a, i, a_row) for i in range(rows)]
-            a_step, b_step = v.offset(ir.Constant(I64, 0), a_col), v.offset(ir.Constant(I64, 0), b_row)
-
-            before = builder.basic_block
-            head, body, done = (builder.append_basic_block(name) for name in ("head", "body", "done"))
-            builder.branch(head)
-            builder.position_at_end(head)
-            k, a_offset, b_address = builder.phi(I64), builder.phi(I64), builder.phi(I64)
-            k.add_incoming(ir.Constant(I64, 0), before)
-            a_offset.add_incoming(ir.Constant(I64, 0), before)
-            b_address.add_incoming(b, before)
-            sums = {place: builder.phi(v.type) for place in places}
-            for place in places:
-                sums[place].add_incoming(starts[place], before)
-            builder.cbranch(builder.icmp_signed("<", k, depth), body, done)
-
-            builder.position_at_end(body)
-            b_vectors = [v.load(v.offset(b_address, j * v.lanes), masks[j]) for j in range(vectors)]
-            for i in range(rows):
-                element = v.broadcast(builder.add(a_rows[i], a_offset))
-                for j in range(vectors):
-                    sums[i, j].add_incoming(v.fma(element, b_vectors[j], sums[i, j]), body)
-            k.add_incoming(builder.add(k, ir.Constant(I64, 1)), body)
-            a_offset.add_incoming(builder.add(a_offset, a_step), body)
-            b_address.add_incoming(builder.add(b_address, b_step), body)
-            builder.branch(head)
-
-            builder.position_at_end(done)
+            sums = _add_products(v, a, a_row, a_col, b, b_row, depth, starts, masks)
             for i, j in places:
                 v.store(sums[i, j], v.offset(v.offset(c, i, c_row), j * v.lanes), masks[j])
             return context.get_dummy_value()
@@ -202,6 +179,57 @@ def make_tile(rows: int, vectors: int, masked: bool) -> Any:
         return types.void(like, *[types.int64] * 11), codegen
 
     return tile
+
+
+def _add_products(
+    v: _Vectors, a: Any, a_row: Any, a_col: Any, b: Any, b_row: Any, depth: Any, starts: dict, masks: list
+) -> dict:
+    """Emit the loop over k, and return what A @ B makes of the starts of all places (row, vector of columns)."""
+    builder, rows = v.builder, 1 + max(i for i, _ in starts)
+    row_step, a_step, b_step = (v.offset(ir.Constant(I64, 0), stride) for stride in (a_row, a_col, b_row))
+    groups = [_unknown(builder, v.offset(a, i, a_row)) for i in range(0, rows, GROUP)]
+    before = builder.basic_block
+    body, done = (builder.append_basic_block(name) for name in ("body", "done"))
+    builder.cbranch(builder.icmp_signed(">", depth, ir.Constant(I64, 0)), body, done)
+
+    builder.position_at_end(body)
+    left, b_place, *a_places = (builder.phi(I64) for _ in range(2 + len(groups)))
+    sums, sums_after = {place: builder.phi(v.type) for place in starts}, {}
+    b_vectors = [v.load(v.offset(b_place, j * v.lanes), mask) for j, mask in enumerate(masks)]
+    for i in range(rows):
+        from_group = builder.mul(row_step, ir.Constant(I64, i % GROUP))
+        element = v.broadcast(builder.add(a_places[i // GROUP], from_group))
+        for j, b_vector in enumerate(b_vectors):
+            sums_after[i, j] = v.fma(element, b_vector, sums[i, j])
+    fewer = builder.sub(left, ir.Constant(I64, 1))
+    steps = [(left, depth, fewer), (b_place, b, builder.add(b_place, b_step))]
+    steps += [(place, group, builder.add(place, a_step)) for place, group in zip(a_places, groups, strict=True)]
+    steps += [(sums[place], starts[place], sums_after[place]) for place in starts]
+    for number, first, after in steps:
+        number.add_incoming(first, before)
+        number.add_incoming(after, body)
+    again = builder.cbranch(builder.icmp_signed("!=", fewer, ir.Constant(I64, 0)), body, done)
+    again.set_metadata("llvm.loop", _not_unrolled(builder.module))
+
+    builder.position_at_end(done)
+    results = {place: builder.phi(v.type) for place in starts}
+    for place, result in results.items():
+        result.add_incoming(starts[place], before)
+        result.add_incoming(sums_after[place], body)
+    return results
+
+
+def _unknown(builder: Any, number: Any) -> Any:
+    """Return a number that LLVM cannot trace: it would compute each place from the one before, in a long chain."""
+    return builder.asm(ir.FunctionType(I64, [I64]), "", "=r,0", [number], side_effect=False)
+
+
+def _not_unrolled(module: Any) -> Any:
+    """Return what tells LLVM to leave a loop as it is: unrolled, it has more addresses than registers."""
+    unroll = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+    loop = module.add_metadata([unroll])
+    loop.operands = (loop, unroll)  # that a loop's description names itself first makes it this loop's own
+    return loop
 
 
 def make_transpose(masked: bool) -> Any:
