@@ -493,6 +493,11 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
+    kernels=(
+        "repeat_passes float32",
+        "difference_gradient float64",
+        "repeat_passes float64",
+    ),
     statements=(
         "D6: forward and backward pass make 3 - n0 n1 / S times the multiply-adds of the forward pass, always under 3.",
         "D6: in time, too, a backward pass costs about two forward passes, and one only where the input is wide.",
