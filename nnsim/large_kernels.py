@@ -16,6 +16,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from nnsim.kernels.compile_cache import folder
 from nnsim.kernels.cpu import activations, cost, probes, training, units
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
@@ -93,8 +94,11 @@ class LargeKernel:
 
     def is_kept(self) -> bool:
         """Return whether its code is on disk."""
-        types = tuple(map(numba.typeof, self.arguments(Tiny(self.precision))))
-        return types in self.kernel._cache.signatures()
+        return folder() is not None and self.types() in self.kernel._cache.signatures()
+
+    def types(self) -> tuple[Any, ...]:
+        """Return Numba's types of the arguments, by which the code is found."""
+        return tuple(map(numba.typeof, self.arguments(Tiny(self.precision))))
 
 
 _CALLS: dict[str, tuple[Any, Callable[[Tiny], tuple[Any, ...]], float]] = {
