@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
 from nnsim.errors import NnsimError
+from nnsim.experiment.progress import Progress
 
 
 @click.group()
@@ -35,17 +38,33 @@ def clear() -> None:
 def warm(studies: tuple[str, ...], quiet: bool) -> None:
     """Compile what the named studies need, or all installed ones, so that their first run starts at once."""
     from nnsim.experiment.catalogue import find_study, study_names
+    from nnsim.experiment.executor import usable_cpus
+    from nnsim.experiment.warming import compile_side_by_side
+    from nnsim.large_kernels import lacking
 
-    from .progress import duration, make_progress
+    from .progress import make_progress
 
-    folder, progress = _folder(), make_progress(quiet)
-    for study in [find_study(name) for name in studies or study_names()]:
+    folder, progress, cores = _folder(), make_progress(quiet), usable_cpus()
+    found = [find_study(name) for name in studies or study_names()]
+    large = lacking(name for study in found for name in study.kernels)
+    if large:
+        with _timed(progress, f"compiling large kernels on {cores} {'core' if cores == 1 else 'cores'}"):
+            compile_side_by_side(large, cores)
+    for study in found:
         if study.warm_up is not None:
-            start = time.monotonic()
-            progress.phase(f"compiling kernels of study '{study.name}'")
-            study.warm_up()
-            progress.phase(f"compiled in {duration(time.monotonic() - start)}")
+            with _timed(progress, f"compiling kernels of study '{study.name}'"):
+                study.warm_up()
     click.echo(folder)
+
+
+@contextmanager
+def _timed(progress: Progress, work: str) -> Iterator[None]:
+    from .progress import duration
+
+    start = time.monotonic()
+    progress.phase(work)
+    yield
+    progress.phase(f"compiled in {duration(time.monotonic() - start)}")
 
 
 def _folder() -> str:

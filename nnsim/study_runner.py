@@ -283,16 +283,15 @@ def _measure(job: Job, chunks: Sequence[Chunk], fail_fast: bool, report_follows:
 @contextmanager
 def _executor(job: Job) -> Iterator[Callable[..., list[Failure]]]:
     """Make ready what measures chunks, before anything in the folder is changed: a cluster, or kernels here."""
-    from nnsim.kernels.compile_cache import is_empty  # numba, half a second
+    from nnsim.experiment.warming import warm_up  # numba, half a second
+    from nnsim.kernels.compile_cache import is_empty
 
     if job.dask is not None:
         job.progress.phase(f"connecting to {job.dask}")
         with connected(job.dask) as client:
             yield partial(run_on_cluster, client, make_order(job.record.study, job.record.preset, job.plan))
         return
-    if job.plan.study.warm_up is not None:
-        job.progress.phase("compiling kernels (first run only)" if job.cold else "loading kernels")
-        job.plan.study.warm_up()
+    warm_up(job.plan.study, job.workers, job.progress, job.cold)
     on_cpu = job.backend.name == "cpu"
     if not on_cpu and is_empty("kernels/cuda"):
         job.progress.phase("the first trials wait for half a minute, while CUDA kernels are compiled (first run only)")

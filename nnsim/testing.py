@@ -27,6 +27,7 @@ from nnsim.experiment.progress import Progress
 from nnsim.experiment.results import measured_columns, read_table
 from nnsim.experiment.rows import encode, header_line
 from nnsim.experiment.study import PRESETS, Study
+from nnsim.experiment.warming import warm_up
 from nnsim.study_runner import plan_study, run_study
 
 if TYPE_CHECKING:
@@ -154,8 +155,7 @@ def _trials(case: Case) -> Problem:
 
 def _compilation(case: Case) -> Problem:
     sample = _sample(case.trials)  # listing them may read data, which compiles too
-    if case.study.warm_up is not None:
-        case.study.warm_up()
+    warm_up(case.study, check_jobs(None))
     before = _compiled()
     for trial in sample:
         _rows(case.study, trial)

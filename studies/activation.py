@@ -536,6 +536,13 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
+    kernels=(
+        "evaluate float32",
+        "probe_layers float32",
+        "train_epochs float32",
+        "probe_layers float64",
+        "value_and_slope float64",
+    ),
     inputs=lambda config: {f"data_sha256_{name}": text for name, text in _fingerprints(config).items()},
     statements=(
         "A1: drawn moments of every activation agree with closed forms, or with quadrature where there is none.",

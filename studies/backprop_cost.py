@@ -191,11 +191,13 @@ def cost(trial: dict[str, Any]) -> float:
 
 
 def warm_up() -> None:
-    """Compile every kernel that the trials call."""
-    trial = {"architecture": "2-3-1", "batch": 2, "rounds": 1, "repeat": 0, "root_seed": 0, "depth": 1, "width": 3}
-    for kind in ("difference", "memory"):
-        measure({"kind": kind, **trial})
-    Passes({"kind": "time", **trial}, "relu", "float32").run(1, True)
+    """Compile every kernel that the trials call, without timing any."""
+    trial = {"architecture": "2-3-1", "batch": 2, "repeat": 0, "root_seed": 0}
+    measure({"kind": "memory", **trial})
+    Passes(trial, "relu", "float32").run(1, True)
+    in_double = Passes(trial, "tanh", "float64")
+    in_double.run(1, True)
+    in_double.differences(central=False)
 
 
 # --- claims --------------------------------------------------------------------------------------------------------
@@ -493,6 +495,11 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
+    kernels=(
+        "repeat_passes float32",
+        "difference_gradient float64",
+        "repeat_passes float64",
+    ),
     statements=(
         "D6: forward and backward pass make 3 - n0 n1 / S times the multiply-adds of the forward pass, always under 3.",
         "D6: in time, too, a backward pass costs about two forward passes, and one only where the input is wide.",

@@ -575,6 +575,14 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
+    kernels=(
+        "evaluate float32",
+        "train_epochs float32",
+        "unit_facts float32",
+        "loss_and_gradient float64",
+        "probe_layers float64",
+        "value_and_slope float64",
+    ),
     inputs=lambda config: {"data_sha256": data_hash(config)},
     statements=(
         "D1: normalised units have <w, dL/dw> = 0, and scaled weights give the same loss.",

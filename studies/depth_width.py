@@ -520,6 +520,13 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
+    kernels=(
+        "evaluate float32",
+        "probe_layers float32",
+        "train_epochs float32",
+        "evaluate float64",
+        "value_and_slope float64",
+    ),
     statements=(
         "C1: k blocks of two units make 2^k pieces; one layer of n units n + 1; training does not find the tents.",
         "C2: m tents approximate x^2 to exactly 2^(-2m - 2), n straight lines to 1 / (8 n^2).",

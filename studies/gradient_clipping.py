@@ -424,6 +424,14 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
+    kernels=(
+        "evaluate float32",
+        "probe_layers float32",
+        "train_epochs float32",
+        "loss_and_gradient float64",
+        "train_epochs float64",
+        "value_and_slope float64",
+    ),
     inputs=lambda config: {"data_sha256": datasets.fingerprint(config["data"])},
     statements=(
         "D4: clipping by the global norm keeps the direction and makes the length min(norm, threshold).",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,19 @@ class TestCache:
         assert warmed == ["toy"]
         assert streams.out == f"{compile_cache.folder()}\n"
         assert streams.err.startswith("compiling kernels of study 'toy'\ncompiled in ")
+
+    def test_warm_compiles_each_large_kernel_of_all_studies_once(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        compiled: list[str] = []
+        monkeypatch.setattr("nnsim.large_kernels.LargeKernel.is_kept", lambda kernel: False)
+        monkeypatch.setattr("nnsim.experiment.warming.compile_side_by_side", lambda names, jobs: compiled.extend(names))
+        names = ("evaluate float32", "logits float32")
+        studies = {"one": replace(toy.study, kernels=names), "two": replace(toy.study, kernels=names[:1])}
+        monkeypatch.setattr("nnsim.experiment.catalogue.find_study", studies.__getitem__)
+        assert main(["cache", "warm", "one", "two"]) == 0
+        assert sorted(compiled) == sorted(names)
+        assert capsys.readouterr().err.startswith("compiling large kernels on ")
 
     def test_warm_names_the_nearest_study(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["cache", "warm", "inti"]) == 2

@@ -82,9 +82,20 @@ def _plan(order: str) -> Plan:
         if identity.get(name) != here.get(name):
             there, ours = (json.dumps(values.get(name)) for values in (here, identity))
             raise OtherRunError(f"{name} is {there} there and {ours} here: install the same nnsim, study and data")
-    if study.warm_up is not None:
-        study.warm_up()
+    from nnsim.experiment.warming import warm_up  # numba, half a second
+
+    warm_up(study, _threads())
     return plan
+
+
+def _threads() -> int:
+    """Return the number of threads of this worker: others on the machine compile at the same time."""
+    from distributed import get_worker
+
+    try:
+        return get_worker().state.nthreads
+    except ValueError:  # called without a cluster
+        return 1
 
 
 def _study(name: str, source: str | None) -> Study:

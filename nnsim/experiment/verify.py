@@ -248,9 +248,9 @@ def _measure_again(
     run: FinishedRun, part: Plan, tables: list[Table], jobs: int, progress: Progress
 ) -> list[TrialDifference]:
     """Measure the trials of `part` into a store of their own, and compare their rows with those in the run's files."""
-    if part.study.warm_up is not None:
-        progress.phase("loading kernels")
-        part.study.warm_up()
+    from nnsim.experiment.warming import warm_up  # numba, half a second
+
+    warm_up(part.study, jobs, progress)
     with TemporaryDirectory(prefix="nnsim-verify-", ignore_cleanup_errors=True) as scratch:
         store = ChunkStore(Path(scratch))
         progress.begin(sum(part.counts.values()), 0, part.seconds)

@@ -109,6 +109,10 @@ class Kept:
         locator = self._impl.locator
         self._cache_file = SealedFiles(locator.get_cache_path(), self._impl.filename_base, locator.get_source_stamp())
 
+    def signatures(self) -> set[Any]:
+        """Return the signatures whose code is kept."""
+        return {key[0] for key in self._cache_file._load_index()}
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled function, or None."""
         try:

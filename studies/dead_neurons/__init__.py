@@ -77,6 +77,14 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
+    kernels=(
+        "evaluate float32",
+        "train_epochs float32",
+        "unit_facts float32",
+        "loss_and_gradient float64",
+        "unit_facts float64",
+        "value_and_slope float64",
+    ),
     inputs=lambda config: {"data_sha256": data_hash(config)},
     statements=(
         "B1: a random ReLU network is silent at a given input with probability 1 - prod (1 - 2^-N).",

@@ -90,6 +90,10 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
+    kernels=(
+        "evaluate float32",
+        "train_epochs float32",
+    ),
     inputs=lambda config: {"data_sha256": data_hash(config)},
     statements=(
         "G-memorise: a wide network fits wrong labels.",

@@ -121,6 +121,15 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
+    kernels=(
+        "evaluate float32",
+        "probe_layers float32",
+        "train_epochs float32",
+        "probe_layers float64",
+        "scale_to_unit_variance float64",
+        "train_epochs float64",
+        "value_and_slope float64",
+    ),
     inputs=lambda config: {"data_sha256": data_hash(config)},
     statements=(
         "A1: a layer changes the variance as q' = sw2 E f^2 + sb2 and the gradient's square by chi = sw2 E f'^2.",

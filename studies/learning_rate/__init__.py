@@ -109,6 +109,14 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
+    kernels=(
+        "evaluate float32",
+        "probe_layers float32",
+        "train_epochs float32",
+        "loss_and_gradient float64",
+        "train_epochs float64",
+        "value_and_slope float64",
+    ),
     inputs=lambda config: {
         f"{name}_sha256": datasets.fingerprint(name) for name in sorted({config["data"], *config["adamw_data"]})
     },

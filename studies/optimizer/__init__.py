@@ -88,6 +88,15 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
+    kernels=(
+        "evaluate float32",
+        "probe_layers float32",
+        "train_epochs float32",
+        "logits float64",
+        "loss_and_gradient float64",
+        "train_epochs float64",
+        "value_and_slope float64",
+    ),
     inputs=lambda config: {f"{data}_sha256": datasets.fingerprint(data) for data in config["data"]},
     statements=(
         "At equal tuning budgets an optimizer is no worse than the one it contains, and AdamW no better than momentum.",

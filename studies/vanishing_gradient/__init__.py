@@ -97,6 +97,13 @@ study = Study(
     claims=claims,
     figures=figures,
     warm_up=warm_up,
+    kernels=(
+        "evaluate float32",
+        "probe_layers float32",
+        "train_epochs float32",
+        "probe_layers float64",
+        "value_and_slope float64",
+    ),
     inputs=lambda config: {"data_sha256": data_hash(config)},
     statements=(
         "A1: a layer changes the gradient's mean square by chi = sw2 E f'^2, for each activation and scheme.",
