@@ -57,7 +57,7 @@ def pair_expectation(
     Parameters
     ----------
     function : callable
-        Maps two float64 arrays of one shape to a third, elementwise.
+        Maps two float64 arrays, a column u and v of as many rows, to a third, elementwise and broadcasting.
     q : float
         Variance, positive.
     c : float
@@ -86,12 +86,18 @@ def pair_expectation(
     z, mass = _nodes(np.union1d(base, inner[np.abs(inner) < REACH]))
     if apart == 0.0:
         return float(np.sum(mass * function(scale * z, c * scale * z)))
-    jumps = np.clip((at - c * z[:, None]) / apart, -REACH, REACH)
-    edges = np.sort(np.concatenate([np.broadcast_to(base, (z.size, base.size)), jumps], axis=1), axis=1)
-    other, inner_mass = _nodes(edges)
-    u = np.broadcast_to(scale * z[:, None], other.shape)
-    v = scale * (c * z[:, None] + apart * other)
-    return float(np.sum(mass * np.sum(inner_mass * function(u.copy(), v), axis=1)))
+    column = z[:, None]
+    other, inner_mass = _nodes(_inner_edges(base, np.clip((at - c * column) / apart, -REACH, REACH)))
+    values = function(scale * column, scale * (c * column + apart * other))
+    return float(np.sum(mass * np.sum(inner_mass * values, axis=1)))
+
+
+def _inner_edges(base: Floats, jumps: Floats) -> Floats:
+    """Return ends of panels over v, a row for each u; one row for all where no jump tells them apart."""
+    if not jumps.size:
+        return base[None, :]
+    rows = np.broadcast_to(base, (len(jumps), base.size))
+    return np.sort(np.concatenate([rows, jumps], axis=1), axis=1)
 
 
 def _smeared(at: Floats, c: float, apart: float) -> list[Floats]:
