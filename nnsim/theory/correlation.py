@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 
 from nnsim.activations import evaluate
 from nnsim.errors import UsageError
@@ -148,7 +147,13 @@ def fixed_correlation(name: str, sw2: float, sb2: float, q: float, parameter: fl
 
     if change(0.0) <= 1e-12:
         return 0.0
-    return float(brentq(change, 0.0, CLOSEST, xtol=1e-12)) if change(CLOSEST) < 0.0 else 1.0
+    return _root(change, 0.0, CLOSEST, 1e-12) if change(CLOSEST) < 0.0 else 1.0
+
+
+def _root(function: Callable[[float], float], low: float, high: float, tolerance: float) -> float:
+    from scipy.optimize import brentq  # a quarter of a second, which planning a study need not pay
+
+    return float(brentq(function, low, high, xtol=tolerance))
 
 
 def variance_slope(name: str, sw2: float, q: float, parameter: float | None = None) -> float:
@@ -217,5 +222,5 @@ def critical_weight(name: str, sb2: float, parameter: float | None = None) -> tu
         return critical_point(name, SMALLEST, parameter)[0], 0.0
     if not low < 0.0 < high:
         raise UsageError(f"activation '{name}' has no critical point at a bias variance of {sb2}")
-    q = float(brentq(excess, SMALLEST, LARGEST, xtol=1e-13))
+    q = _root(excess, SMALLEST, LARGEST, 1e-13)
     return critical_point(name, q, parameter)[0], q
