@@ -33,7 +33,7 @@ from nnsim.activations import evaluate, parse
 from nnsim.initializers import variances
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.network import NetworkSpec
-from nnsim.theory.gaussian import gaussian_expectation
+from nnsim.theory.gaussian import gaussian_expectations
 
 STEP = 0.05  # of the central differences in ln q
 WIDEST = 340.0  # of |ln q|: beyond it fourth moments leave the range of floats
@@ -63,12 +63,13 @@ def _log_moments(name: str, log_q: float, parameter: float | None) -> tuple[floa
         return (math.nan,) * 4
     kinks, q = ACTIVATIONS[name].kinks, math.exp(log_q)
 
-    def mean(power: int, of: int) -> float:
-        return gaussian_expectation(lambda z: evaluate(name, z, parameter)[of] ** power, kinks, q)
+    def integrands(z: np.ndarray) -> tuple[np.ndarray, ...]:
+        value, slope = evaluate(name, z, parameter)
+        return value**2, value**4, slope**2, slope**4
 
-    second, slope = mean(2, 0), mean(2, 1)
-    spread = mean(4, 0) / (second * second) - 1
-    return math.log(second), spread, math.log(slope), 3 * mean(4, 1) / (slope * slope) - 1
+    second, fourth, slope, slope_fourth = gaussian_expectations(integrands, kinks, q)
+    spread = fourth / (second * second) - 1
+    return math.log(second), spread, math.log(slope), 3 * slope_fourth / (slope * slope) - 1
 
 
 @lru_cache(maxsize=65536)
@@ -78,16 +79,13 @@ def _joint_moments(name: str, log_q: float, parameter: float | None) -> tuple[fl
         return (math.nan,) * 3
     kinks, q = ACTIVATIONS[name].kinks, math.exp(log_q)
 
-    def mean(z_power: int, f_power: int, slope_power: int) -> float:
-        def product(z: np.ndarray) -> np.ndarray:
-            value, slope = evaluate(name, z, parameter)
-            return z**z_power * value**f_power * slope**slope_power
+    def integrands(z: np.ndarray) -> tuple[np.ndarray, ...]:
+        value, slope = evaluate(name, z, parameter)
+        value_2, slope_2 = value**2, slope**2
+        return value_2, slope_2, value_2 * slope_2, z**2 * slope_2, z * value * slope
 
-        return gaussian_expectation(product, kinks, q)
-
-    second, slope = mean(0, 2, 0), mean(0, 0, 2)
-    cross = mean(1, 1, 1)
-    return mean(0, 2, 2) / (second * slope), mean(2, 0, 2) / (q * slope), cross / (q * slope) * cross / second
+    second, slope, both, along, cross = gaussian_expectations(integrands, kinks, q)
+    return both / (second * slope), along / (q * slope), cross / (q * slope) * cross / second
 
 
 def _alignment(name: str, logs_of_q: list[float], sb2: float, parameter: float | None) -> np.ndarray:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +99,19 @@ def test_bundled_set_has_its_published_shape(name):
 def test_bundled_numbers_lie_on_the_grid(name):
     scaled = load(name, key=KEY).X * 2**20
     np.testing.assert_array_equal(scaled, np.round(scaled))
+
+
+def test_digits_are_those_of_the_library(monkeypatch):
+    read = load("digits", key=KEY)
+    monkeypatch.setattr("nnsim.datasets._DIGITS", "sklearn/no-such-file")  # as in a version that keeps them elsewhere
+    imported = load("digits", key=KEY)
+    for name in ("X", "y", "feature_names", "class_names"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(imported, name), strict=True)
+
+
+def test_digits_are_loaded_without_the_library():
+    code = "import sys, nnsim.datasets as data; data.load('digits', key=1); sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_bundled_numbers_are_the_files_own():

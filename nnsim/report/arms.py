@@ -16,10 +16,11 @@ ARM = ["scheme", "activation", "depth"]
 
 def rows_of(frame: pd.DataFrame, **values: Any) -> pd.DataFrame:
     """Return the rows in which every named column has the given value."""
-    keep = np.ones(len(frame), dtype=bool)
+    keep = np.arange(len(frame))
     for column, value in values.items():
-        keep &= (frame[column] == value).to_numpy(dtype=bool, na_value=False)  # an empty cell equals nothing
-    return frame[keep]
+        cells = frame[column].iloc[keep]
+        keep = keep[(cells == value).to_numpy(dtype=bool, na_value=False)]  # an empty cell equals nothing
+    return frame.iloc[keep]
 
 
 def change_per_layer(layers: pd.DataFrame, column: str, first: int, last: int) -> np.ndarray:

@@ -274,9 +274,18 @@ def encode(figure: Figure, file_format: str) -> bytes:
     with style(), warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes; that is no reason to lose the figure.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        _lay_out(figure)
         figure.savefig(buffer, format=file_format, metadata=_METADATA[file_format])
-    figure.set_layout_engine("none")  # the layout is found; finding it again takes as long as drawing
     return buffer.getvalue()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place the panels, once for all formats; `Figure.savefig` would draw everything for it, without showing it."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        figure.dpi = matplotlib.rcParams["savefig.dpi"]
+        engine.execute(figure)
+        figure.set_layout_engine(None)  # "none" is still an engine, for which savefig draws twice
 
 
 def save(figure: Figure, path: str | os.PathLike[str], formats: Sequence[str] = ("png",)) -> list[Path]:

@@ -50,28 +50,31 @@ def select_learning_rate(
     _require(runs, [*arms, "learning_rate", "status", metric])
     if not arms:
         raise UsageError("no arm column is given: at least 1 is needed")
-    sign = 1.0 if larger_is_better else -1.0
+    names, sign = list(arms), 1.0 if larger_is_better else -1.0
     finished = (runs["status"] == "done") & np.isfinite(runs[metric].astype("float64"))
     scored = runs.assign(
-        _failed=~finished, _finished=runs[metric].where(finished), _score=(sign * runs[metric]).where(finished)
+        _arm=runs.groupby(names, sort=False, dropna=False, observed=True).ngroup(),
+        _failed=~finished,
+        _finished=runs[metric].where(finished),
+        _score=(sign * runs[metric]).where(finished),
     )
-    groups = scored.groupby(list(arms), sort=False, dropna=False, observed=True)
-    rows = [(*arm, *_best_rate(group)) for arm, group in groups]
-    return pd.DataFrame(rows, columns=[*arms, "learning_rate", metric, "runs", "failed", "at_edge"])
+    best = _best_rates(scored).rename(columns={"mean": metric})
+    found = scored.drop_duplicates("_arm")[[*names, "_arm"]].merge(best, on="_arm")
+    return found[[*names, "learning_rate", metric, "runs", "failed", "at_edge"]]
 
 
-def _best_rate(arm: pd.DataFrame) -> tuple[float, float, int, int, bool]:
-    """Return rate, mean metric, runs, failed runs and whether the rate is at the edge of the arm's grid."""
-    worst = arm["_score"].min()
-    filled = arm.assign(_score=arm["_score"].fillna(0.0 if np.isnan(worst) else worst))
-    rates = filled.groupby("learning_rate").agg(
+def _best_rates(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return rate, mean metric, runs, failed runs and whether the rate is at the edge of the grid, for each arm."""
+    worst = runs.groupby("_arm")["_score"].transform("min").fillna(0.0)
+    filled = runs.assign(_score=runs["_score"].fillna(worst))
+    rates = filled.groupby(["_arm", "learning_rate"], as_index=False).agg(
         score=("_score", "mean"), mean=("_finished", "mean"), runs=("_failed", "size"), failed=("_failed", "sum")
     )
-    rates = rates.reset_index()
-    best = rates.sort_values(["score", "failed", "learning_rate"], ascending=[False, True, True]).iloc[0]
-    rate = float(best["learning_rate"])
-    edges = (rates["learning_rate"].min(), rates["learning_rate"].max())
-    return rate, float(best["mean"]), int(best["runs"]), int(best["failed"]), rate in edges
+    grids = rates.groupby("_arm")["learning_rate"]
+    edges = (grids.transform("min"), grids.transform("max"))
+    rates["at_edge"] = (rates["learning_rate"] == edges[0]) | (rates["learning_rate"] == edges[1])
+    order = ["_arm", "score", "failed", "learning_rate"]
+    return rates.sort_values(order, ascending=[True, False, True, True]).drop_duplicates("_arm")
 
 
 def _require(frame: pd.DataFrame, columns: Sequence[str]) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 
 from nnsim.activations import evaluate
 from nnsim.errors import UsageError
@@ -57,7 +56,7 @@ def pair_expectation(
     Parameters
     ----------
     function : callable
-        Maps two float64 arrays of one shape to a third, elementwise.
+        Maps two float64 arrays, a column u and v of as many rows, to a third, elementwise and broadcasting.
     q : float
         Variance, positive.
     c : float
@@ -86,12 +85,18 @@ def pair_expectation(
     z, mass = _nodes(np.union1d(base, inner[np.abs(inner) < REACH]))
     if apart == 0.0:
         return float(np.sum(mass * function(scale * z, c * scale * z)))
-    jumps = np.clip((at - c * z[:, None]) / apart, -REACH, REACH)
-    edges = np.sort(np.concatenate([np.broadcast_to(base, (z.size, base.size)), jumps], axis=1), axis=1)
-    other, inner_mass = _nodes(edges)
-    u = np.broadcast_to(scale * z[:, None], other.shape)
-    v = scale * (c * z[:, None] + apart * other)
-    return float(np.sum(mass * np.sum(inner_mass * function(u.copy(), v), axis=1)))
+    column = z[:, None]
+    other, inner_mass = _nodes(_inner_edges(base, np.clip((at - c * column) / apart, -REACH, REACH)))
+    values = function(scale * column, scale * (c * column + apart * other))
+    return float(np.sum(mass * np.sum(inner_mass * values, axis=1)))
+
+
+def _inner_edges(base: Floats, jumps: Floats) -> Floats:
+    """Return ends of panels over v, a row for each u; one row for all where no jump tells them apart."""
+    if not jumps.size:
+        return base[None, :]
+    rows = np.broadcast_to(base, (len(jumps), base.size))
+    return np.sort(np.concatenate([rows, jumps], axis=1), axis=1)
 
 
 def _smeared(at: Floats, c: float, apart: float) -> list[Floats]:
@@ -142,7 +147,13 @@ def fixed_correlation(name: str, sw2: float, sb2: float, q: float, parameter: fl
 
     if change(0.0) <= 1e-12:
         return 0.0
-    return float(brentq(change, 0.0, CLOSEST, xtol=1e-12)) if change(CLOSEST) < 0.0 else 1.0
+    return _root(change, 0.0, CLOSEST, 1e-12) if change(CLOSEST) < 0.0 else 1.0
+
+
+def _root(function: Callable[[float], float], low: float, high: float, tolerance: float) -> float:
+    from scipy.optimize import brentq  # a quarter of a second, which planning a study need not pay
+
+    return float(brentq(function, low, high, xtol=tolerance))
 
 
 def variance_slope(name: str, sw2: float, q: float, parameter: float | None = None) -> float:
@@ -211,5 +222,5 @@ def critical_weight(name: str, sb2: float, parameter: float | None = None) -> tu
         return critical_point(name, SMALLEST, parameter)[0], 0.0
     if not low < 0.0 < high:
         raise UsageError(f"activation '{name}' has no critical point at a bias variance of {sb2}")
-    q = float(brentq(excess, SMALLEST, LARGEST, xtol=1e-13))
+    q = _root(excess, SMALLEST, LARGEST, 1e-13)
     return critical_point(name, q, parameter)[0], q

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -60,17 +60,31 @@ def gaussian_expectation(
     UsageError
         If the variance is negative or not finite.
     """
+    return gaussian_expectations(lambda x: (function(x),), kinks, variance)[0]
+
+
+def gaussian_expectations(
+    functions: Callable[[Floats], Iterable[Floats]], kinks: Sequence[float] = (), variance: float = 1.0
+) -> list[float]:
+    """Return `gaussian_expectation` of several functions, which `functions` evaluates together: what they share, once.
+
+    Raises
+    ------
+    UsageError
+        If the variance is negative or not finite.
+    """
     if not 0.0 <= variance < math.inf:
         raise UsageError(f"variance is {variance}: a finite number that is at least 0 is needed")
     if variance == 0.0:
-        return float(function(np.zeros(1))[0])
+        return [float(values[0]) for values in functions(np.zeros(1))]
     scale = math.sqrt(variance)
     edges = _panel_edges(scale, kinks)
     half = np.diff(edges)[:, None] / 2.0
-    x = (edges[:-1, None] + half) + half * NODES
-    mass = half * WEIGHTS * np.exp(-0.5 * (x / scale) ** 2)
+    x = ((edges[:-1, None] + half) + half * NODES).ravel()
+    mass = (half * WEIGHTS).ravel() * np.exp(-0.5 * (x / scale) ** 2)
+    total = np.sum(mass)
     with np.errstate(over="ignore", invalid="ignore"):  # an exploding layer has an infinite moment, or none
-        return float(np.sum(mass.ravel() * function(x.ravel())) / np.sum(mass))
+        return [float(np.sum(mass * values) / total) for values in functions(x)]
 
 
 def _panel_edges(scale: float, kinks: Sequence[float]) -> Floats:
@@ -107,12 +121,13 @@ def activation_moments(name: str, variance: float = 1.0, parameter: float | None
     UsageError
         If the variance is negative or not finite.
     """
+
+    def integrands(x: Floats) -> tuple[Floats, ...]:
+        value, slope = evaluate(name, x, parameter)
+        return value, value**2, slope**2
+
     kinks = look_up(ACTIVATIONS, "activation", name).kinks
-    return Moments(
-        gaussian_expectation(lambda x: evaluate(name, x, parameter)[0], kinks, variance),
-        gaussian_expectation(lambda x: evaluate(name, x, parameter)[0] ** 2, kinks, variance),
-        gaussian_expectation(lambda x: evaluate(name, x, parameter)[1] ** 2, kinks, variance),
-    )
+    return Moments(*gaussian_expectations(integrands, kinks, variance))
 
 
 def gain(name: str, parameter: float | None = None) -> float:

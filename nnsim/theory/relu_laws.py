@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import digamma, polygamma
-from scipy.stats import binom
 
 from nnsim.errors import UsageError
 
@@ -116,6 +115,8 @@ def _log_chi2_law(width: int) -> LogGainLaw:
 
     Given K, ln chi^2_K has mean digamma(K/2) + ln 2 and variance trigamma(K/2).
     """
+    from scipy.stats import binom  # half a second, which planning a study need not pay
+
     k = np.arange(1, width + 1)
     alive = -math.expm1(-width * math.log(2.0))
     probability = binom.pmf(k, width, 0.5) / alive
