@@ -44,7 +44,7 @@ from nnsim.theory.gaussian import Floats, gaussian_expectations
 
 TRAJECTORIES, STRIDE = 610, 377  # consecutive Fibonacci numbers
 SHIFT = 0.7548776662466927  # of the lattice from layer to layer; unlike the golden ratio no near multiple of the stride
-STEP = 0.05  # of the lattice in ln q on which moments are known
+STEP = 0.1  # of the lattice in ln q on which moments are known
 NEIGHBOURS = np.arange(-3, 5)  # of a point, on that lattice
 WIDEST = 340.0  # of |ln q|: beyond it fourth moments leave the range of floats
 
