@@ -1,21 +1,28 @@
-"""The leading correction that a finite width makes to mean-field predictions of ln(mean square), layer by layer.
+"""What a finite width makes of mean-field predictions of ln(mean square), layer by layer.
 
-With A_l = ln mean_j a_lj^2 of one input, a layer of width n is A_{l+1} = G(A_l) + noise, where G is the mean-field map
-and the noise, the fluctuation of a mean of n terms, has variance kappa / n and mean -kappa / (2 n). To first order in
-1 / n the bias b and the variance v of A follow
+With A_l = ln mean_j a_lj^2 of one input, a layer of width n is
 
-    b_{l+1} = G' b_l + G'' v_l / 2 - kappa / (2 n),      v_{l+1} = G'^2 v_l + kappa / n.
+    A_{l+1} = G(A_l) - kappa(A_l) / (2 n) + sqrt(kappa(A_l) / n) z,      z standard normal,
 
-For ReLU with He's variance kappa = 5 and G' = 1, which is the -5 beta / 2 and 5 beta of Hanin and Nica 2018; the same
-expansion (the delta method) gives every other activation its own.
+where G is the mean-field map, and the rest is what the fluctuation of a mean of n terms does to its logarithm, to first
+order in 1 / n. For ReLU with He's variance kappa = 5 and G' = 1, which is the -5 beta / 2 and 5 beta of Hanin and Nica
+2018. Where G is curved, and the fluctuations of many layers add up (GELU without biases), no expansion about the path
+of infinite width will do. So paths of A are followed, without chance: in each layer z takes as many quantiles of the
+normal, and the order of the paths meets the quantiles in a Fibonacci lattice, shifted from layer to layer (the
+array-RQMC of L'Ecuyer, Lecot and Tuffin 2008, not randomised). The noise is then made uncorrelated with the paths, with
+the mean 0 and the variance mean kappa / n, so that mean and variance are exact where G is linear.
+
+Given A_l, the logarithm of a step back has the mean ln(sw2 E f'^2) - kappa' / (2 n), which is averaged over the paths.
 
 On the way back W is not independent of the signal that it sent forward: given z = W a, what W^T delta has along a is
-fixed by z . delta. That one direction of n has (1 + e) times the mean square of the others, where, from e_L = 0 down,
+fixed by z . delta. That one direction of n has (1 + e) times the mean square of the others. With c = E f^2 f'^2 /
+(E f^2 E f'^2) at q_l this adds ln(1 + e_l c_l / n) to the logarithm of the step back to layer l, along each path. From
+e_L = 0 down, with all moments at q = q_{l+1},
 
-    e_l = (1 - sb2 / q) (E z^2 f'^2 / (q E f'^2) - 1 + e_{l+1} (E z f f')^2 / (q E f^2 E f'^2)),    q = q_{l+1},
+    e_l = (1 - sb2 / q) ((E z^2 f'^2 / (q E f'^2) + e_{l+1} (E z f f')^2 / (q E f^2 E f'^2)) / d - 1),
 
-and adds e_l E f^2 f'^2 / (n E f^2 E f'^2), at q_l, to the logarithm of the step back to layer l. It is 0 for
-homogeneous activations.
+where d = 1 + e_{l+1} c_{l+1} / n, by which the whole signal has grown, keeps one direction of n from having more than
+n times the mean. e is 0 for homogeneous activations.
 """
 
 from __future__ import annotations
@@ -24,18 +31,21 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
 from nnsim.activations import evaluate, parse
 from nnsim.initializers import variances
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.network import NetworkSpec
-from nnsim.theory.gaussian import gaussian_expectations
+from nnsim.theory.gaussian import Floats, gaussian_expectations
 
-STEP = 0.05  # of the central differences in ln q
+TRAJECTORIES, STRIDE = 610, 377  # consecutive Fibonacci numbers
+SHIFT = 0.7548776662466927  # of the lattice from layer to layer; unlike the golden ratio no near multiple of the stride
+STEP = 0.1  # of the lattice in ln q on which moments are known
+NEIGHBOURS = np.arange(-3, 5)  # of a point, on that lattice
 WIDEST = 340.0  # of |ln q|: beyond it fourth moments leave the range of floats
 
 
@@ -88,26 +98,61 @@ def _joint_moments(name: str, log_q: float, parameter: float | None) -> tuple[fl
     return both / (second * slope), along / (q * slope), cross / (q * slope) * cross / second
 
 
-def _alignment(name: str, logs_of_q: list[float], sb2: float, parameter: float | None) -> np.ndarray:
-    """What the alignment of W with the forward signal adds to the logarithm of each step back, times the width."""
-    excess, added = 0.0, []
-    for below, above in reversed(list(pairwise(logs_of_q))):
-        _, along, cross = _joint_moments(name, above, parameter)
-        excess = (1 - sb2 * math.exp(-above)) * (along - 1 + cross * excess)
-        added.append(excess * _joint_moments(name, below, parameter)[0])
+def _interpolated(moments: Callable[..., tuple[float, ...]], name: str, at: Floats, parameter: float | None) -> Floats:
+    """Return moments at each ln q, a row each (moments, points), from the lattice by polynomials of degree 7."""
+    inside = np.abs(at) <= WIDEST
+    place = np.where(inside, at, 0.0) / STEP
+    left = np.floor(place).astype(np.int64)
+    first = int(left.min()) + NEIGHBOURS[0]
+    nodes = np.unique(left[:, None] + NEIGHBOURS)
+    table = np.full((nodes[-1] - first + 1, len(moments(name, 0.0, parameter))), np.nan)
+    table[nodes - first] = [moments(name, node * STEP, parameter) for node in nodes.tolist()]
+    values = np.einsum("pk,pkm->mp", _weights(place - left), table[left[:, None] + NEIGHBOURS - first])
+    return np.where(inside, values, np.nan)
+
+
+def _weights(t: Floats) -> Floats:
+    """Return Lagrange's weights of the neighbours for each t in [0, 1), as (points, neighbours)."""
+    others = [NEIGHBOURS[node != NEIGHBOURS] for node in NEIGHBOURS]
+    return np.stack(
+        [np.prod((t[:, None] - rest) / (node - rest), axis=1) for node, rest in zip(NEIGHBOURS, others, strict=True)], 1
+    )
+
+
+@lru_cache(maxsize=8)
+def _quantiles(count: int) -> Floats:
+    """Return count quantiles of the standard normal, ascending."""
+    return ndtri((np.arange(count) + 0.5) / count)
+
+
+def _noise(order: Floats, layer: int, means: Floats, deviations: Floats) -> Floats:
+    """Return what to add to means: as the standard deviations say, uncorrelated with means, and 0 on average."""
+    count, noise, apart = means.size, np.empty_like(means), means - means.mean()
+    places = (STRIDE * np.arange(count) + int(count * (layer * SHIFT % 1))) % count
+    noise[np.argsort(order, kind="stable")] = _quantiles(count)[places]
+    noise *= deviations
+    noise -= noise.mean()
+    noise -= (noise @ apart) / (apart @ apart or 1.0) * apart
+    return noise * np.sqrt((deviations @ deviations) / (noise @ noise or 1.0))
+
+
+def _logs(values: Any) -> Floats:
+    """Return logarithms; NaN of what has none."""
+    return np.log(np.where(np.asarray(values) > 0, values, np.nan))
+
+
+def _alignment(name: str, logs_of_q: list[Floats], sb2: float, width: int, parameter: float | None) -> Floats:
+    """What the alignment of W with the forward signal adds to the logarithm of each step back."""
+    joint = [_interpolated(_joint_moments, name, log_q, parameter) for log_q in logs_of_q]
+    excess, grown, added = np.zeros_like(logs_of_q[0]), np.ones_like(logs_of_q[0]), []
+    for (both, _, _), (_, along, cross), above in zip(joint[-2::-1], joint[:0:-1], logs_of_q[:0:-1], strict=True):
+        excess = (1 - sb2 * np.exp(-above)) * ((along + cross * excess) / grown - 1)
+        grown = 1 + excess * both / width
+        added.append(np.mean(np.log1p(excess * both / width)))
     return np.array(added[::-1])
 
 
-def _log(value: float) -> float:
-    return math.log(value) if value > 0 else math.nan
-
-
-def _differences(function: Callable[[float], float], at: float) -> tuple[float, float, float]:
-    """Return value, first and second derivative."""
-    low, middle, high = function(at - STEP), function(at), function(at + STEP)
-    return middle, (high - low) / (2 * STEP), (high - 2 * middle + low) / STEP**2
-
-
+@lru_cache(maxsize=1024)
 def predict_arm(scheme: str, activation: str, depth: int, width: int) -> Any:
     """Return what to expect of hidden layers that a scheme starts, as `predict` does.
 
@@ -131,7 +176,7 @@ def predict_arm(scheme: str, activation: str, depth: int, width: int) -> Any:
 def predict(
     name: str, sw2: float, sb2: float, depth: int, width: int, parameter: float | None = None, input_square: float = 1.0
 ) -> Propagation:
-    """Return what to expect of a network of independent weights, to first order in 1 / width.
+    """Return what to expect of a network of independent weights and one width.
 
     What floats cannot hold, as after hundreds of exploding layers, is NaN, and so is what follows from it.
 
@@ -146,26 +191,17 @@ def predict(
     input_square : float
         Mean square of the inputs.
     """
-    logs_of_q = [_log(sw2 * input_square + sb2)]
-    _, kappa, _, kappa_back = moments = _log_moments(name, logs_of_q[0], parameter)
-    A, bias, variance = moments[0], -kappa / (2 * width), kappa / width
-    forward, spread = [A + bias], [variance]
-    factors = [moments[2] - kappa_back / (2 * width)]  # of the step back to layer 1, whose variance is given
-    for _ in range(depth - 1):
-
-        def log_q(a: float) -> float:
-            return _log(sw2 * math.exp(a) + sb2)
-
-        chi, chi_slope, chi_curve = _differences(lambda a: _log_moments(name, log_q(a), parameter)[2], A)
-        G, G_slope, G_curve = _differences(lambda a: _log_moments(name, log_q(a), parameter)[0], A)
-        logs_of_q.append(log_q(A))
-        _, kappa, _, kappa_back = _log_moments(name, logs_of_q[-1], parameter)
-        factors.append(chi + chi_slope * bias + chi_curve * variance / 2 - kappa_back / (2 * width))
-        bias = G_slope * bias + G_curve * variance / 2 - kappa / (2 * width)
-        variance = G_slope**2 * variance + kappa / width
-        A = G
-        forward.append(A + bias)
-        spread.append(variance)
-    steps = _log(sw2) + np.array(factors[:-1]) + _alignment(name, logs_of_q, sb2, parameter) / width
+    log_q = _logs(np.full(TRAJECTORIES, sw2 * input_square + sb2))
+    logs_of_q, forward, spread, factors = [], [], [], []
+    for layer in range(depth):
+        G, kappa, chi, kappa_back = _interpolated(_log_moments, name, log_q, parameter)
+        means, deviations = G - kappa / (2 * width), np.sqrt(np.maximum(kappa, 0.0) / width)
+        A = means + _noise(log_q, layer, means, deviations)
+        logs_of_q.append(log_q)
+        forward.append(A.mean())
+        spread.append(A.var())
+        factors.append(np.mean(chi - kappa_back / (2 * width)))
+        log_q = _logs(sw2 * np.exp(A) + sb2)
+    steps = _logs(sw2) + np.array(factors[:-1]) + _alignment(name, logs_of_q, sb2, width, parameter)
     backward = np.append(np.cumsum(steps[::-1])[::-1], 0.0)
     return Propagation(np.array(forward), backward, np.array(spread))

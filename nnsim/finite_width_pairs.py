@@ -8,8 +8,7 @@ b and covariance V of s follow
 
     b' = G' b + G'' : V / 2 + h / n,      V' = G' V G'^T + S / n,
 
-the delta method of `nnsim.finite_width` for three quantities instead of one. h and S are moments of the two activations
-under their Gaussian.
+the delta method for three quantities. h and S are moments of the two activations under their Gaussian.
 """
 
 from __future__ import annotations
