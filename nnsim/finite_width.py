@@ -144,11 +144,11 @@ def _logs(values: Any) -> Floats:
 def _alignment(name: str, logs_of_q: list[Floats], sb2: float, width: int, parameter: float | None) -> Floats:
     """What the alignment of W with the forward signal adds to the logarithm of each step back."""
     joint = [_interpolated(_joint_moments, name, log_q, parameter) for log_q in logs_of_q]
-    excess, grown, added = np.zeros_like(logs_of_q[0]), np.ones_like(logs_of_q[0]), []
+    excess, growth, added = np.zeros_like(logs_of_q[0]), np.zeros_like(logs_of_q[0]), []
     for (both, _, _), (_, along, cross), above in zip(joint[-2::-1], joint[:0:-1], logs_of_q[:0:-1], strict=True):
-        excess = (1 - sb2 * np.exp(-above)) * ((along + cross * excess) / grown - 1)
-        grown = 1 + excess * both / width
-        added.append(np.mean(np.log1p(excess * both / width)))
+        excess = (1 - sb2 * np.exp(-above)) * ((along + cross * excess) / (1 + growth) - 1)
+        growth = excess * both / width
+        added.append(np.mean(np.log1p(growth)))
     return np.array(added[::-1])
 
 
