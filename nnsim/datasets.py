@@ -19,10 +19,9 @@ import numpy as np
 
 from nnsim import synthetic
 from nnsim.errors import DataError, UnknownNameError, UsageError
+from nnsim.kernels.cpu.columns import mean_and_deviation
 from nnsim.kernels.cpu.draws import fill_permutation
-from nnsim.kernels.options import kernel
 from nnsim.kernels.philox import DATA, SPLIT
-from nnsim.kernels.scalar_math import fma
 from nnsim.readers import Table, files_of, read
 from nnsim.synthetic import Arrays
 
@@ -380,29 +379,10 @@ def _standardised(values: np.ndarray, rows: list[np.ndarray]) -> tuple[list[np.n
     """
     origin = values[rows[0][0]].copy()
     mean, deviation = np.empty(values.shape[1]), np.empty(values.shape[1])
-    _mean_and_deviation(np.ascontiguousarray(values[rows[0]] - origin), mean, deviation)
+    mean_and_deviation(np.ascontiguousarray(values[rows[0]] - origin), mean, deviation)
     deviation[deviation == 0] = 1
     scaling = Scaling(origin, mean, deviation)
     return [scaling.apply(values[chosen]) for chosen in rows], scaling
-
-
-@kernel
-def _mean_and_deviation(X, mean, deviation):
-    """Write each column's mean and standard deviation; sums run down the rows."""
-    n, d = X.shape
-    mean[:] = 0.0
-    deviation[:] = 0.0
-    for i in range(n):
-        for j in range(d):
-            mean[j] += X[i, j]
-    for j in range(d):
-        mean[j] /= n
-    for i in range(n):
-        for j in range(d):
-            difference = X[i, j] - mean[j]
-            deviation[j] = fma(difference, difference, deviation[j])
-    for j in range(d):
-        deviation[j] = np.sqrt(deviation[j] / n)
 
 
 # Bundled with scikit-learn -------------------------------------------------------------------------------------------

@@ -19,30 +19,10 @@ import math
 import numpy as np
 
 from nnsim.kernels.cpu.draws import fill_normal, fill_uniform
-from nnsim.kernels.options import kernel
+from nnsim.kernels.cpu.synthetic import sines, teacher
 from nnsim.kernels.philox import DATA, NOISE
-from nnsim.kernels.scalar_math import fma, sin_cos, tanh
 
 Arrays = tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[str, ...]]
-
-
-@kernel
-def _sines(angle, sine, cosine):
-    for i in range(angle.size):
-        sine[i], cosine[i] = sin_cos(angle[i])
-
-
-@kernel
-def _teacher(X, W, v, out):
-    """Write sum_j v_j tanh(sum_i x_i W_ij) for each row x of X."""
-    for row in range(X.shape[0]):
-        total = 0.0
-        for j in range(W.shape[1]):
-            z = 0.0
-            for i in range(W.shape[0]):
-                z = fma(X[row, i], W[i, j], z)
-            total = fma(v[j], tanh(z), total)
-        out[row] = total
 
 
 def _uniform(n: int, key: np.uint64, step: int) -> np.ndarray:
@@ -59,7 +39,7 @@ def _normal(shape: tuple[int, ...], key: np.uint64, purpose: int, step: int) -> 
 
 def _sine_and_cosine(angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sine, cosine = np.empty_like(angle), np.empty_like(angle)
-    _sines(angle, sine, cosine)
+    sines(angle, sine, cosine)
     return sine, cosine
 
 
@@ -120,7 +100,7 @@ def teacher_student(n: int, key: np.uint64, d: int = 20, hidden: int = 10, noise
     W = _normal((d, hidden), key, DATA, 1) / math.sqrt(d)
     v = _normal((hidden,), key, DATA, 2) / math.sqrt(hidden)
     y = np.empty(n)
-    _teacher(X, W, v, y)
+    teacher(X, W, v, y)
     y = y + noise * _normal((n,), key, NOISE, 0)
     return X, y[:, None], tuple(f"x{i}" for i in range(d)), ()
 

@@ -129,6 +129,12 @@ class TestUse:
         laboratory.edit_callee(10)
         assert laboratory.call() == ("11 1", "")
 
+    def test_an_edit_beside_the_kernels_keeps_their_code(self, laboratory: Laboratory) -> None:
+        laboratory.call()
+        with (laboratory.sources / "nnsim" / "training.py").open("a") as file:
+            file.write("NEW = 1\n")
+        assert laboratory.call() == ("11 1", "")
+
     def test_code_outside_the_library_is_not_kept(self, laboratory: Laboratory) -> None:
         mine = laboratory.sources / "mine.py"
         mine.write_text(ENTRY.replace("nnsim.kernels.helper", "helper"))

@@ -12,6 +12,7 @@ import pytest
 from nnsim import synthetic
 from nnsim.datasets import DATASETS, Dataset, Split, fingerprint, load, split
 from nnsim.errors import DataError, UnknownNameError, UsageError
+from nnsim.kernels.cpu.synthetic import teacher
 from nnsim.seeding import key
 
 KEY, OTHER = key(0, "data"), key(1, "data")
@@ -229,7 +230,7 @@ def test_noise_is_normal_with_its_standard_deviation(make):
 def test_teacher_is_a_tanh_network_of_one_hidden_layer():
     X, W, v = np.linspace(-2, 2, 12).reshape(4, 3), np.linspace(-1, 1, 15).reshape(3, 5), np.arange(5.0)
     out = np.empty(4)
-    synthetic._teacher(X, W, v, out)
+    teacher(X, W, v, out)
     np.testing.assert_allclose(out, np.tanh(X @ W) @ v, rtol=1e-13)
 
 

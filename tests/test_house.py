@@ -45,6 +45,8 @@ FLOORS = {
 COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "stencil", "cfunc", "generated_jit"}
 # The decorators themselves, and a jit that is JAX's.
 COMPILING = {"nnsim.kernels.options", "nnsim.kernels.cuda.options", "nnsim.benchmarks.jax_peers"}
+DECORATORS = {"scalar", "inner", "maker", "inlined", "kernel", "intrinsic", "device"}
+"""Those of `COMPILING`; what they compile is kept under a hash of the kernels' folder, where it must stand."""
 PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
 
@@ -98,6 +100,18 @@ def compilers(source: str) -> set[str]:
     return COMPILERS.intersection(names(ast.parse(source)))
 
 
+def decorators(source: str) -> set[str]:
+    """Return which of the house's decorators a module imports."""
+    nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom))
+    return {alias.name for node in nodes if node.module in COMPILING for alias in node.names} & DECORATORS
+
+
+def beside_the_kernels(source: str) -> list[str]:
+    """Return what a kernel's file imports of nnsim from elsewhere: an edit there would leave stale code behind."""
+    found = imports(ast.parse(source), "nnsim.kernels")
+    return [name for name in found if not name.startswith(("nnsim.kernels", "nnsim.errors."))]
+
+
 def fast_maths(source: str) -> list[int]:
     tree = ast.parse(source)
     return [node.value.lineno for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "fastmath"]
@@ -131,6 +145,16 @@ def test_imports_point_down(module: str) -> None:
 @pytest.mark.parametrize("module", [name for name in SOURCES if name not in COMPILING])
 def test_only_the_house_decorators_compile(module: str) -> None:
     assert compilers(SOURCES[module].read_text()) == set()
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if not name.startswith("nnsim.kernels")])
+def test_nothing_is_compiled_outside_the_kernels(module: str) -> None:
+    assert decorators(SOURCES[module].read_text()) == set()
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if name.startswith("nnsim.kernels")])
+def test_compiled_code_is_made_of_the_kernels_alone(module: str) -> None:
+    assert beside_the_kernels(SOURCES[module].read_text()) == []
 
 
 @pytest.mark.parametrize("module", SOURCES)
@@ -174,6 +198,13 @@ class TestTheRulesBite:
     @pytest.mark.parametrize("source", ["from numba import njit", "@numba.jit(nogil=True)\ndef f(): ..."])
     def test_compiler(self, source: str) -> None:
         assert compilers(source)
+
+    @pytest.mark.parametrize("module", sorted(COMPILING - {"nnsim.benchmarks.jax_peers"}))
+    def test_compiled_elsewhere(self, module: str) -> None:
+        assert decorators(f"def f():\n    from {module} import kernel") == {"kernel"}
+
+    def test_import_beside_the_kernels(self) -> None:
+        assert beside_the_kernels("from nnsim.registry import look_up") == ["nnsim.registry.look_up"]
 
     def test_fast_math(self) -> None:
         assert fast_maths("kernel(f, fastmath={'contract'})") == [1]

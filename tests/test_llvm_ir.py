@@ -87,6 +87,7 @@ def square(kind):
 
 SAMPLES = {
     "evaluate": lambda kind: (*answering(kind), 2, False),
+    "burn": lambda kind: (kind(1), 3),
     "difference_gradient": lambda kind: (*architecture(kind), 1e-6, True, np.empty(26, kind)),
     "fill_normal": lambda kind: (np.empty(9, kind), np.uint64(1), 1, 0),
     "fill_permutation": lambda kind: (np.empty(9, np.int64), np.uint64(1), 1, 0),
@@ -95,6 +96,7 @@ SAMPLES = {
     "kept_bytes": lambda kind: (*architecture(kind)[:2], 5),
     "logits": lambda kind: (*answering(kind)[:4], 2),
     "loss_and_gradient": lambda kind: (*architecture(kind), np.empty(26, kind), np.uint64(1), 0),
+    "mean_and_deviation": lambda kind: (square(kind), np.empty(3, kind), np.empty(3, kind)),
     "matrix_product": lambda kind: (square(kind), square(kind), square(kind), False, True),
     "orthonormal_columns": lambda kind: (square(np.float64),),
     "perceptron_rule": lambda kind: (square(kind), np.ones(3, kind), np.zeros(3, kind), 9),
@@ -104,8 +106,10 @@ SAMPLES = {
     "scale_to_unit_variance": lambda kind: architecture(kind)[:3],
     "scores": lambda kind: (square(kind), np.ones(3, kind), np.empty(3, kind)),
     "sum_of_waves": lambda kind: (square(kind), square(kind), np.zeros(3, kind), np.zeros(3, kind)),
+    "teacher": lambda kind: (square(kind), square(kind), np.ones(3, kind), np.empty(3, kind)),
     "train_epochs": training,
     "unit_facts": lambda kind: (*answering(kind)[:4], True),
+    "sines": lambda kind: (np.zeros(9, kind), np.empty(9, kind), np.empty(9, kind)),
     "spread_of": lambda kind: (np.zeros((3, 2), kind),),
     "value_and_slope": lambda kind: (3, np.zeros(9, kind), kind(0)),
 }

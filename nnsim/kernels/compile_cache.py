@@ -1,7 +1,8 @@
 """Where compiled code is kept: one folder for each state of the sources, the versions and the CPU.
 
 Numba does not recompile a cached caller when a function that it imports changes. A folder named by a hash of
-everything that goes into the code makes a stale hit impossible.
+everything that goes into the code makes a stale hit impossible: of the kernels' folder, outside of which nothing is
+compiled, and of the versions and variables that change what the compiler makes of it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ import numpy as np
 from nnsim.errors import NnsimError
 
 SWITCH = "NNSIM_COMPILE_CACHE"
-SOURCES = Path(__file__).resolve().parents[1]
+SOURCES = Path(__file__).resolve().parent
+"""The folder of all code that is compiled. It imports nothing that goes into compiled code from elsewhere in nnsim."""
 STATE_NAME = re.compile(r"nnsim-[0-9a-f]{16}")
 HARMLESS = frozenset({"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS"})
 """Numba's variables that change no code; any other one has a cache of its own."""

@@ -30,7 +30,7 @@ class OwnFolder:
     def __init__(self, function: Any, state: Path) -> None:
         code = function.__code__
         self._line = code.co_firstlineno
-        self._path = state / Path(code.co_filename).resolve().relative_to(SOURCES).parent
+        self._path = state / Path(code.co_filename).resolve().relative_to(SOURCES.parent).parent
 
     @classmethod
     def from_function(cls, function: Any, path: str) -> OwnFolder | None:

@@ -48,7 +48,7 @@ def _bytes_of(like: Any) -> int:
     return {types.float32: 4, types.float64: 8}[like]
 
 
-class _Vectors:
+class Vectors:
     """The LLVM types and operations for vectors of one precision."""
 
     def __init__(self, builder: Any, like: Any) -> None:
@@ -63,6 +63,7 @@ class _Vectors:
         self.suffix = f"v{self.lanes}f{8 * self.size}"
 
     def indices(self, numbers: list[int]) -> Any:
+        """Return whole numbers as a vector, for shuffles."""
         return ir.Constant(self.index_type, [ir.Constant(I32, n) for n in numbers])
 
     def offset(self, base: Any, *terms: Any) -> Any:
@@ -73,6 +74,7 @@ class _Vectors:
         return self.builder.add(base, product)
 
     def splat(self, scalar: Any, vector_type: Any | None = None) -> Any:
+        """Return a number in all lanes."""
         vector_type = vector_type or self.type
         undefined = ir.Constant(vector_type, ir.Undefined)
         first = self.builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
@@ -85,6 +87,7 @@ class _Vectors:
         return self.splat(scalar)
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
+        """Return a * b + c, rounded once."""
         signature = ir.FunctionType(self.type, [self.type] * 3)
         function = cgutils.get_or_insert_function(self.builder.module, signature, f"llvm.fma.{self.suffix}")
         return self.builder.call(function, [a, b, c])
@@ -100,6 +103,7 @@ class _Vectors:
         return self.builder.icmp_signed("<", lanes, limit)
 
     def load(self, address: Any, mask: Any | None = None) -> Any:
+        """Return the vector at an address, of which a mask takes the first lanes; the others are 0."""
         pointer = self.builder.inttoptr(address, self.type.as_pointer())
         if mask is None:
             value = self.builder.load(pointer)
@@ -110,6 +114,7 @@ class _Vectors:
         return self.builder.call(function, [pointer, ir.Constant(I32, self.size), mask, self.zero])
 
     def store(self, value: Any, address: Any, mask: Any | None = None) -> None:
+        """Write a vector to an address, of which a mask takes the first lanes."""
         pointer = self.builder.inttoptr(address, self.type.as_pointer())
         if mask is None:
             self.builder.store(value, pointer).align = self.size
@@ -167,7 +172,7 @@ def make_tile(rows: int, vectors: int, masked: bool) -> Any:
     ) -> tuple[Any, Callable]:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             _, a, a_row, a_col, b, b_row, c, c_row, start, start_row, depth, columns = args
-            v, masks = _Vectors(builder, like), [None] * vectors
+            v, masks = Vectors(builder, like), [None] * vectors
             if masked:
                 masks[-1] = v.first(builder.sub(columns, ir.Constant(I64, (vectors - 1) * v.lanes)))
             starts = {(i, j): v.load(v.offset(v.offset(start, i, start_row), j * v.lanes), masks[j]) for i, j in places}
@@ -182,7 +187,7 @@ def make_tile(rows: int, vectors: int, masked: bool) -> Any:
 
 
 def _add_products(
-    v: _Vectors, a: Any, a_row: Any, a_col: Any, b: Any, b_row: Any, depth: Any, starts: dict, masks: list
+    v: Vectors, a: Any, a_row: Any, a_col: Any, b: Any, b_row: Any, depth: Any, starts: dict, masks: list
 ) -> dict:
     """Emit the loop over k, and return what A @ B makes of the starts of all places (row, vector of columns)."""
     builder, rows = v.builder, 1 + max(i for i, _ in starts)
@@ -252,7 +257,7 @@ def make_transpose(masked: bool) -> Any:
     ) -> tuple[Any, Callable]:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             _, source, source_row, target, target_row, rows, columns = args
-            v = _Vectors(builder, like)
+            v = Vectors(builder, like)
 
             def mask(i: int, count: Any, length: Any) -> Any:
                 inside = builder.icmp_signed("<", ir.Constant(I64, i), count)
