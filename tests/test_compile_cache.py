@@ -46,6 +46,7 @@ if code is None:
 assert len(code._codelibrary.get_cubin().code) > 100
 print(*re.findall(r"mov\\.u64\\s+%rd\\d+, (\\d+);", code._codelibrary.get_asm_str()), found)
 """
+CUDA_NAMES = 'print(*re.findall(r"[.](?:entry|func) *([\\w$]+)", code._codelibrary.get_asm_str()))\n'
 CALL = "from nnsim.kernels.entry import entry\nprint(entry(1), sum(entry.stats.cache_hits.values()))\n"
 DIE = """
 import os, signal
@@ -244,6 +245,13 @@ class TestCuda:
         path.write_bytes(flip_a_bit(path.read_bytes()))
         said = "nnsim: a file of compiled code was damaged: compiling again\n"
         assert laboratory.call(self.CALL) == ("11 new", said)
+
+    def test_names_of_two_processes_differ(self, laboratory: Laboratory) -> None:
+        """Numba alone numbers functions from 1 in each."""
+        caches = [str(laboratory.cache / name) for name in ("one", "other")]
+        one, other = (laboratory.call(self.CALL + CUDA_NAMES, XDG_CACHE_HOME=cache)[0].split()[2:] for cache in caches)
+        assert "entry" in one[0]
+        assert set(one).isdisjoint(other)
 
 
 class TestNoRoom:

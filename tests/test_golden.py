@@ -74,16 +74,24 @@ def digests(axes: dict[str, Any], jobs: int = 1, execute: Any = run_chunks) -> d
     return {table: written[table] for table in TABLES}
 
 
+def training_names() -> list[str]:
+    """Return which runs leave something to compare."""
+    parts = (reference_runs.batch_normalized, reference_runs.layer_normalized)
+    return [f"{part.__name__} {dtype}" for part in parts for dtype in ("float32", "float64")]
+
+
+def training_digest(name: str) -> str:
+    """Return the SHA-256 of all that a run leaves, with norms, dropout, optimizers, clipping and schedules."""
+    part, dtype = name.split()
+    sha = hashlib.sha256()
+    for array in getattr(reference_runs, part)(dtype):
+        sha.update(array.tobytes())
+    return sha.hexdigest()
+
+
 def training_digests() -> dict[str, str]:
-    """Return the SHA-256 of all that runs leave, with norms, dropout, optimizers, clipping and schedules."""
-    found = {}
-    for part in (reference_runs.batch_normalized, reference_runs.layer_normalized):
-        for dtype in ("float32", "float64"):
-            sha = hashlib.sha256()
-            for array in part(dtype):
-                sha.update(array.tobytes())
-            found[f"{part.__name__} {dtype}"] = sha.hexdigest()
-    return found
+    """Return the digest of every run."""
+    return {name: training_digest(name) for name in training_names()}
 
 
 def content(name: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@
 - ``inline="always"``: for functions that take a workspace; they are compiled with their callers, not once more.
 - ``no_cpython_wrapper``, ``no_cfunc_wrapper``: callers that do not exist need no entry, which saves compile time.
 - ``pipeline_class=CalleeCompiler``: such functions become machine code with their callers only, see `callees`.
+- ``pipeline_class=KernelCompiler``: names of what a kernel calls are its own, see `unique_names`.
 - ``fastmath`` is never used: it lets the compiler reorder sums, and results would differ between CPUs.
 - no explicit signatures: they would compile at import, and bar scalar functions from CUDA kernels.
 """
@@ -23,6 +24,7 @@ import numba.extending
 from nnsim.kernels.callees import CalleeCompiler
 from nnsim.kernels.compile_cache import keeps
 from nnsim.kernels.sealed_files import KernelCache
+from nnsim.kernels.unique_names import KernelCompiler
 
 # What Numba compiles is called without the arguments that its type hints count: to a type checker it is Any.
 njit: Any = numba.njit
@@ -60,7 +62,7 @@ def inlined(function: Callable) -> Any:
 
 def kernel(function: Callable) -> Any:
     """Compile an entry point: called from Python, releases the GIL, and is kept on disk."""
-    dispatcher = njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+    dispatcher = njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, pipeline_class=KernelCompiler)(function)
     if keeps(function):
         dispatcher._cache = KernelCache(function)
     return dispatcher

@@ -5,6 +5,7 @@ Of numba-cuda's inside only this file, `threads`, `nnsim.kernels.sealed_cuda_fil
 - ``lto=False``: code linked at link time is compiled by another compiler, which contracts products into sums.
 - ``fma=False`` for NVVM, for which numba-cuda has no option: ``mul.rn`` and ``add.rn`` instead of ``mul`` and ``add``,
   which ptxas would contract. What is to be one rounding is spelled `nnsim.kernels.scalar_math.fma`.
+- functions have numbers of which each means one code, see `nnsim.kernels.unique_names`.
 - ``fastmath`` is never used, see `nnsim.kernels.options`.
 
 Every thread of a block calls every function here. A function that writes what other threads read ends with `barrier`.
@@ -21,6 +22,7 @@ import numba.cuda
 import numpy as np
 
 from nnsim.kernels.compile_cache import keeps
+from nnsim.kernels.unique_names import number_functions
 
 cuda: Any = numba.cuda
 settings: Any = numba.config
@@ -45,6 +47,7 @@ FAILURES: tuple[type[Exception], ...] = ()
 
 if not simulated:
     nvvm: Any = importlib.import_module("numba.cuda.cudadrv.nvvm")
+    number_functions(importlib.import_module("numba.cuda.core.bytecode").FunctionIdentity)
     nvvm.compile_ir = _without_contraction(nvvm.compile_ir)
     FAILURES = (
         importlib.import_module("numba.cuda.cudadrv.error").CudaDriverError,
