@@ -23,6 +23,7 @@ from typing import NoReturn
 import numpy as np
 
 from nnsim.errors import DataError, UnknownNameError, UsageError
+from nnsim.spreadsheets import unshielded
 
 _QUOTED_CHARACTERS = 40
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -319,7 +320,7 @@ def _csv_target(path: Path, name: str, rows: list[int], cells: list[str]) -> np.
     for row, cell, value in zip(rows, cells, numbers, strict=True):
         if not cell or (of_numbers and not _is_finite(value)):
             _raise_cell(path, row, name, cell)
-    return np.array(written) if of_numbers else np.array(cells)
+    return np.array(written) if of_numbers else np.array([unshielded(cell) for cell in cells])
 
 
 # NPZ -----------------------------------------------------------------------------------------------------------------

@@ -12,12 +12,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from nnsim_cli.main import main
 
 from nnsim import training_runner
 from nnsim.experiment.progress import Progress
 from nnsim.models import load_model
+from nnsim.readers import read
 from nnsim.settings import resolve
 
 FINAL = ("history.csv", "metrics.json", "model.safetensors", "config.toml", "training.png", "checkpoint.safetensors")
@@ -259,6 +261,22 @@ class TestPredict:
         Path("new.csv").write_text("b\n1\n")
         assert main(["predict", "out/model.safetensors", "new.csv"]) == 1
         assert "'new.csv' lacks the column 'a'" in capsys.readouterr().err
+
+    def test_negative_answers_are_numbers(self):
+        write_csv(labels=(-1000.5, -2000.5, -3000.25))
+        train()
+        main(["predict", "out/model.safetensors", "my.csv", "-o", "p.csv", "-q"])
+        assert pd.read_csv("p.csv")["prediction"].between(-4000, 0).all()
+
+    def test_negative_classes_are_numbers(self):
+        write_csv(labels=(-1, 1))
+        train()
+        main(["predict", "out/model.safetensors", "my.csv", "-o", "p.csv", "-q"])
+        assert set(pd.read_csv("p.csv")["prediction"]) <= {-1, 1}
+
+    def test_predicted_classes_are_read_as_they_were(self, trained):
+        main(["predict", "out/model.safetensors", "my.csv", "-o", "p.csv", "-q"])
+        assert set(read(Path("p.csv"), "prediction").y) <= {"=yes", "no", "maybe"}
 
     def test_a_regression_answers_in_the_targets_units(self):
         write_csv(labels=(1000.5, 2000.5, 3000.25))
