@@ -104,7 +104,7 @@ def test_bundled_numbers_lie_on_the_grid(name):
 
 def test_digits_are_those_of_the_library(monkeypatch):
     read = load("digits", key=KEY)
-    monkeypatch.setattr("nnsim.datasets._DIGITS", "sklearn/no-such-file")  # as in a version that keeps them elsewhere
+    monkeypatch.setattr("nnsim.registered._DIGITS", "sklearn/no-such-file")  # as in a version that keeps them elsewhere
     imported = load("digits", key=KEY)
     for name in ("X", "y", "feature_names", "class_names"):
         np.testing.assert_array_equal(getattr(read, name), getattr(imported, name), strict=True)
@@ -286,7 +286,7 @@ def test_text_targets_become_classes_in_sorted_order(tmp_path):
 
 def test_whole_number_targets_become_classes_in_numeric_order(tmp_path):
     data = load(csv(tmp_path, [10, 9, "2.0", 10]), key=KEY, target="y")
-    assert (data.task, data.class_names) == ("classification", ("2", "9", "10"))
+    assert (data.task, data.class_names) == ("classification", ("2.0", "9", "10"))
     assert data.y.tolist() == [2, 1, 0, 2]
 
 
@@ -294,15 +294,6 @@ def test_targets_with_fractions_are_regression(tmp_path):
     data = load(csv(tmp_path, [1, 2.5, 3]), key=KEY, target="y")
     assert (data.task, data.n_classes) == ("regression", 0)
     assert data.y.tolist() == [[1], [2.5], [3]]
-
-
-@pytest.mark.parametrize(
-    ("different", "rows", "task"),
-    [(20, 25, "classification"), (21, 209, "regression"), (21, 210, "classification")],
-)
-def test_many_whole_numbers_with_few_rows_each_are_measurements(tmp_path, different, rows, task):
-    targets = [row % different for row in range(rows)]
-    assert load(csv(tmp_path, targets), key=KEY, target="y").task == task
 
 
 @pytest.mark.parametrize(
@@ -382,7 +373,7 @@ def test_target_with_a_single_value_is_refused(tmp_path, targets, held):
         load(csv(tmp_path, targets), key=KEY, target="y")
 
 
-@pytest.mark.parametrize("label", ["", "a\nb", "a\x1b[2J"])
+@pytest.mark.parametrize("label", ["a\nb", "a\x1b[2J", "a\u2028b"])
 def test_label_that_is_no_plain_text_is_refused(tmp_path, label):
     np.savez(tmp_path / "a.npz", X=np.arange(6).reshape(3, 2), y=np.array(["a", "b", label]))
     with pytest.raises(DataError, match=r"a label of .* expected one line of plain text"):

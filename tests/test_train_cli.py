@@ -276,7 +276,7 @@ class TestPredict:
 
     def test_predicted_classes_are_read_as_they_were(self, trained):
         main(["predict", "out/model.safetensors", "my.csv", "-o", "p.csv", "-q"])
-        assert set(read(Path("p.csv"), "prediction").y) <= {"=yes", "no", "maybe"}
+        assert set(read(Path("p.csv"), "prediction").target.class_names) <= {"=yes", "no", "maybe"}
 
     def test_a_regression_answers_in_the_targets_units(self):
         write_csv(labels=(1000.5, 2000.5, 3000.25))
