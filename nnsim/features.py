@@ -227,9 +227,10 @@ def _encoded(feature: Feature, values: np.ndarray) -> list[float]:
     from pandas import isna  # knows every way to say that nothing is there
 
     found = []
-    for row, (value, missing) in enumerate(zip(values.tolist(), isna(values) | (values == ""), strict=True)):
+    for row, (value, missing) in enumerate(zip(values.tolist(), isna(values).tolist(), strict=True)):
         try:
-            found.append(math.nan if missing else feature.read(value))
+            empty = missing or (isinstance(value, str) and not value)
+            found.append(math.nan if empty else feature.read(value))
         except (ValueError, TypeError):
             raise DataError(unreadable(feature, f"row {row}, column '{feature.name}' of X", value)) from None
     return found

@@ -101,7 +101,7 @@ def _data(settings: Settings) -> str | DataFile:
 def _checked_fingerprint(settings: Settings, data: str | DataFile) -> str | None:
     found, wanted = fingerprint(data, settings.target), settings.data_sha256
     if wanted is not None and found and found != wanted:
-        raise UsageError(f"'{settings.data}' has changed: its SHA-256 is {found}, expected {wanted}")
+        raise UsageError(f"'{data}' has changed: its SHA-256 is {found}, expected {wanted}")
     return found or None
 
 
