@@ -114,7 +114,7 @@ class Settings:
         _one_of("auto", "classification", "regression"),
         "auto",
         "What the target is. auto: text is classes, numbers with fractions are a regression, whole numbers are classes "
-        "where there are at most 30 different ones, and otherwise the task must be said.",
+        "where there are at most 30 different ones; of more, all written as 100.0 is a regression, else say which.",
     )
     missing_target: str = _setting(
         "data",

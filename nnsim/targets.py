@@ -1,7 +1,8 @@
 """What a target column means: classes, which keep their text, or measurements; what is neither is refused.
 
 Nothing is guessed in silence. Text is classes. Numbers of which some have fractions are measurements. Whole numbers are
-classes where there are at most `MOST_CLASSES` different ones, and otherwise wait for the user's word.
+classes where there are at most `MOST_CLASSES` different ones; more of them are measurements where all are written with
+a point, as 100.0, and otherwise wait for the user's word.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ MOST_CLASSES = 30
 """Different whole numbers that are taken for classes unless the task is given."""
 
 SAY_TASK = "say --task classification or --task regression"
+OR_WRITE = "or write classes as text and measurements with a point, as 100.0"
 
 
 @dataclass(frozen=True)
@@ -130,15 +132,18 @@ def target_of_words(words: Words, dialect: Dialect | None, rule: TargetRule, pla
     kept = _kept(words, numbers, as_numbers, rule, place)
     words = words if kept is None else words.where(kept)
     numbers = [None if dialect is None else dialect.number(word) for word in words.words]
-    if as_numbers and (rule.task == "regression" or not all(map(_is_whole, numbers))):
+    if as_numbers and (rule.task == "regression" or _are_measurements(words.words, numbers, dialect)):
         return Target(np.array(numbers, np.float64)[words.numbers][:, None], kept=kept)
     if as_numbers:
         _check_few(len(words.words), place)
     return _classes(words, dialect, rule, place, kept)
 
 
-def _is_whole(number: float | None) -> bool:
-    return number is not None and number.is_integer()
+def _are_measurements(words: Sequence[str], numbers: Sequence[float | None], dialect: Dialect | None) -> bool:
+    """Tell whether numbers have fractions, or are many whole ones that are all written with a point."""
+    if not all(number is not None and number.is_integer() for number in numbers):
+        return True
+    return len(words) > MOST_CLASSES and dialect is not None and all(dialect.decimal in word for word in words)
 
 
 def _hidden_numbers(words: Sequence[str]) -> bool:
@@ -187,7 +192,7 @@ def _check_few(count: int, place: Place) -> None:
     if count > MOST_CLASSES:
         raise UsageError(
             f"{place} holds {count} different whole numbers, and more than {MOST_CLASSES} may be classes or "
-            f"measurements: {SAY_TASK}"
+            f"measurements: {SAY_TASK}, {OR_WRITE}"
         )
 
 
@@ -244,11 +249,13 @@ def target_of_array(y: np.ndarray, rule: TargetRule, place: Place) -> Target:
     y = y if kept is None else y[kept]
     if y.ndim > 1:
         return _of_columns(y, rule, place, kept)
-    if rule.task == "regression" or (y.dtype.kind == "f" and (y != np.floor(y)).any()):
-        if rule.task == "classification":
-            raise UsageError(f"{place} holds measurements, not class labels: use --task regression")
-        return Target(np.ascontiguousarray(y[:, None], np.float64), kept=kept)
+    fractions = y.dtype.kind == "f" and bool((y != np.floor(y)).any())
+    if fractions and rule.task == "classification":
+        raise UsageError(f"{place} holds measurements, not class labels: use --task regression")
     labels, numbers = np.unique(y, return_inverse=True)
+    many_floats = rule.task == "auto" and y.dtype.kind == "f" and len(labels) > MOST_CLASSES
+    if rule.task == "regression" or fractions or many_floats:
+        return Target(np.ascontiguousarray(y[:, None], np.float64), kept=kept)
     if rule.task == "auto":
         _check_few(len(labels), place)
     return Target(numbers.astype(np.int64), tuple(str(int(label)) for label in labels), kept)

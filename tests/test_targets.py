@@ -9,7 +9,8 @@ import pytest
 
 from nnsim.dialects import Dialect
 from nnsim.errors import DataError, NnsimError, UnknownNameError, UsageError
-from nnsim.readers import Reading, Table, read
+from nnsim.readers import MOST_WORDS, Reading, Table, read
+from nnsim.settings import SETTINGS
 from nnsim.targets import MOST_CLASSES, TargetRule
 
 DROP = TargetRule(missing="drop")
@@ -65,6 +66,19 @@ def test_a_few_whole_numbers_are_classes_and_more_wait_for_the_users_word(tmp_pa
         UsageError, match=r"holds 31 different whole numbers.*--task classification or --task regression"
     ):
         table(tmp_path, [*few, MOST_CLASSES])
+
+
+def test_many_whole_numbers_that_are_written_with_a_point_are_measurements(tmp_path):
+    cells = [f"{number}.0" for number in range(MOST_CLASSES + 1)]
+    assert not table(tmp_path, cells).target.class_names
+    assert labels(table(tmp_path, cells[1:])) == cells[1:]
+    with pytest.raises(UsageError, match="--task"):
+        table(tmp_path, [*cells, "99"])
+
+
+def test_help_tells_the_limits():
+    assert f"at most {MOST_CLASSES} different" in SETTINGS["task"].metadata["help"]
+    assert f"at most {MOST_WORDS} words" in SETTINGS["categorical"].metadata["help"]
 
 
 def test_the_task_decides_on_whole_numbers(tmp_path):
@@ -218,6 +232,7 @@ def test_large_integers_of_an_array_are_classes_of_their_own(tmp_path):
 def test_many_whole_numbers_of_an_array_wait_for_the_users_word(tmp_path):
     with pytest.raises(UsageError, match="--task"):
         saved(tmp_path, np.arange(MOST_CLASSES + 1))
+    assert not saved(tmp_path, np.arange(MOST_CLASSES + 1.0)).target.class_names
 
 
 def test_missing_measurements_of_an_array_are_dropped_on_demand(tmp_path):
