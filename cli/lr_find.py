@@ -28,9 +28,13 @@ def lr_find(
     settings = read_settings(config, given)
     from nnsim.learning_rate_finder import find_learning_rate, write_range_test
     from nnsim.problem import prepare
+    from nnsim.training_runner import default_output
 
-    test = find_learning_rate(prepare(settings), start, end, steps)
-    folder = output or Path("nnsim-results") / f"lr-find-{Path(str(settings.data)).stem}"
+    problem = prepare(settings)
+    for note in problem.notes:
+        click.echo(f"nnsim: {note}", err=True)
+    test = find_learning_rate(problem, start, end, steps)
+    folder = output or default_output(settings, "lr-find")
     files = list(map(str, write_range_test(test, folder)))
     if as_json:
         click.echo(json.dumps({"suggestions": test.suggestions, "steps": len(test.rates), "files": files}))

@@ -31,6 +31,13 @@ def settings_options(*groups: str, without: tuple[str, ...] = ()) -> Callable[[C
     return decorate
 
 
+def dialect_options(command: Command) -> Command:
+    """Give a command the options that say how a CSV file is written; None stands for not given."""
+    for name in ("thousands", "decimal", "delimiter"):
+        command = click.option(option_of(name), metavar="SIGN", help=SETTINGS[name].metadata["help"])(command)
+    return command
+
+
 def _option(entry: Field) -> Callable[[Command], Command]:
     """Return the option of a setting; None stands for not given, the library reads and checks its text."""
     meta, option = entry.metadata, option_of(entry.name)

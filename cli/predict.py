@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from .network_options import quiet_option
+from .network_options import dialect_options, quiet_option
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="CSV file; by default standard output.")
+@dialect_options
 @quiet_option
-def predict(model: Path, data: Path, output: Path | None, quiet: bool) -> None:
+def predict(model: Path, data: Path, output: Path | None, quiet: bool, **signs: str | None) -> None:
     """Answer every row of DATA, a file with the features that MODEL was trained on.
 
-    MODEL is a model.safetensors of nnsim train. Columns of a CSV file are found by their names.
+    MODEL is a model.safetensors of nnsim train. Columns of a CSV file are found by their names; DATA may be - for CSV
+    from standard input. Signs of numbers are those of the training's file, unless given.
     """
+    from nnsim.data_files import data_file
     from nnsim.experiment.files import publish
     from nnsim.models import load_model
     from nnsim.prediction import predict_file
+    from nnsim.settings import given_signs
 
-    answers, ignored = predict_file(load_model(model), data)
+    trained = load_model(model)
+    answers, ignored = predict_file(trained, data_file(data), replace(trained.dialect, **given_signs(signs)))
     if ignored and not quiet:
         click.echo(f"nnsim: ignored what the model does not know: {', '.join(ignored)}", err=True)
     if output is None:

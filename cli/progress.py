@@ -17,7 +17,7 @@ BAR_SECONDS = 0.1  # a million tiny trials must not wait for the bar
 def make_progress(quiet: bool) -> Progress:
     """Return what suits standard error: a bar, plain lines, or silence."""
     if quiet:
-        return Progress()
+        return Notes()
     return BarProgress() if sys.stderr.isatty() else LineProgress()
 
 
@@ -59,7 +59,15 @@ class Meter:
         return f"{text}, {self.note}" if self.note else text
 
 
-class LineProgress(Progress):
+class Notes(Progress):
+    """Silence, but for what the user should know."""
+
+    def note(self, text: str) -> None:
+        """Write the note."""
+        click.echo(f"nnsim: {text}", err=True)
+
+
+class LineProgress(Notes):
     """One plain line at most every 30 s, and one at the end."""
 
     def __init__(self) -> None:
@@ -89,7 +97,7 @@ class LineProgress(Progress):
         click.echo(str(self._meter), err=True)
 
 
-class BarProgress(Progress):
+class BarProgress(Notes):
     """A bar with trials, rate and time left."""
 
     def __init__(self) -> None:

@@ -7,19 +7,29 @@ The file's tensors are those of the equivalent ``torch.nn.Sequential(Linear, [Ba
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnsim.checks import check_shape
-from nnsim.datasets import Scaling
+from nnsim.dialects import Dialect
 from nnsim.errors import DataError, NnsimError
 from nnsim.experiment.machine import version_of
+from nnsim.features import (
+    Feature,
+    encode,
+    expand,
+    first_hole,
+    from_record,
+    input_names,
+    plain_features,
+    to_record,
+)
 from nnsim.kernels.cpu import training as kernels
 from nnsim.network import NetworkSpec
+from nnsim.scaling import Scaling, check_distance
 from nnsim.tensor_file import TensorFile, write
 
 FORMAT = 1
@@ -43,11 +53,15 @@ class Model:
     class_names : tuple of str
         Class c's label; none for regression.
     scaling : Scaling
-        Of the features.
+        Of the inputs.
     target_scaling : Scaling or None
         Of a regression's targets.
     steps : int
         Training steps that the running statistics have seen.
+    features : tuple of Feature
+        How columns become inputs; by default as they are.
+    dialect : Dialect
+        How the file was written that the model was trained on.
     """
 
     spec: NetworkSpec
@@ -59,36 +73,76 @@ class Model:
     scaling: Scaling
     target_scaling: Scaling | None
     steps: int
+    features: tuple[Feature, ...] = ()
+    dialect: Dialect = field(default_factory=Dialect)
 
-    def logits(self, X: np.ndarray) -> np.ndarray:
+    @property
+    def columns(self) -> tuple[Feature, ...]:
+        """What each column of raw features becomes."""
+        return self.features or plain_features(self.feature_names)
+
+    def logits(self, X: Any) -> np.ndarray:
         """Return the last layer's Z in the network's precision, shape (rows, outputs).
 
         Parameters
         ----------
-        X : array (rows, features)
-            Raw features, in the order of `feature_names`.
+        X : array-like (rows, features) or DataFrame
+            Raw features, in the order of `feature_names`; of a DataFrame the columns of these names.
 
         Raises
         ------
         UsageError
             If X has another number of columns.
+        DataError
+            If a cell is missing or cannot be read, lies far beyond all training rows, or an answer is not finite.
         """
-        X = np.ascontiguousarray(X, np.float64)
-        check_shape("X", X, (None, len(self.feature_names)))
-        inputs = np.ascontiguousarray(self.scaling.apply(X), self.spec.numpy_dtype)
-        return kernels.logits(self.spec.architecture, self.theta, self.statistics, inputs, _ROWS)
+        return self._logits(encode(self.columns, X), lambda row: f"row {row}", "X")
 
-    def probabilities(self, X: np.ndarray) -> np.ndarray:
+    def _logits(self, columns: np.ndarray, row: Callable[[int], str], file: str) -> np.ndarray:
+        def where(number: int, column: int) -> str:
+            return f"{row(number)}, column '{names[column]}' of {file}"
+
+        hole, names = first_hole(self.columns, columns), self.feature_names
+        if hole is not None:
+            raise DataError(f"{where(*hole)} is missing, and the model has not learned what to put in its place")
+        values, names = expand(self.columns, columns), input_names(self.columns)
+        scaled = self.scaling.apply(values)
+        check_distance(values, scaled, where)
+        inputs = np.ascontiguousarray(scaled, self.spec.numpy_dtype)
+        Z = kernels.logits(self.spec.architecture, self.theta, self.statistics, inputs, _ROWS)
+        wrong = ~np.isfinite(Z).all(axis=1)
+        if wrong.any():
+            number = int(wrong.argmax())
+            column = int(np.abs(scaled[number]).argmax())
+            raise DataError(
+                f"the answer to {row(number)} of {file} is not finite: farthest from the training rows is column "
+                f"'{names[column]}' with {values[number, column]:.6g}"
+            )
+        return Z
+
+    def probabilities(self, X: Any) -> np.ndarray:
         """Return each class's probability, float64 of shape (rows, classes); raises as `logits` does."""
         return self._shares(self.logits(X))
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
+    def predict(self, X: Any) -> np.ndarray:
         """Return class numbers, int64 (rows,), or targets in their own units, float64 (rows, targets)."""
-        return self.answers(X)[0]
+        return self._answers(self.logits(X))[0]
 
-    def answers(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return what `predict` does and, for classes, what `probabilities` does."""
-        Z = self.logits(X)
+    def answers(self, columns: np.ndarray, rows: np.ndarray, file: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return what `predict` does and, for classes, what `probabilities` does.
+
+        Parameters
+        ----------
+        columns : float64 array (n, features)
+            As `nnsim.readers.read_features` returns them.
+        rows : int array (n,)
+            Numbers of the rows, for sentences.
+        file : str
+            Where they come from, for sentences.
+        """
+        return self._answers(self._logits(columns, lambda number: f"row {rows[number]}", f"'{file}'"))
+
+    def _answers(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         if self.target_scaling is not None:
             return self.target_scaling.undo(Z.astype(np.float64)), None
         numbers = (Z[:, 0] > 0).astype(np.int64) if Z.shape[1] == 1 else Z.argmax(axis=1)
@@ -111,12 +165,17 @@ class Model:
         return place.read(self.statistics if place.is_statistic else self.theta)
 
     def _record(self) -> dict[str, Any]:
+        """Return what the tensors do not say; what is plain is left out, so that plain files stay as they were."""
+        extra: dict[str, Any] = (
+            {"columns": to_record(self.columns)} if self.columns != plain_features(self.feature_names) else {}
+        )
+        extra |= {"dialect": asdict(self.dialect)} if self.dialect != Dialect() else {}
         return {
             "format": FORMAT,
             "nnsim": version_of("nnsim"),
             "task": self.task,
             "spec": asdict(self.spec),
-            "features": {"names": self.feature_names, **_scaling_record(self.scaling)},
+            "features": {"names": self.feature_names, **_scaling_record(self.scaling), **extra},
             "targets": self.target_scaling and _scaling_record(self.target_scaling),
             "classes": self.class_names,
         }
@@ -217,15 +276,21 @@ def _known(record: dict[str, Any]) -> dict[str, Any]:
     if task not in TASKS or (task == "classification") != bool(classes):
         raise ValueError("task")
     names = _texts(record["features"]["names"])
-    if len(names) != spec.widths[0] or (classes and spec.widths[-1] not in {len(classes), len(classes) - 1}):
+    features = from_record(record["features"].get("columns", []))
+    inputs = input_names(features or plain_features(names))
+    if (features and tuple(feature.name for feature in features) != names) or len(inputs) != spec.widths[0]:
+        raise ValueError("names")
+    if classes and spec.widths[-1] not in {len(classes), len(classes) - 1}:
         raise ValueError("names")
     return {
         "spec": spec,
         "task": task,
         "feature_names": names,
         "class_names": classes,
-        "scaling": _scaling(record["features"], len(names)),
+        "scaling": _scaling(record["features"], len(inputs)),
         "target_scaling": None if classes else _scaling(record["targets"], spec.widths[-1]),
+        "features": features,
+        "dialect": Dialect(**record["features"].get("dialect", {})),
     }
 
 

@@ -444,7 +444,10 @@ class Perceptron(BaseEstimator, ABC):
         X = self._real("X", validate_data(self, X, dtype=INPUT_DTYPES, reset=False))
         network, run = self.network_, self.run_
         Z = logits(network.architecture, run.theta, run.statistics, X, min(SAMPLE_ROWS, len(X)))
-        if not np.isfinite(Z).all():
-            why = f"training diverged at step {run.diverged_at}" if run.status == "diverged" else "X is too large"
+        wrong = ~np.isfinite(Z).all(axis=1)
+        if wrong.any():
+            row = int(wrong.argmax())
+            where = f"X is too large in row {row}, column {int(np.abs(X[row]).argmax())}"
+            why = f"training diverged at step {run.diverged_at}" if run.status == "diverged" else where
             raise DivergenceError(f"the network's answers are not finite: {why}; {REMEDY}")
         return Z.astype(np.float64)

@@ -7,25 +7,34 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsim.data_files import DataFile
+from nnsim.dialects import Dialect
 from nnsim.experiment.rows import text_line
 from nnsim.models import Model
 from nnsim.readers import read_features
 
 
-def predict_file(model: Model, path: Path) -> tuple[bytes, list[str]]:
+def predict_file(model: Model, file: DataFile | Path, dialect: Dialect | None = None) -> tuple[bytes, list[str]]:
     """Return the predictions for a file's rows as CSV, and the columns of the file that the model does not know.
 
     Classification writes the class and each class's probability, regression the target in its own units.
 
+    Parameters
+    ----------
+    model : Model
+    file : DataFile or Path
+    dialect : Dialect, optional
+        How the file is written; by default as the one that the model was trained on.
+
     Raises
     ------
     DataError
-        If the file cannot be read, or lacks a feature.
+        If the file cannot be read, lacks a feature, or a row is like none that the model was trained on.
     """
-    X, ignored = read_features(path, model.feature_names)
-    answers, shares = model.answers(X)
-    header, rows = _measurements(answers) if shares is None else _classes(model, answers, shares)
-    return b"".join([text_line(header), *map(text_line, rows)]), ignored
+    X, rows, ignored = read_features(file, model.columns, dialect or model.dialect)
+    answers, shares = model.answers(X, rows, str(file))
+    header, lines = _measurements(answers) if shares is None else _classes(model, answers, shares)
+    return b"".join([text_line(header), *map(text_line, lines)]), ignored
 
 
 def _classes(model: Model, numbers: np.ndarray, shares: np.ndarray) -> tuple[list[str], Iterator[list[str]]]:

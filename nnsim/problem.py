@@ -7,16 +7,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnsim.activations import parse as parse_activation
+from nnsim.data_files import STANDARD_INPUT, DataFile, data_file
 from nnsim.datasets import Dataset, Split, fingerprint, load, split, with_task
+from nnsim.dialects import Dialect
 from nnsim.errors import UsageError
 from nnsim.initializers import initialize
 from nnsim.initializers import parse as parse_scheme
 from nnsim.kernels.losses import LOSSES
 from nnsim.network import NetworkSpec
+from nnsim.readers import Reading
 from nnsim.recipe import Recipe
 from nnsim.registry import look_up
 from nnsim.seeding import key
 from nnsim.settings import SETTINGS, Settings
+from nnsim.targets import TargetRule
 from nnsim.training import Batches, batches
 
 CLASS_LOSSES = frozenset({"cross_entropy", "bce"})
@@ -53,6 +57,11 @@ class Problem:
     key: int
     auc: bool
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided about the data without being asked, and what the user should know of its parts."""
+        return (*self.dataset.notes, *self.split.notes)
+
 
 def prepare(settings: Settings) -> Problem:
     """Load and split the data, choose the loss, and initialise the network.
@@ -62,8 +71,9 @@ def prepare(settings: Settings) -> Problem:
     UsageError, DataError
         If the data cannot be read or settings do not go together.
     """
-    settings = replace(settings, data_sha256=_checked_fingerprint(settings))
-    dataset = _dataset(settings)
+    data = _data(settings)
+    settings = replace(settings, data_sha256=_checked_fingerprint(settings, data))
+    dataset = _dataset(settings, data)
     loss = _loss(settings, dataset)
     parts = _split(settings, dataset)
     spec = network(settings, parts.n_features, 1 if loss == "bce" else parts.n_outputs, loss)
@@ -82,22 +92,50 @@ def prepare(settings: Settings) -> Problem:
     )
 
 
-def _checked_fingerprint(settings: Settings) -> str | None:
+def _data(settings: Settings) -> str | DataFile:
     if settings.data is None:
         raise UsageError("--data is missing: give a CSV, NPZ or IDX file, or a data set's name, as in --data digits")
-    found, wanted = fingerprint(settings.data, settings.target), settings.data_sha256
+    return data_file(settings.data) if settings.data == STANDARD_INPUT else settings.data
+
+
+def _checked_fingerprint(settings: Settings, data: str | DataFile) -> str | None:
+    found, wanted = fingerprint(data, settings.target), settings.data_sha256
     if wanted is not None and found and found != wanted:
-        raise UsageError(f"'{settings.data}' has changed: its SHA-256 is {found}, expected {wanted}")
+        raise UsageError(f"'{data}' has changed: its SHA-256 is {found}, expected {wanted}")
     return found or None
 
 
-def _dataset(settings: Settings) -> Dataset:
-    draws = key(settings.seed, "train", "data")
-    dataset = load(str(settings.data), key=draws, target=settings.target, n_samples=settings.samples)
-    if settings.loss is None:
-        return dataset
-    look_up(LOSSES, "loss", settings.loss)
-    return with_task(dataset, "classification" if settings.loss in CLASS_LOSSES else "regression")
+def _dataset(settings: Settings, data: str | DataFile) -> Dataset:
+    """Load the data; a loss of regression reads any number as a measurement, one of classes never a fraction."""
+    of_loss = None if settings.loss is None else _task_of(settings.loss)
+    if of_loss is not None and settings.task not in {"auto", of_loss}:
+        raise UsageError(f"the loss '{settings.loss}' is for {of_loss}, not for --task {settings.task}")
+    dataset = load(
+        data,
+        key=key(settings.seed, "train", "data"),
+        target=settings.target,
+        n_samples=settings.samples,
+        rule=TargetRule(of_loss if of_loss == "regression" else settings.task, settings.missing_target),
+        reading=reading(settings),
+    )
+    return dataset if of_loss is None else with_task(dataset, of_loss)
+
+
+def _task_of(loss: str) -> str:
+    look_up(LOSSES, "loss", loss)
+    return "classification" if loss in CLASS_LOSSES else "regression"
+
+
+def reading(settings: Settings) -> Reading:
+    """Return how the columns of a file are read."""
+    way = settings.categorical
+    return Reading(
+        dialect=Dialect(settings.delimiter, settings.decimal, settings.thousands),
+        chosen=settings.features,
+        dropped=settings.drop,
+        categorical=way[0] if way in {("auto",), ("refuse",)} else way,
+        missing=settings.missing,
+    )
 
 
 def _split(settings: Settings, dataset: Dataset) -> Split:

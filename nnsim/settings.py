@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shlex
 import tomllib
@@ -29,6 +31,18 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError
     return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """Read names as a line of CSV holds them: one with a comma stands in double quotes."""
+    try:
+        return tuple(next(csv.reader([value], skipinitialspace=True)) if isinstance(value, str) else map(_text, value))
+    except csv.Error as error:
+        raise ValueError(value) from error
+
+
+def _sign(value: Any) -> str:
+    return "\t" if value in {"tab", "\\t"} else _text(value)
 
 
 def _flag(value: Any) -> bool:
@@ -60,6 +74,18 @@ TEXT = Kind(_text, "a text", "NAME")
 FLAG = Kind(_flag, "true or false", "")
 WHOLES = Kind(_several(_whole), "whole numbers separated by commas", "N,...")
 NUMBERS = Kind(_several(_number), "numbers separated by commas", "X,...")
+TEXTS = Kind(_texts, "names separated by commas", "NAME,...")
+SIGN = Kind(_sign, "a sign", "SIGN")
+
+
+def _one_of(*words: str) -> Kind:
+    def read(value: Any) -> str:
+        if value not in words:
+            raise ValueError
+        return value
+
+    return Kind(read, f"{', '.join(words[:-1])} or {words[-1]}", "|".join(words))
+
 
 GROUPS = ("data", "network", "loss", "training", "course")
 """Groups of settings: what is learnt, what learns, by which loss, how, and how long."""
@@ -75,8 +101,47 @@ def _setting(group: str, kind: Kind, default: Any, help_text: str, shown: str | 
 class Settings:
     """Everything that decides the result of a training; every field is an option and a key of the TOML file."""
 
-    data: str | None = _setting("data", TEXT, None, "Data set by name, or a CSV, NPZ or IDX file.")
+    data: str | None = _setting(
+        "data",
+        TEXT,
+        None,
+        "Data set by name, or a CSV, NPZ or IDX file, CSV and IDX also gzipped; - is CSV from standard input, of which "
+        "the same bytes must come again to go on, or to repeat the training.",
+    )
     target: str | None = _setting("data", TEXT, None, "Target column of a CSV file.")
+    task: str = _setting(
+        "data",
+        _one_of("auto", "classification", "regression"),
+        "auto",
+        "What the target is. auto: text is classes, numbers with fractions are a regression, whole numbers are classes "
+        "where there are at most 30 different ones; of more, all written as 100.0 is a regression, else say which.",
+    )
+    missing_target: str = _setting(
+        "data",
+        _one_of("refuse", "drop"),
+        "refuse",
+        "Rows without a target: with an empty cell or, among numbers, NA, NaN, null, none, ?, - or a point.",
+    )
+    features: tuple[str, ...] | None = _setting("data", TEXTS, None, "Columns to learn from.", "all but the target")
+    drop: tuple[str, ...] = _setting("data", TEXTS, (), "Columns to leave out.")
+    categorical: tuple[str, ...] = _setting(
+        "data",
+        TEXTS,
+        ("auto",),
+        "Text of which each word becomes an input of 0 and 1: auto takes columns without numbers and with at most 100 "
+        "words, refuse none, names take these. True, false, yes and no are always 1 and 0.",
+    )
+    missing: str = _setting(
+        "data",
+        _one_of("refuse", "mean", "median", "most_frequent"),
+        "refuse",
+        "Missing cells: what of the training rows stands in their place; of text always the most frequent.",
+    )
+    delimiter: str | None = _setting(
+        "data", SIGN, None, "What separates columns; tab is a word for one.", "a comma, semicolon or tab, as found"
+    )
+    decimal: str = _setting("data", SIGN, ".", "What stands before a fraction.")
+    thousands: str = _setting("data", SIGN, "", "What stands between thousands.", "nothing")
     samples: int | None = _setting("data", WHOLE, None, "Use so many rows, drawn at random.", "all")
     validation: float = _setting("data", NUMBER, 0.15, "Share of the rows for validation.")
     test: float = _setting("data", NUMBER, 0.15, "Share of the rows for the test after training.")
@@ -162,6 +227,11 @@ def resolve(values: Mapping[str, Any], base: Settings | None = None) -> Settings
     return replace(base or Settings(), **read)
 
 
+def given_signs(signs: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the signs of a file that are given, each read as its setting is."""
+    return {name: _read(name, sign) for name, sign in signs.items() if sign is not None}
+
+
 def _read(name: str, value: Any) -> Any:
     kind = SETTINGS[name].metadata["kind"]
     try:
@@ -223,4 +293,8 @@ def command_line(settings: Settings) -> str:
 
 
 def _words(value: Any) -> str:
-    return (",".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(value)
+    return line.getvalue() or "none"

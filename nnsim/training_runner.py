@@ -16,6 +16,7 @@ import numpy as np
 
 from nnsim.backends import Backend, choose
 from nnsim.checkpoints import load_checkpoint, save_checkpoint
+from nnsim.data_files import STANDARD_INPUT
 from nnsim.errors import StoreError
 from nnsim.experiment.config import whole_number
 from nnsim.experiment.files import publish, writing
@@ -24,7 +25,7 @@ from nnsim.experiment.progress import Progress
 from nnsim.experiment.versions import ARITHMETIC_VERSION
 from nnsim.kernels.cpu.training import BEST_EPOCH, VALIDATION_LOSS, VALIDATION_METRIC
 from nnsim.models import Model
-from nnsim.problem import CLASS_LOSSES, Problem, prepare
+from nnsim.problem import CLASS_LOSSES, Problem, prepare, reading
 from nnsim.settings import Settings, command_line, option_of, read_toml, to_toml
 from nnsim.training import COLUMNS, Job, Run, evaluate, targets, train, train_on_cpu, trained_by
 
@@ -85,6 +86,8 @@ def run_training(
         whole_number("--checkpoint-every", checkpoint_every, 1)
     trainer = _trainer(choose(backend, listener.phase))
     problem = prepare(settings)
+    for note in problem.notes:
+        listener.note(note)
     fresh = train(problem.spec, problem.theta, problem.batches, problem.recipe, problem.key, until=0)
     folder = Path(output) if output is not None else default_output(settings)
     _claim(folder, problem.settings)
@@ -93,9 +96,10 @@ def run_training(
     return _written(problem, run, folder)
 
 
-def default_output(settings: Settings) -> Path:
+def default_output(settings: Settings, command: str = "train") -> Path:
     """Return the folder for results where none is given."""
-    return Path("nnsim-results") / f"train-{Path(str(settings.data)).stem}"
+    name = "stdin" if settings.data == STANDARD_INPUT else Path(str(settings.data).removesuffix(".gz")).stem
+    return Path("nnsim-results") / f"{command}-{name}"
 
 
 def identity(settings: Settings) -> str:
@@ -286,4 +290,6 @@ def _model(problem: Problem, run: Run, best: int | None) -> Model:
         scaling=problem.split.scaling,
         target_scaling=problem.split.target_scaling,
         steps=seen * problem.recipe.steps(len(problem.batches.X)),
+        features=problem.split.features,
+        dialect=reading(problem.settings).dialect,
     )

@@ -11,9 +11,12 @@ import pytest
 
 from nnsim import synthetic
 from nnsim.datasets import DATASETS, Dataset, Split, fingerprint, load, split
+from nnsim.dialects import Dialect
 from nnsim.errors import DataError, UnknownNameError, UsageError
 from nnsim.kernels.cpu.synthetic import teacher
+from nnsim.readers import Reading
 from nnsim.seeding import key
+from nnsim.targets import TargetRule
 
 KEY, OTHER = key(0, "data"), key(1, "data")
 BUNDLED = {
@@ -104,7 +107,7 @@ def test_bundled_numbers_lie_on_the_grid(name):
 
 def test_digits_are_those_of_the_library(monkeypatch):
     read = load("digits", key=KEY)
-    monkeypatch.setattr("nnsim.datasets._DIGITS", "sklearn/no-such-file")  # as in a version that keeps them elsewhere
+    monkeypatch.setattr("nnsim.registered._DIGITS", "sklearn/no-such-file")  # as in a version that keeps them elsewhere
     imported = load("digits", key=KEY)
     for name in ("X", "y", "feature_names", "class_names"):
         np.testing.assert_array_equal(getattr(read, name), getattr(imported, name), strict=True)
@@ -286,7 +289,7 @@ def test_text_targets_become_classes_in_sorted_order(tmp_path):
 
 def test_whole_number_targets_become_classes_in_numeric_order(tmp_path):
     data = load(csv(tmp_path, [10, 9, "2.0", 10]), key=KEY, target="y")
-    assert (data.task, data.class_names) == ("classification", ("2", "9", "10"))
+    assert (data.task, data.class_names) == ("classification", ("2.0", "9", "10"))
     assert data.y.tolist() == [2, 1, 0, 2]
 
 
@@ -294,15 +297,6 @@ def test_targets_with_fractions_are_regression(tmp_path):
     data = load(csv(tmp_path, [1, 2.5, 3]), key=KEY, target="y")
     assert (data.task, data.n_classes) == ("regression", 0)
     assert data.y.tolist() == [[1], [2.5], [3]]
-
-
-@pytest.mark.parametrize(
-    ("different", "rows", "task"),
-    [(20, 25, "classification"), (21, 209, "regression"), (21, 210, "classification")],
-)
-def test_many_whole_numbers_with_few_rows_each_are_measurements(tmp_path, different, rows, task):
-    targets = [row % different for row in range(rows)]
-    assert load(csv(tmp_path, targets), key=KEY, target="y").task == task
 
 
 @pytest.mark.parametrize(
@@ -346,7 +340,28 @@ def test_permuted_rows_of_a_file_give_the_permuted_data(tmp_path):
     assert permuted.class_names == plain.class_names
 
 
+def test_a_registered_set_is_read_as_the_task_says():
+    assert load("digits", key=KEY, rule=TargetRule("regression")).y[:3].tolist() == [[0], [1], [2]]
+    for name, task, sentence in (("iris", "regression", "holds names"), ("diabetes", "classification", "measurements")):
+        with pytest.raises(UsageError, match=sentence):
+            load(name, key=KEY, rule=TargetRule(task))
+
+
 # What `load` refuses
+
+
+@pytest.mark.parametrize(
+    "choice", [{"reading": Reading(dropped=("x",))}, {"rule": TargetRule(missing="drop")}], ids=str
+)
+def test_choices_that_belong_to_files_are_refused_for_a_registered_set(choice):
+    with pytest.raises(UsageError, match="'iris' is read as it is"):
+        load("iris", key=KEY, **choice)
+
+
+def test_choices_that_belong_to_csv_are_refused_for_arrays(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.arange(6).reshape(3, 2), y=[0, 1, 0])
+    with pytest.raises(UsageError, match="only CSV takes"):
+        load(str(tmp_path / "a.npz"), key=KEY, reading=Reading(Dialect(decimal=",")))
 
 
 def test_unknown_data_set_offers_the_nearest():
@@ -382,7 +397,7 @@ def test_target_with_a_single_value_is_refused(tmp_path, targets, held):
         load(csv(tmp_path, targets), key=KEY, target="y")
 
 
-@pytest.mark.parametrize("label", ["", "a\nb", "a\x1b[2J"])
+@pytest.mark.parametrize("label", ["a\nb", "a\x1b[2J", "a\u2028b"])
 def test_label_that_is_no_plain_text_is_refused(tmp_path, label):
     np.savez(tmp_path / "a.npz", X=np.arange(6).reshape(3, 2), y=np.array(["a", "b", label]))
     with pytest.raises(DataError, match=r"a label of .* expected one line of plain text"):
@@ -440,11 +455,33 @@ def test_class_of_three_rows_appears_in_each_part():
     assert all((labels == 1).sum() == 1 for _, labels in parts(split(numbered(103, y), key=KEY)))
 
 
-def test_class_too_small_for_all_parts_still_splits():
-    y = np.repeat([0, 1], [98, 2])
-    result = split(numbered(100, y), key=KEY)
-    assert [len(labels) for _, labels in parts(result)] == [70, 15, 15]
-    assert sum(int((labels == 1).sum()) for _, labels in parts(result)) == 2
+def counts(of: Split, classes: int) -> list[list[int]]:
+    return [np.bincount(labels, minlength=classes).tolist() for _, labels in parts(of)]
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_a_rare_class_has_training_rows_and_leaves_the_strata_of_others(number):
+    y = np.repeat([0, 1, 2, 3], [200, 100, 2, 1])
+    result = split(numbered(303, y), key=key(number, "data"))
+    assert counts(result, 4) == [[140, 70, 1, 1], [30, 15, 1, 0], [30, 15, 0, 0]]
+
+
+def test_a_part_without_a_class_is_said_in_a_line():
+    y = np.repeat([0, 1, 2], [20, 2, 1])
+    assert split(numbered(23, y), key=KEY).notes == (
+        "no test row of 'test' is of class '1'",
+        "no validation or test row of 'test' is of class '2'",
+    )
+
+
+def test_classes_that_no_training_row_shows_are_said():
+    result = split(numbered(6, np.arange(6)), key=KEY)
+    assert all(len(labels) for _, labels in parts(result))
+    assert any("so the network cannot learn it" in note and "training" in note for note in result.notes)
+
+
+def test_where_every_part_has_every_class_nothing_is_said():
+    assert split(numbered(60, np.arange(60) % 3), key=KEY).notes == ()
 
 
 def test_rows_of_a_part_are_not_sorted_by_class():

@@ -213,7 +213,8 @@ class TestRun:
     def test_a_diverged_trial_is_a_row(self, tmp_path: Path) -> None:
         result = run(tmp_path, scale=[1.0, 1e301])
         assert result.manifest["trials"] == {"diverged": 8, "done": 8}
-        assert result.tables["trials"].query("status == 'diverged'")["reason"].unique().tolist() == ["'=1+1"]
+        assert result.tables["trials"].query("status == 'diverged'")["reason"].unique().tolist() == ["=1+1"]
+        assert ",'=1+1\n" in (tmp_path / "trials.csv").read_text()
         assert not result.failures
 
     def test_a_trial_that_raises_is_a_row_and_is_reported(self, tmp_path: Path) -> None:

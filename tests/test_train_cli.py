@@ -12,12 +12,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from nnsim_cli.main import main
 
 from nnsim import training_runner
 from nnsim.experiment.progress import Progress
 from nnsim.models import load_model
+from nnsim.readers import read
 from nnsim.settings import resolve
 
 FINAL = ("history.csv", "metrics.json", "model.safetensors", "config.toml", "training.png", "checkpoint.safetensors")
@@ -110,6 +112,17 @@ class TestTask:
         assert set(json.loads(Path("out/metrics.json").read_text())["test"]) == scores
         assert load_model("out/model.safetensors").spec.loss == loss
 
+    @pytest.mark.parametrize(("task", "loss"), [("classification", "cross_entropy"), ("regression", "mse")])
+    def test_many_whole_numbers_are_what_the_task_says(self, task, loss, capsys):
+        write_csv(labels=range(1000, 1040), rows=80)
+        assert "--task classification or --task regression" in refused(capsys)
+        assert train("--task", task) == 0
+        assert load_model("out/model.safetensors").spec.loss == loss
+
+    def test_a_loss_of_measurements_says_the_task(self):
+        write_csv(labels=range(1000, 1040), rows=80)
+        assert train("--loss", "mae") == 0
+
     def test_labels_are_mapped_and_the_mapping_is_kept(self):
         write_csv(labels=(7, 3))
         train()
@@ -123,6 +136,11 @@ class TestRefusals:
             (("x", "y", "z"), ("--loss", "bce"), "'bce' is for two classes, but 'my.csv' has 3: use 'cross_entropy'"),
             (("x", "y", "z"), ("--loss", "mse"), "holds names"),
             ((0.5, 1.5), ("--loss", "cross_entropy"), "holds measurements, not class labels"),
+            ((1, 2), ("--loss", "mse", "--task", "classification"), "'mse' is for regression"),
+            ((1, 2), ("--task", "clasification"), "--task must be auto, classification or regression"),
+            ((1, 2), ("--missing", "zero"), "--missing must be refuse, mean, median or most_frequent"),
+            ((1, 2), ("--drop", "bb"), "did you mean 'b'"),
+            ((1, 2), ("--decimal", "ab"), "--decimal must be one sign"),
             (("x", "y"), ("--batch-norm", "--layer-norm"), "not both"),
             (("x", "y"), ("--norm-after",), "add --batch-norm or --layer-norm"),
             (("x", "y"), ("--huber-delta", "2"), "belongs to the loss 'huber'"),
@@ -146,6 +164,16 @@ class TestRefusals:
     def test_targets_that_teach_nothing_are_one_sentence(self, labels, sentence, capsys):
         write_csv(labels=labels)
         assert sentence in refused(capsys, code=1)
+
+    @pytest.mark.parametrize("number", ["1,100", "NA", "15 %"])
+    def test_a_slip_in_a_target_is_one_sentence_at_every_door(self, number, capsys):
+        write_csv(labels=(950, 1000, number))
+        for command in (["train", "-o", "out"], ["lr-find", "-o", "out"]):
+            assert main([*command, "--data", "my.csv", "--target", "label"]) == 1
+            error = capsys.readouterr().err
+            assert f"row 4, column 'label' of 'my.csv' holds '{number}'" in error
+            assert error.count("\n") == 1
+        assert not Path("out").exists()
 
     def test_no_data_is_one_sentence(self, capsys):
         assert main(["train"]) == 2
@@ -175,6 +203,27 @@ def test_divergence_is_a_status_with_its_step_and_keeps_the_history(capsys):
     assert f"diverged at step {metrics['diverged_at_step']}" in capsys.readouterr().err
     assert Path("out/history.csv").is_file()
     assert not Path("out/model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["train", "--epochs", "1", "-q"], ["lr-find", "--batch-size", "8"]], ids=["train", "lr"]
+)
+def test_what_was_decided_without_being_asked_is_said(command, capsys):
+    write_csv(labels=("x", "y"), colour=["red", "blue"] * 30)
+    assert main([*command, "--data", "my.csv", "--target", "label", "-o", "out"]) == 0
+    assert "nnsim: 'my.csv': each word becomes an input of: colour (2)\n" in capsys.readouterr().err
+
+
+def test_a_rare_class_is_said_and_does_not_end_the_training(capsys):
+    write_csv(labels=["x", "y"] * 29 + ["rare", "x"])
+    assert train() == 0
+    assert "no validation or test row of 'my.csv' is of class 'rare'" in capsys.readouterr().err
+
+
+def test_a_fill_value_is_blamed_on_its_row_and_not_on_the_learning_rate(capsys):
+    for seed in range(4):
+        write_csv(labels=(0.5, 1.5, 2.25), c=[*range(30), 9.969209968386869e36, *range(29)])
+        assert "row 32, column 'c' of 'my.csv' holds 9.96921e+36" in refused(capsys, "--seed", str(seed), code=1)
 
 
 class Stop(BaseException):
@@ -259,6 +308,22 @@ class TestPredict:
         Path("new.csv").write_text("b\n1\n")
         assert main(["predict", "out/model.safetensors", "new.csv"]) == 1
         assert "'new.csv' lacks the column 'a'" in capsys.readouterr().err
+
+    def test_negative_answers_are_numbers(self):
+        write_csv(labels=(-1000.5, -2000.5, -3000.25))
+        train()
+        main(["predict", "out/model.safetensors", "my.csv", "-o", "p.csv", "-q"])
+        assert pd.read_csv("p.csv")["prediction"].between(-4000, 0).all()
+
+    def test_negative_classes_are_numbers(self):
+        write_csv(labels=(-1, 1))
+        train()
+        main(["predict", "out/model.safetensors", "my.csv", "-o", "p.csv", "-q"])
+        assert set(pd.read_csv("p.csv")["prediction"]) <= {-1, 1}
+
+    def test_predicted_classes_are_read_as_they_were(self, trained):
+        main(["predict", "out/model.safetensors", "my.csv", "-o", "p.csv", "-q"])
+        assert set(read(Path("p.csv"), "prediction").target.class_names) <= {"=yes", "no", "maybe"}
 
     def test_a_regression_answers_in_the_targets_units(self):
         write_csv(labels=(1000.5, 2000.5, 3000.25))

@@ -20,6 +20,19 @@ def test_hyphens_are_underscores():
     assert resolve({"batch-norm": True}).batch_norm
 
 
+def test_names_with_commas_are_read_and_written_as_csv_does(tmp_path):
+    settings = resolve({"drop": 'a,"b,c",none', "features": ["d", 'e "f"'], "thousands": " "})
+    assert settings.drop == ("a", "b,c", "none")
+    words = shlex.split(command_line(settings))
+    assert resolve({"drop": words[words.index("--drop") + 1]}).drop == settings.drop
+    (tmp_path / "c.toml").write_text(to_toml(settings), encoding="utf-8")
+    assert read_toml(tmp_path / "c.toml") == settings
+
+
+def test_tab_is_a_word_for_the_sign():
+    assert resolve({"delimiter": "tab"}).delimiter == "\t"
+
+
 def test_none_is_a_network_without_hidden_layers():
     assert resolve({"hidden": "none"}).hidden == ()
 

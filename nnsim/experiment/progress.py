@@ -12,6 +12,9 @@ class Progress:
     def phase(self, text: str) -> None:
         """Say what is done now, in a few words."""
 
+    def note(self, text: str) -> None:
+        """Say what the user should know whether or not progress is shown."""
+
     def begin(self, trials: int, finished: int, seconds: float, unit: str = "trials") -> None:
         """Start counting: `finished` of `trials` are kept from before, the rest is expected to take `seconds`."""
 

@@ -14,6 +14,7 @@ from nnsim.experiment.files import publish
 from nnsim.experiment.rows import header_line, text_line
 from nnsim.experiment.store import ChunkStore, read_identity
 from nnsim.experiment.study import Column, Study, Table
+from nnsim.spreadsheets import unshielded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +118,8 @@ def load(folder: str | PathLike[str]) -> dict[str, pd.DataFrame]:
 def read_table(path: Path, columns: Iterable[Column] = ()) -> pd.DataFrame:
     """Return one CSV file as a DataFrame, each of `columns` with the type of its kind, floats exact to the bit.
 
+    Text is as it was before a spreadsheet was thought of, see `nnsim.spreadsheets`.
+
     Raises
     ------
     StoreError
@@ -135,7 +138,15 @@ def read_table(path: Path, columns: Iterable[Column] = ()) -> pd.DataFrame:
     for name, kind in kinds.items():
         if name in frame and kind in COMPLETE_DTYPES and not frame[name].hasnans:
             frame[name] = frame[name].astype(COMPLETE_DTYPES[kind])
+    for name in frame.select_dtypes(exclude=["number", "bool", "boolean"]):
+        frame[name] = _unshielded(frame[name])
     return frame
+
+
+def _unshielded(column: pd.Series) -> pd.Series:
+    """Return a column of texts as they were."""
+    words = {word: unshielded(word) for word in column.unique() if isinstance(word, str) and word[:1] == "'"}
+    return column.replace(words) if words else column
 
 
 def _to_float(cell: str) -> float:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nnsim.experiment.study import Column, Table
+from nnsim.spreadsheets import shielded
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 NEEDS_QUOTES = frozenset(',"\n\r')
 
 
@@ -30,8 +30,8 @@ def encode(table: Table, trial_id: str, rows: Iterable[Mapping[str, Any]]) -> by
     """Return the lines of `rows`, UTF-8, each ended by a line feed.
 
     Numbers are written as the shortest text that reads back exactly (``nan``, ``inf``, ``-inf`` where they are not
-    finite), truth as ``true`` and ``false``, None as an empty cell. A text that a spreadsheet would take for a formula
-    gets an apostrophe in front.
+    finite), truth as ``true`` and ``false``, None as an empty cell. Text that a spreadsheet would take for a formula
+    is `shielded`.
 
     Raises
     ------
@@ -87,8 +87,7 @@ def _bool(value: Any) -> str:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
-    if value.startswith(FORMULA_STARTS):
-        value = "'" + value
+    value = shielded(value)
     if NEEDS_QUOTES.isdisjoint(value):
         return value
     return '"' + value.replace('"', '""') + '"'
