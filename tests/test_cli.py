@@ -226,11 +226,11 @@ class TestStop:
     SLOW = (*RUN, "--repeats", "20", "--pause", "0.05", "--jobs", "2", "-o", "out")
 
     def stop(self, folder: Path, number: int, *arguments: str) -> tuple[int, str]:
-        process = start(*arguments, folder=folder)
+        process = start(*arguments, folder=folder, TOY_SLOWNESS="20")  # however late the signal comes, it is not done
         while not chunks(folder / "out") and process.poll() is None:
             time.sleep(0.02)
         process.send_signal(number)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=300)
         return process.returncode, error
 
     @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ class TestStop:
         assert 1 <= len(kept) < 40
 
         again = start(*self.SLOW, folder=tmp_path)
-        assert "80/80 trials" in again.communicate(timeout=60)[1]
+        assert "80/80 trials" in again.communicate(timeout=300)[1]
         assert again.returncode == 0
         assert len(chunks(tmp_path / "out")) == 40
         assert {path: path.stat().st_mtime_ns for path in kept} == kept
@@ -258,7 +258,7 @@ class TestStop:
             time.sleep(0.02)
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60)[1].endswith("--jobs 2 -o out\n")
+        assert process.communicate(timeout=300)[1].endswith("--jobs 2 -o out\n")
         assert process.returncode == 130
 
     @pytest.mark.parametrize("command", ["bench W1", "verify out", "lr-find --data digits"])
@@ -285,7 +285,7 @@ class TestStop:
             "main.main(['study', 'x y'])"
         )
         command = [sys.executable, "-c", program, str(int(number))]
-        process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         sentence = "nnsim: stopped; what is finished is kept, go on with: nnsim study 'x y'\n"
         assert (process.returncode, process.stderr) == (code, sentence)
 
@@ -341,7 +341,7 @@ class TestExplain:
     def test_no_color_is_honoured(self, tmp_path: Path, no_color: str) -> None:
         options = {"NO_COLOR": no_color, "FORCE_COLOR": "1", "TERM": "xterm-256color"}
         process = start(*RUN, "-q", "-o", "out", folder=tmp_path, **options)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=300)
         assert ("\x1b[32m" in out) is (no_color == "")
 
 

@@ -29,7 +29,7 @@ from nnsim.study_runner import plan_study, run_study
 
 RUN = ("study", "run", toy.__file__)
 HOST = "127.0.0.1"
-PATIENCE = 60.0
+PATIENCE = 300.0
 pytest.importorskip("distributed", reason="pip install 'nnsim[dask]'")
 
 
@@ -111,7 +111,7 @@ def finished(folder: Path) -> int:
 
 class TestRun:
     def test_tables_are_those_of_a_serial_run_though_a_worker_is_killed(self, tmp_path: Path, mortal: Cluster) -> None:
-        axes = {"size": "1,2,3,4,5,6", "pause": "0.1"}
+        axes = {"size": "1,2,3,4,5,6", "pause": "0.5"}
         run = nnsim(mortal, tmp_path / "out", "--size", axes["size"], "--pause", axes["pause"], "-q")
         wait_for("the first chunks", lambda: finished(tmp_path / "out") >= 2)
         mortal.workers[0].kill()
@@ -163,7 +163,7 @@ class TestStop:
     def test_ctrl_c_keeps_what_is_finished_and_cancels_the_rest(self, tmp_path: Path, cluster: Cluster) -> None:
         from distributed import Client
 
-        run = nnsim(cluster, tmp_path, "--size", "1,2,3,4,5,6,7,8,9", "--pause", "0.2")
+        run = nnsim(cluster, tmp_path, "--size", "1,2,3,4,5,6,7,8,9", "--pause", "1.5")
         wait_for("the first chunk", lambda: finished(tmp_path) >= 1)
         run.send_signal(signal.SIGINT)
         _, err = run.communicate(timeout=PATIENCE)
@@ -175,7 +175,7 @@ class TestStop:
             wait_for("an idle scheduler", lambda: not any(client.processing().values()))
 
     def test_a_scheduler_that_dies_is_one_sentence(self, tmp_path: Path, mortal: Cluster) -> None:
-        run = nnsim(mortal, tmp_path / "out", "--size", "1,2,3,4,5,6,7,8,9", "--pause", "0.2", "-q")
+        run = nnsim(mortal, tmp_path / "out", "--size", "1,2,3,4,5,6,7,8,9", "--pause", "1.5", "-q")
         wait_for("the first chunk", lambda: finished(tmp_path / "out") >= 1)
         mortal.scheduler.kill()
         _, err = run.communicate(timeout=PATIENCE)
@@ -200,7 +200,7 @@ class TestStop:
 
     @pytest.mark.parametrize("mortal", [0], indirect=True)
     def test_a_chunk_whose_workers_die_is_one_sentence(self, tmp_path: Path, mortal: Cluster) -> None:
-        run = nnsim(mortal, tmp_path / "out", "--size", "1,2,3,4,5,6", "--pause", "0.2", "-q")
+        run = nnsim(mortal, tmp_path / "out", "--size", "1,2,3,4,5,6", "--pause", "1.5", "-q")
         wait_for("the first chunk", lambda: finished(tmp_path / "out") >= 1)
         mortal.workers[0].kill()
         _, err = run.communicate(timeout=PATIENCE)

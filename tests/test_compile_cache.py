@@ -83,7 +83,7 @@ class Laboratory:
         command = [sys.executable, "-B", "-c", code]
         environment = self.environment | variables
         return subprocess.run(
-            command, cwd=self.sources, env=environment, capture_output=True, text=True, check=False, timeout=120
+            command, cwd=self.sources, env=environment, capture_output=True, text=True, check=False, timeout=600
         )
 
     def call(self, code: str = CALL, **variables: str) -> tuple[str, str]:

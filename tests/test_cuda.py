@@ -22,7 +22,7 @@ TESTS = Path(__file__).parent
 def run(script: str, *arguments: str, **environment: str) -> dict:
     command = [sys.executable, str(TESTS / script), *arguments]
     inherited = {**os.environ, "PYTHONPATH": str(TESTS), **environment}
-    done = subprocess.run(command, env=inherited, capture_output=True, text=True, timeout=1200)
+    done = subprocess.run(command, env=inherited, capture_output=True, text=True, timeout=3600)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 

@@ -413,7 +413,7 @@ class TestCtrlC:
             assert run.stdout is not None
             assert run.stdout.readline() == "training\n"
             run.send_signal(number)
-            _, errors = run.communicate(timeout=60)
+            _, errors = run.communicate(timeout=300)
         assert run.returncode == code
         assert "nnsim: stopped; what is finished is kept, go on with: nnsim study run" in errors
         assert "Traceback" not in errors

@@ -129,7 +129,7 @@ def compiled_for(cpu: str, name: str) -> dict[str, str]:
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_CPU_")}
     choice = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
     command = [sys.executable, __file__, name]
-    done = subprocess.run(command, env={**inherited, **choice}, check=True, capture_output=True, timeout=600)
+    done = subprocess.run(command, env={**inherited, **choice}, check=True, capture_output=True, timeout=3600)
     return json.loads(done.stdout)
 
 

@@ -129,7 +129,7 @@ def test_an_interrupted_shard_was_interrupted(tmp_path: Path, monkeypatch: pytes
 def test_code_for_another_cpu_does_not_show() -> None:
     choice = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}
     command = [sys.executable, __file__]
-    done = subprocess.run(command, env=os.environ | choice, check=True, stdout=subprocess.PIPE, timeout=600)
+    done = subprocess.run(command, env=os.environ | choice, check=True, stdout=subprocess.PIPE, timeout=3600)
     canonical = {f"{table.name}.csv" for table in init.tables if table.canonical}
     assert canonical
     found, expected = json.loads(done.stdout), undisturbed("init")

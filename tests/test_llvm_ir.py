@@ -168,7 +168,7 @@ def folder(tmp_path_factory):
     """Compile everything in a process of its own, past the cache."""
     place = tmp_path_factory.mktemp("llvm")
     environment = {**os.environ, "NNSIM_COMPILE_CACHE": "0"}
-    subprocess.run([sys.executable, __file__, str(place)], check=True, env=environment, timeout=600)
+    subprocess.run([sys.executable, __file__, str(place)], check=True, env=environment, timeout=3600)
     return place
 
 

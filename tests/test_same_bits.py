@@ -93,7 +93,7 @@ def digests(cpu):
     choice = {} if cpu == "host" else {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_CPU_")}
     command = [sys.executable, __file__, "small" if cpu == "generic" else "whole"]
-    done = subprocess.run(command, env={**inherited, **choice}, check=True, capture_output=True, timeout=600)
+    done = subprocess.run(command, env={**inherited, **choice}, check=True, capture_output=True, timeout=3600)
     return json.loads(done.stdout)
 
 

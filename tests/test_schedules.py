@@ -531,7 +531,7 @@ def compiled_for(cpu):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_CPU_")}
     choice = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
     command = [sys.executable, __file__]
-    done = subprocess.run(command, env={**inherited, **choice}, check=True, capture_output=True, timeout=600)
+    done = subprocess.run(command, env={**inherited, **choice}, check=True, capture_output=True, timeout=3600)
     return json.loads(done.stdout)
 
 

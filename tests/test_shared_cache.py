@@ -112,6 +112,6 @@ def test_a_forked_process_counts_from_elsewhere() -> None:
         "print(next(bytecode.FunctionIdentity._unique_ids), flush=True)\n"
         "fork and os.waitpid(fork, 0)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=300)
     first, second = map(int, done.stdout.split())
     assert abs(first - second) > 2**64

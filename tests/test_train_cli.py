@@ -276,7 +276,7 @@ class TestResume:
             assert running.poll() is None
             time.sleep(0.05)
         running.send_signal(number)
-        assert "go on with: nnsim train --data iris" in running.communicate(timeout=60)[1]
+        assert "go on with: nnsim train --data iris" in running.communicate(timeout=300)[1]
         assert running.returncode == code
         assert Path("out/checkpoint.safetensors").is_file()
 

@@ -71,7 +71,7 @@ def said(parent: Callable[..., subprocess.Popen[str]]) -> Callable[..., list[str
     """Return what runs such a process to its end, and gives the lines that it printed."""
 
     def run(*arguments: object, **variables: str) -> list[str]:
-        out, _ = parent(*arguments, **variables).communicate(timeout=60)
+        out, _ = parent(*arguments, **variables).communicate(timeout=300)
         return out.splitlines()
 
     return run
@@ -105,17 +105,17 @@ class TestProcesses:
         process = parent("warm(2, ['endless float32', 'endless float64'])")
         children = when(lambda: [int(path.name) for path in tmp_path.iterdir() if path.name.isdigit()], 2)
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
         when(lambda: [child for child in children if not is_running(child)], 2)
 
     def test_of_the_real_command_know_the_large_kernels(self) -> None:
         with subprocess.Popen([*warming.COMMAND, "value_and_slope float64"], stdin=subprocess.PIPE) as process:
-            assert process.wait(60) == 0
+            assert process.wait(300) == 0
 
 
 def when(found: Callable[[], list[int]], count: int) -> list[int]:
     """Wait until `count` are found, and return them."""
-    for _ in range(600):
+    for _ in range(6000):
         if len(found()) == count:
             return found()
         time.sleep(0.05)
@@ -156,7 +156,7 @@ class TestShares:
 class TestStudies:
     def test_name_the_large_kernels_that_they_call(self) -> None:
         """Else a first run would compile them on one core, or some for nothing."""
-        done = subprocess.run([sys.executable, __file__], stdout=subprocess.PIPE, check=True, timeout=600)
+        done = subprocess.run([sys.executable, __file__], stdout=subprocess.PIPE, check=True, timeout=3600)
         assert json.loads(done.stdout) == {name: sorted(find_study(name).kernels) for name in study_names()}
 
     def test_without_a_warm_up_need_nothing(self) -> None:

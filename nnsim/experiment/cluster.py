@@ -29,6 +29,9 @@ ADDRESS = re.compile(r"(tcp|tls)://([^\s/:\[\]]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 CONNECT_SECONDS = 6
 CLOSE_SECONDS = 2
 
+TALKATIVE = frozenset({"distributed", "tornado", "asyncio"})
+"""Packages whose loggers write to the terminal by themselves."""
+
 
 class ClusterError(NnsimError):
     """A Dask cluster that cannot be reached, went away, or would measure something else; finished chunks are kept."""
@@ -79,13 +82,25 @@ def connected(address: str) -> Iterator[Client]:
         client = answer.result(CONNECT_SECONDS)
     except (OSError, ValueError) as error:
         raise ClusterError(f"no Dask scheduler answers at '{address}': start one there, or name another") from error
-    log = logging.getLogger("distributed.client")
-    log.disabled, before = True, log.disabled  # it writes tracebacks where one sentence of ours follows
+    with _silent_logs():
+        try:
+            yield client
+        finally:
+            client.close(timeout=CLOSE_SECONDS)  # the scheduler drops what only this client waits for
+
+
+@contextmanager
+def _silent_logs() -> Iterator[None]:
+    """Let Dask and what it runs on log nothing: they write tracebacks where one sentence of ours follows."""
+    known = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.split(".")[0] in TALKATIVE]
+    before = [log.disabled for log in known]
     try:
-        yield client
+        for log in known:
+            log.disabled = True
+        yield
     finally:
-        client.close(timeout=CLOSE_SECONDS)  # the scheduler drops what only this client waits for
-        log.disabled = before
+        for log, disabled in zip(known, before, strict=True):
+            log.disabled = disabled
 
 
 def _connect(address: str, answer: Future[Client]) -> None:
