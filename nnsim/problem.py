@@ -12,6 +12,7 @@ from nnsim.errors import UsageError
 from nnsim.initializers import initialize
 from nnsim.initializers import parse as parse_scheme
 from nnsim.kernels.losses import LOSSES
+from nnsim.memory import check_memory
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.registry import look_up
@@ -61,6 +62,8 @@ def prepare(settings: Settings) -> Problem:
     ------
     UsageError, DataError
         If the data cannot be read or settings do not go together.
+    MemoryShortageError
+        If the network is larger than the memory.
     """
     settings = replace(settings, data_sha256=_checked_fingerprint(settings))
     dataset = _dataset(settings)
@@ -68,6 +71,7 @@ def prepare(settings: Settings) -> Problem:
     parts = _split(settings, dataset)
     spec = network(settings, parts.n_features, 1 if loss == "bce" else parts.n_outputs, loss)
     recipe = _recipe(settings, len(parts.X_train))
+    check_memory(spec, 2 + recipe.entry.first + recipe.entry.second)  # with the gradient and the optimizer's moments
     rows = batches(parts, spec.numpy_dtype)
     return Problem(
         settings=replace(settings, loss=loss, batch_size=recipe.batch_size),

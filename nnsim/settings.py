@@ -181,7 +181,7 @@ def read_toml(path: Path) -> Settings:
         If a key or a value cannot be used.
     """
     try:
-        return resolve(tomllib.loads(path.read_text(encoding="utf-8")))
+        return resolve(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -26,7 +26,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         A file that is not there, cannot be read, or is no TOML.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"cannot read the configuration '{path}': {(error.strerror or str(error)).lower()}") from error
     except UnicodeDecodeError as error:

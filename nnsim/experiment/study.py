@@ -22,7 +22,7 @@ RESERVED_STUDIES = frozenset({"list", "show", "run", "all", "check", "new"})
 RESERVED_AXES = frozenset(
     {"study", "preset", "output", "jobs", "seed", "progress", "figure_format", "figure_formats", "shard", "fail_fast"}
     | {"config", "set", "zip", "exclude", "dask", "backend"}
-    | {"dry_run", "strict", "json", "quiet", "verbose", "help", "id", "root_seed", "kind", "trial"}
+    | {"dry_run", "strict", "json", "quiet", "verbose", "debug", "help", "id", "root_seed", "kind", "trial"}
 )
 COLUMN_KINDS = ("int", "float", "text", "bool")
 
