@@ -26,11 +26,14 @@ def lr_find(
     Takes the options of nnsim train for data, network and optimizer.
     """
     settings = read_settings(config, given)
-    from nnsim.learning_rate_finder import find_learning_rate, write_range_test
+    from nnsim.datasets import files_named
+    from nnsim.learning_rate_finder import claim_range_test, find_learning_rate, write_range_test
     from nnsim.problem import prepare
 
-    test = find_learning_rate(prepare(settings), start, end, steps)
+    problem = prepare(settings)
     folder = output or Path("nnsim-results") / f"lr-find-{Path(str(settings.data)).stem}"
+    claim_range_test(folder, files_named(str(settings.data), settings.target))
+    test = find_learning_rate(problem, start, end, steps)
     files = list(map(str, write_range_test(test, folder)))
     if as_json:
         click.echo(json.dumps({"suggestions": test.suggestions, "steps": len(test.rates), "files": files}))

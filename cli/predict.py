@@ -7,12 +7,15 @@ from pathlib import Path
 import click
 
 from .network_options import quiet_option
+from .paths import OutputPath
+
+STANDARD_OUTPUT = Path("-")
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="CSV file; by default standard output.")
+@click.option("-o", "--output", type=OutputPath(), help="CSV file or a pipe; by default standard output.")
 @quiet_option
 def predict(model: Path, data: Path, output: Path | None, quiet: bool) -> None:
     """Answer every row of DATA, a file with the features that MODEL was trained on.
@@ -20,13 +23,15 @@ def predict(model: Path, data: Path, output: Path | None, quiet: bool) -> None:
     MODEL is a model.safetensors of nnsim train. Columns of a CSV file are found by their names.
     """
     from nnsim.experiment.files import publish
+    from nnsim.experiment.outputs import refuse_inputs
     from nnsim.models import load_model
     from nnsim.prediction import predict_file
 
+    refuse_inputs([output] if output else [], [model, data])
     answers, ignored = predict_file(load_model(model), data)
     if ignored and not quiet:
         click.echo(f"nnsim: ignored what the model does not know: {', '.join(ignored)}", err=True)
-    if output is None:
+    if output is None or output == STANDARD_OUTPUT:
         click.echo(answers.decode(), nl=False)
     else:
         publish(output, [answers])

@@ -14,6 +14,8 @@ import click
 from nnsim.errors import UnknownNameError, UsageError
 from nnsim.experiment.study import Study
 
+from .paths import OutputPath
+
 RANGES_HELP = (
     "Numbers may be ranges: log:1e-4:1:9 and lin:0:1:5 (first, last, how many), range:0:10 (whole numbers below 10)."
 )
@@ -22,6 +24,7 @@ ALLOWED: dict[type, tuple[type, str]] = {
     type(click.INT): (int, "a whole number"),
     type(click.BOOL): (bool, "true or false"),
     click.Path: (str, "a text"),
+    OutputPath: (str, "a text"),
     click.Choice: (str, "a text"),
     type(click.STRING): (str, "a text"),
 }

@@ -218,10 +218,14 @@ def _as_labels(dataset: Dataset) -> Dataset:
 
 def fingerprint(name_or_path: str, target: str | None = None) -> str:
     """Return the SHA-256 of each of a user's files, "" for a registered data set: part of a trial's identity."""
+    return "+".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files_named(name_or_path, target))
+
+
+def files_named(name_or_path: str, target: str | None = None) -> list[Path]:
+    """Return the user's files that `load` reads, as far as they are there; none for a registered data set."""
     if name_or_path in DATASETS or not Path(name_or_path).is_file():
-        return ""
-    files = [path for path in files_of(Path(name_or_path), target) if path.is_file()]  # `load` says what is missing
-    return "+".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+        return []
+    return [path for path in files_of(Path(name_or_path), target) if path.is_file()]  # `load` says what is missing
 
 
 def _check_learnable(dataset: Dataset) -> None:

@@ -24,6 +24,7 @@ from nnsim.experiment.executor import Failure, check_jobs, run_chunks
 from nnsim.experiment.gang_executor import run_gangs
 from nnsim.experiment.grid import rule_options
 from nnsim.experiment.manifest import now, provenance
+from nnsim.experiment.outputs import named
 from nnsim.experiment.plan import Plan, make_plan
 from nnsim.experiment.progress import Progress
 from nnsim.experiment.shard import Shard
@@ -238,7 +239,7 @@ def _open(
     plan = plan_study(study, preset, seed=seed, **axes)
     workers, listener = check_jobs(jobs), progress or Progress()
     chosen = choose(backend, listener.phase)
-    folder = Path(output) if output is not None else default_output(plan.study, preset)
+    folder = named(output) if output is not None else default_output(plan.study, preset)
     command = command_line(study, preset, plan, [name for name, value in axes.items() if value is not None])
     record = Record(_findable(study), preset, command, now(), plan.size, len(plan.chunks), shards)
     open_folder(folder, plan.identity, record)

@@ -17,7 +17,8 @@ from typing import Any
 from nnsim.errors import StoreError
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.files import make_folder, publish, try_to_write, writing
-from nnsim.experiment.temporary import TEMPORARY_SUFFIX, remove_stale
+from nnsim.experiment.outputs import claim_folder
+from nnsim.experiment.temporary import remove_stale
 
 CONFIG = "config.json"
 CHUNKS = "chunks"
@@ -183,14 +184,10 @@ def open_folder(folder: Path, identity: Mapping[str, Any], record: Record | None
         is changed then.
     """
     config = folder / CONFIG
+    claim_folder(folder, lambda folder: config.exists())
+    if config.exists():
+        _refuse_difference(folder, read_identity(folder), identity)
     with writing(folder):
-        if folder.exists() and not folder.is_dir():
-            raise StoreError(f"output '{folder}' is a file: name a folder that is new, empty, or of this study")
-        make_folder(folder)
-        if config.exists():
-            _refuse_difference(folder, read_identity(folder), identity)
-        else:
-            _refuse_strangers(folder)
         try_to_write(folder)
         remove_stale(folder)
         remove_stale(folder / "figures")
@@ -202,6 +199,14 @@ def open_folder(folder: Path, identity: Mapping[str, Any], record: Record | None
 def read_identity(folder: Path) -> dict[str, Any]:
     """Return the identity in ``config.json``; raises StoreError where it is missing, damaged or of a newer version."""
     return {name: value for name, value in _read_config(folder).items() if name not in NOT_IDENTITY}
+
+
+def holds_run(folder: Path) -> bool:
+    """Return whether `folder` is the place of a study's run."""
+    try:
+        return bool(_read_config(folder))
+    except StoreError:
+        return False
 
 
 def read_record(folder: Path) -> Record:
@@ -237,7 +242,7 @@ def _check_config(folder: Path, content: Any) -> None:
             "update nnsim, or name another folder"
         )
     if version != STORE_VERSION or content.get("sha256") != _checksum(content):
-        raise StoreError(f"'{folder / CONFIG}' is damaged: name another folder, or remove this one")
+        raise StoreError(f"'{folder / CONFIG}' is damaged, or somebody else's: name another folder")
 
 
 def _config_bytes(identity: Mapping[str, Any], record: Record | None) -> bytes:
@@ -248,15 +253,6 @@ def _config_bytes(identity: Mapping[str, Any], record: Record | None) -> bytes:
 def _checksum(content: Mapping[str, Any]) -> str:
     covered = {name: value for name, value in content.items() if name != "sha256"}
     return hashlib.sha256(_json_bytes(covered)).hexdigest()
-
-
-def _refuse_strangers(folder: Path) -> None:
-    strangers = sorted(path.name for path in folder.iterdir() if not path.name.endswith(TEMPORARY_SUFFIX))
-    if strangers:
-        raise StoreError(
-            f"output '{folder}' is not empty and holds no results of nnsim (it has '{strangers[0]}'): "
-            "name a folder that is new or empty"
-        )
 
 
 def _refuse_difference(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
