@@ -28,7 +28,9 @@ def settings_options(*groups: str, without: tuple[str, ...] = ()) -> Callable[[C
         for entry in reversed(chosen):
             command = _option(entry)(command)
         config = click.Path(path_type=Path)
-        return click.option("--config", type=config, help="TOML file with the same keys, and paths from its folder; options win.")(command)
+        return click.option(
+            "--config", type=config, help="TOML file with the same keys, and paths from its folder; options win."
+        )(command)
 
     return decorate
 

@@ -33,8 +33,8 @@ def train(
 ) -> int:
     """Train a network, and write history, metrics, figure and model.
 
-    The same command goes on where it was stopped, and with more --epochs where it ended. The task follows from the target: text and a few whole numbers are
-    classes, other numbers measurements; --loss decides otherwise.
+    The same command goes on where it was stopped, and with more --epochs where it ended. The task follows from the
+    target: text and a few whole numbers are classes, other numbers measurements; --loss decides otherwise.
 
     nnsim train --data my.csv --target label --hidden 256,128 --batch-norm --schedule cosine
     """

@@ -40,10 +40,12 @@ def from_folder(text: str, folder: Path) -> str:
     real = os.path.join(os.path.realpath(os.path.dirname(text)), os.path.basename(text))
     path = os.path.relpath(real, os.path.realpath(folder))
     path = path if os.sep in path else os.path.join(os.curdir, path)  # without a folder it might be a data set's name
+    named = os.fsencode(path)
     try:
-        return path.encode() and path
-    except UnicodeEncodeError:
-        return URI + quote(os.fsencode(path))
+        named.decode()
+    except UnicodeDecodeError:
+        return URI + quote(named)
+    return path
 
 
 def into_path(text: str, folder: Path) -> str:

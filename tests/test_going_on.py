@@ -216,3 +216,121 @@ class TestNames:
             assert text.encode()
             folder.mkdir(exist_ok=True)
             assert os.path.samefile(data_paths.into_path(text, folder), f"data/{name}")
+
+
+PLUGIN = """
+from dataclasses import replace
+import toy
+from nnsim.datasets import fingerprint
+
+axes = tuple(replace(axis, choices=None, file=True) if axis.name == "shape" else axis for axis in toy.study.axes)
+inputs = lambda config: {f"{name}_sha256": fingerprint(name) for name in config["shape"]}
+study = replace(toy.study, axes=axes, inputs=inputs)
+"""
+
+
+class TestStudies:
+    """The data files of a study: an axis of this one takes their paths, and its table names them."""
+
+    @pytest.fixture(autouse=True)
+    def plugin(self):
+        Path("plugin.py").write_text(PLUGIN)
+        for name in ("my.csv", "second.csv"):
+            Path(name).write_text(name)
+        Path("elsewhere").mkdir()
+
+    def study(self, data, *options, plugin="plugin.py"):
+        return main(["study", "run", plugin, "--shape", str(data), "-q", "-o", "out", *options])
+
+    def state(self, folder="out"):
+        files = [*Path(folder, "chunks").iterdir(), Path(folder, "config.toml"), Path(folder, "trials.csv")]
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files if path.suffix != ".zip"} | {
+            path.name.rpartition("-")[0]: b"" for path in files if path.suffix == ".zip"
+        }
+
+    def test_tables_hold_the_name_alone(self):
+        assert self.study("./my.csv,square") == 0
+        with open("out/trials.csv", newline="") as file:
+            assert {row["shape"] for row in csv.DictReader(file)} == {"my.csv", "square"}
+
+    @pytest.mark.parametrize("spelling", ["./my.csv", "absolute", "elsewhere/../my.csv"])
+    def test_another_spelling_goes_on_in_the_folder(self, spelling, capsys):
+        self.study("my.csv")
+        before = {path: path.stat().st_mtime_ns for path in Path("out/chunks").iterdir()}
+        assert self.study(Path("my.csv").absolute() if spelling == "absolute" else spelling) == 0
+        assert {path: path.stat().st_mtime_ns for path in Path("out/chunks").iterdir()} == before
+
+    def test_trials_and_tables_are_the_same_in_two_folders(self):
+        self.study("my.csv")
+        self.study(Path("my.csv").absolute(), "-o", "again")
+        assert self.state("again") == self.state("out")
+
+    def test_the_written_configuration_works_from_anywhere(self, tmp_path, monkeypatch):
+        self.study("my.csv,second.csv", "--exclude", "shape=second.csv,size=2")
+        state = self.state()
+        monkeypatch.chdir("elsewhere")
+        options = ["--config", "../out/config.toml", "-q", "-o", "../again"]
+        assert main(["study", "run", "../plugin.py", *options]) == 0
+        monkeypatch.chdir(tmp_path)
+        assert self.state("again") == state
+
+    def test_paths_in_a_file_begin_at_the_file(self):
+        Path("elsewhere/c.toml").write_text('shape = "../my.csv,square"\noutput = "here"\n')
+        assert main(["study", "run", "plugin.py", "--config", "elsewhere/c.toml", "-q"]) == 0
+        assert Path("elsewhere/here/trials.csv").is_file()
+
+    def test_shards_are_merged_from_anywhere(self, tmp_path, monkeypatch):
+        self.study("my.csv", "-o", "whole")
+        for shard in ("0/2", "1/2"):
+            self.study("./my.csv", "--shard", shard)
+        monkeypatch.chdir("elsewhere")
+        assert main(["merge", "../out", "-q"]) == 0
+        monkeypatch.chdir(tmp_path)
+        assert self.state("out") == self.state("whole")
+
+    def test_a_finished_run_is_verified_reproduced_and_compared_from_anywhere(self, monkeypatch, capsys):
+        self.study("my.csv")
+        monkeypatch.chdir("elsewhere")
+        assert main(["verify", "../out", "--study", "../plugin.py", "-q"]) == 0
+        assert main(["reproduce", "../out", "--study", "../plugin.py", "-q", "-o", "again"]) == 0
+        capsys.readouterr()
+        assert main(["compare", "../out", "again", "--study", "../plugin.py", "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["configuration"] == {}
+        assert found["pairs"] == 4
+        assert found["paired_apart_from"] == []
+
+    def test_other_content_is_refused(self, capsys):
+        self.study("my.csv")
+        Path("my.csv").write_text("changed")
+        assert self.study("my.csv") == 1
+        assert "my.csv_sha256 is" in capsys.readouterr().err
+
+    def test_two_files_of_one_name_are_refused(self, capsys):
+        Path("elsewhere/my.csv").write_text("other")
+        assert self.study("my.csv,elsewhere/my.csv") == 2
+        assert "2 data files are called 'my.csv': give each a name of its own" in capsys.readouterr().err
+
+    def test_data_in_the_way_of_a_table_are_refused(self, capsys):
+        self.study("my.csv")
+        os.link("out/trials.csv", "mine.csv")
+        before = self.state()
+        assert self.study("mine.csv", "--size", "1") == 2
+        assert "the output 'out/trials.csv' would replace the input 'mine.csv'" in capsys.readouterr().err
+        assert self.state() == before
+
+    def test_a_name_that_is_not_utf8_is_escaped_in_results_and_found_again(self):
+        os.rename("my.csv", NOT_UTF8)
+        assert self.study(NOT_UTF8) == 0
+        with open("out/trials.csv", newline="", encoding="utf-8") as file:
+            assert {row["shape"] for row in csv.DictReader(file)} == {"caf\\xe9.csv"}
+        os.rename("out/config.toml", "elsewhere/c.toml")
+        os.rename(NOT_UTF8, f"elsewhere/{NOT_UTF8}")
+        Path("elsewhere/c.toml").write_bytes(Path("elsewhere/c.toml").read_bytes().replace(b"../", b"./"))
+        assert main(["study", "run", "plugin.py", "--config", "elsewhere/c.toml", "-q", "-o", "again"]) == 0
+        assert Path("again/trials.csv").read_bytes() == Path("out/trials.csv").read_bytes()
+
+    def test_a_column_is_not_taken_for_a_file_beside_it(self):
+        Path("square").write_text("a file")
+        assert self.study("square") == 0
+        assert json.loads(Path("out/config.json").read_text())["run"]["files"] == {}

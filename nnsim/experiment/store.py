@@ -10,7 +10,7 @@ import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class Record:
         How many there are.
     shards : int
         Into how many shards the first run split the work; 1 where it did not.
+    files : dict
+        Where each data file of the configuration lies, from the folder on, by its name.
     """
 
     study: str
@@ -57,6 +59,7 @@ class Record:
     trials: int
     chunks: int
     shards: int
+    files: dict[str, str] = field(default_factory=dict)
 
 
 class ChunkStore:
