@@ -127,8 +127,7 @@ def _complain(sentence: str) -> None:
 def _flush(code: int) -> int:
     """Write out what is buffered; where nobody reads any more (``nnsim ... | head -1``), be silent."""
     try:
-        if sys.stdout is not None:  # closed by who started the command
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import sys
 from typing import Any
 
@@ -13,7 +14,9 @@ def escape_what_is_missing() -> None:
 
 
 def _escaping(stream: Any) -> Any:
-    if not hasattr(stream, "reconfigure"):  # a notebook's, or closed
+    if stream is None:  # closed by who started the command
+        return open(os.devnull, "w", encoding="utf-8")
+    if not hasattr(stream, "reconfigure"):  # a notebook's
         return stream
     if codecs.lookup(stream.encoding).name == "ascii":
         # Through the buffer of a stream of ASCII click would write UTF-8: this one shows none.

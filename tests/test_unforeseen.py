@@ -149,8 +149,9 @@ class TestTerminal:
         done = subprocess.run(command, capture_output=True, env=environment, check=False)
         assert b"'\\u65e5\\u672c' is not a result folder" in done.stderr
 
-    def test_closed_streams_are_no_fault(self):
-        done = subprocess.run(f'exec "{sys.executable}" -m nnsim_cli --version >&- 2>&-', shell=True, check=False)
+    @pytest.mark.parametrize("words", ["--version", "info"])
+    def test_closed_streams_are_no_fault(self, words):
+        done = subprocess.run(f'exec "{sys.executable}" -m nnsim_cli {words} >&- 2>&-', shell=True, check=False)
         assert done.returncode == 0
 
 
