@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnsim.errors import UsageError
-
 from .network_options import quiet_option
+from .paths import OutputPath
 
 if TYPE_CHECKING:
     from nnsim.benchmarks.measurement import Measurement
@@ -34,7 +33,7 @@ HEADER = (
 )
 @click.option("--peers/--no-peers", default=True, show_default=True, help="Time PyTorch and JAX, too, if installed.")
 @click.option("--rounds", type=click.IntRange(1), default=7, show_default=True, help="How often each is timed.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.csv", help="Write the result here, too.")
+@click.option("-o", "--output", type=OutputPath(), metavar="FILE.csv", help="Write the result here, too.")
 @click.option("--list", "listed", is_flag=True, help="Show the workloads and stop.")
 @quiet_option
 def bench(
@@ -62,25 +61,16 @@ def bench(
     from nnsim.benchmarks.measure import bench as measure
     from nnsim.benchmarks.measurement import csv_lines
     from nnsim.experiment.files import publish
+    from nnsim.experiment.outputs import check_file
 
     if output is not None:
-        _check_output(output)
+        check_file(output)
     rows = measure(workloads, backend, peers, rounds, _silent if quiet else _tell_once())
     _print(rows)
     if output is not None:
-        publish(output.absolute(), csv_lines(rows))
+        publish(output, csv_lines(rows))
         click.echo(output)
     return _verdict(rows)
-
-
-def _check_output(output: Path) -> None:
-    """Refuse what cannot be written before minutes are spent."""
-    from nnsim.experiment.files import try_to_write, writing
-
-    if output.is_dir():
-        raise UsageError(f"'{output}' is a folder: name a file, as in --output {output / 'bench.csv'}")
-    with writing(output):
-        try_to_write(output.absolute().parent)
 
 
 def _silent(line: str) -> None:

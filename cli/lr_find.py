@@ -26,15 +26,17 @@ def lr_find(
     Takes the options of nnsim train for data, network and optimizer.
     """
     settings = read_settings(config, given)
-    from nnsim.learning_rate_finder import find_learning_rate, write_range_test
+    from nnsim.datasets import files_named
+    from nnsim.learning_rate_finder import claim_range_test, find_learning_rate, write_range_test
     from nnsim.problem import prepare
     from nnsim.training_runner import default_output
 
     problem = prepare(settings)
     for note in problem.notes:
         click.echo(f"nnsim: {note}", err=True)
-    test = find_learning_rate(problem, start, end, steps)
     folder = output or default_output(settings, "lr-find")
+    claim_range_test(folder, files_named(str(settings.data), settings.target))
+    test = find_learning_rate(problem, start, end, steps)
     files = list(map(str, write_range_test(test, folder)))
     if as_json:
         click.echo(json.dumps({"suggestions": test.suggestions, "steps": len(test.rates), "files": files}))

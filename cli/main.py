@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -17,6 +18,7 @@ from nnsim.errors import NnsimError
 from .bench import bench
 from .cache import cache
 from .compare import compare
+from .fault import sentence_about
 from .gradcheck import gradcheck
 from .info import info
 from .lr_find import lr_find
@@ -25,14 +27,19 @@ from .predict import predict
 from .reproduce import reproduce
 from .signals import STOPPED_BY_CTRL_C, Stopped, listening
 from .status import status
+from .streams import escape_what_is_missing
 from .study import study
 from .submit import submit
 from .train import train
 from .verify import verify
 
+DEBUG = "--debug"
+"""An option of every command, wherever it stands: `main` takes it out."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="nnsim", prog_name="nnsim")
+@click.option(DEBUG, is_flag=True, expose_value=False, help="Show the traceback of an error that nobody foresaw.")
 def nnsim() -> None:
     """Ask how multi-layer perceptrons start, learn and fail, and get tables, figures and verdicts.
 
@@ -64,10 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         claim failed under ``--strict``, a verification failed, a gradient is wrong or a benchmark's losses differ, 75
         stopped by SIGTERM or SIGUSR1, 130 stopped by Ctrl-C.
     """
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    escape_what_is_missing()
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    words = [word for word in given if word != DEBUG]
     say_stopped = partial(_complain, _farewell(words))
     with listening(say_stopped):
-        code = _flush(_exit_code(words, say_stopped))
+        code = _flush(_exit_code(words, say_stopped, words != given))
         if any(thread.name.startswith("worker") for thread in threading.enumerate()):
             os._exit(code)  # a trial is still under way: it may take longer than anybody would wait, nothing needs it
         return code
@@ -80,7 +89,7 @@ def _farewell(words: list[str]) -> str:
     return f"stopped; {advice}: {shlex.join(['nnsim', *words])}"
 
 
-def _exit_code(words: list[str], say_stopped: Callable[[], None]) -> int:
+def _exit_code(words: list[str], say_stopped: Callable[[], None], debug: bool) -> int:
     try:
         return nnsim.main(words, prog_name="nnsim", standalone_mode=False) or 0
     except NnsimError as error:
@@ -95,16 +104,20 @@ def _exit_code(words: list[str], say_stopped: Callable[[], None]) -> int:
     except (click.Abort, KeyboardInterrupt):
         say_stopped()
         return STOPPED_BY_CTRL_C
-    except OSError as error:
-        return _disk_error(error)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        _complain(f"error: {_sentence(error, words, debug)}")
+        return 1
 
 
-def _disk_error(error: OSError) -> int:
-    """Return the code for a full disk; anything else is a mistake of ours and keeps its traceback."""
-    if error.errno != errno.ENOSPC:
-        raise error
-    _complain("error: the disk is full: free some space and run the same command again to go on")
-    return 1
+def _sentence(error: Exception, words: list[str], debug: bool) -> str:
+    """Return what to say about an error that is none of ours."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full: free some space and run the same command again to go on"
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory: {error}".rstrip(": ")
+    return f"{type(error).__name__}: {error}" if debug else sentence_about(error, words)
 
 
 def _complain(sentence: str) -> None:
@@ -118,4 +131,6 @@ def _flush(code: int) -> int:
         return code
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
-        return 1 if error.errno == errno.EPIPE else _disk_error(error)
+        if error.errno != errno.EPIPE:
+            _complain(f"error: {_sentence(error, [], debug=False)}")
+        return 1

@@ -11,9 +11,11 @@ import click
 
 from nnsim.settings import SETTINGS, Settings, option_of, read_toml, resolve
 
+from .paths import OutputPath
+
 Command = Callable[..., Any]
 
-output_option = click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the results.")
+output_option = click.option("-o", "--output", type=OutputPath(), help="Folder for the results.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 
@@ -26,7 +28,9 @@ def settings_options(*groups: str, without: tuple[str, ...] = ()) -> Callable[[C
         for entry in reversed(chosen):
             command = _option(entry)(command)
         config = click.Path(path_type=Path)
-        return click.option("--config", type=config, help="TOML file with the same keys; options win.")(command)
+        return click.option(
+            "--config", type=config, help="TOML file with the same keys, and paths from its folder; options win."
+        )(command)
 
     return decorate
 

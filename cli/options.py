@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from nnsim.backends import BACKENDS
 from nnsim.experiment.study import PRESETS, Axis, Study
+
+from .paths import OutputPath
 
 FIGURE_FORMAT = click.Option(
     ["--figure-format", "figure_formats"],
@@ -34,7 +35,7 @@ def common_options(study: Study) -> list[click.Parameter]:
         click.Option(["--preset"], type=click.Choice(PRESETS), default=PRESETS[0], show_default=True, help="Size."),
         click.Option(
             ["-o", "--output"],
-            type=click.Path(path_type=Path),
+            type=OutputPath(),
             show_default=f"nnsim-results/{study.name}-PRESET",
             help="Folder for the results; a second call in the same folder goes on.",
         ),

@@ -8,12 +8,15 @@ from pathlib import Path
 import click
 
 from .network_options import dialect_options, quiet_option
+from .paths import OutputPath
+
+STANDARD_OUTPUT = Path("-")
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="CSV file; by default standard output.")
+@click.option("-o", "--output", type=OutputPath(), help="CSV file or a pipe; by default standard output.")
 @dialect_options
 @quiet_option
 def predict(model: Path, data: Path, output: Path | None, quiet: bool, **signs: str | None) -> None:
@@ -24,15 +27,17 @@ def predict(model: Path, data: Path, output: Path | None, quiet: bool, **signs: 
     """
     from nnsim.data_files import data_file
     from nnsim.experiment.files import publish
+    from nnsim.experiment.outputs import refuse_inputs
     from nnsim.models import load_model
     from nnsim.prediction import predict_file
     from nnsim.settings import given_signs
 
+    refuse_inputs([output] if output else [], [model, data])
     trained = load_model(model)
     answers, ignored = predict_file(trained, data_file(data), replace(trained.dialect, **given_signs(signs)))
     if ignored and not quiet:
         click.echo(f"nnsim: ignored what the model does not know: {', '.join(ignored)}", err=True)
-    if output is None:
+    if output is None or output == STANDARD_OUTPUT:
         click.echo(answers.decode(), nl=False)
     else:
         publish(output, [answers])

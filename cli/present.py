@@ -72,7 +72,7 @@ def print_plan(name: str, as_json: bool, preset: str, output: Path | None, jobs:
         "study": plan.study.name,
         "output": str(output or default_output(plan.study, preset)),
         "seed": plan.seed,
-        "axes": to_json(plan.config),
+        "axes": to_json(plan.shown),
         "trials": plan.counts,
         "chunks": len(plan.chunks),
         "jobs": workers,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .paths import OutputPath
 from .records import jobs_option, json_option, quiet_option, study_option
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ NOT_REPRODUCED = 4
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputPath(),
     show_default="DIR-reproduced",
     help="Folder for the new run; a second call goes on where it was stopped.",
 )

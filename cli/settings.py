@@ -14,6 +14,8 @@ import click
 from nnsim.errors import UnknownNameError, UsageError
 from nnsim.experiment.study import Study
 
+from .paths import OutputPath
+
 RANGES_HELP = (
     "Numbers may be ranges: log:1e-4:1:9 and lin:0:1:5 (first, last, how many), range:0:10 (whole numbers below 10)."
 )
@@ -22,6 +24,7 @@ ALLOWED: dict[type, tuple[type, str]] = {
     type(click.INT): (int, "a whole number"),
     type(click.BOOL): (bool, "true or false"),
     click.Path: (str, "a text"),
+    OutputPath: (str, "a text"),
     click.Choice: (str, "a text"),
     type(click.STRING): (str, "a text"),
 }
@@ -37,7 +40,7 @@ def settings_options(study: Study) -> list[click.Parameter]:
             is_eager=True,
             expose_value=False,
             callback=partial(_read_config, study),
-            help="TOML file of options; the environment and flags override it.",
+            help="TOML file of options, with paths from its folder; the environment and flags override it.",
         ),
         click.Option(["--set", "assignments"], multiple=True, metavar="AXIS=VALUES", help="Set any axis."),
         _rule("--zip", "AXIS,AXIS", "Vary these axes together, first value with first value."),
@@ -87,11 +90,11 @@ def with_assignments(study: Study, context: click.Context, assignments: Iterable
 
 
 def _read_config(study: Study, context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
-    from nnsim.experiment.settings import read_toml
+    from nnsim.experiment.settings import from_file, read_toml
 
     if path is None:
         return
-    settings = read_toml(path)
+    settings = from_file(study, read_toml(path), path.parent)
     owner = settings.pop("study", study.name)
     if owner != study.name:
         raise UsageError(f"the configuration '{path}' is for the study '{owner}', not for '{study.name}'")

@@ -9,6 +9,7 @@ import click
 from nnsim.experiment.study import PRESETS
 
 from .options import backend_option
+from .paths import OutputPath
 
 
 @click.command("all")
@@ -17,7 +18,7 @@ from .options import backend_option
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputPath(),
     show_default="nnsim-results/all-PRESET",
     help="Folder for the page and a folder for each study; a second call in the same folder goes on.",
 )

@@ -33,8 +33,8 @@ def train(
 ) -> int:
     """Train a network, and write history, metrics, figure and model.
 
-    The same command goes on where it was stopped. The task follows from the target where it is plain (see --task), and
-    a cell that is missing or no number is refused, with what to do about it.
+    The same command goes on where it was stopped, and with more --epochs where it ended. The task follows from the
+    target where it is plain (see --task), and a cell that is missing or no number is refused, with what to do about it.
 
     nnsim train --data my.csv --target label --hidden 256,128 --batch-norm --schedule cosine
     """

@@ -214,6 +214,13 @@ def fingerprint(name_or_path: str | DataFile, target: str | None = None) -> str:
     return "+".join(file.sha256() for file in files if file.content is not None or file.path.is_file())
 
 
+def files_named(name_or_path: str, target: str | None = None) -> list[Path]:
+    """Return the user's files that `load` reads, as far as they are there; none for a registered data set."""
+    if name_or_path in DATASETS or not Path(name_or_path).is_file():
+        return []
+    return [file.path for file in files_of(DataFile(Path(name_or_path)), target) if file.path.is_file()]
+
+
 def _check_learnable(dataset: Dataset) -> None:
     X, y = dataset.X, dataset.y
     if (y == y[0]).all() or (y.ndim > 1 and is_constant(y[0], np.ptp(y, axis=0)).all()):

@@ -50,6 +50,10 @@ class DeviceError(NnsimError):
     exit_code = 3
 
 
+class MemoryShortageError(NnsimError, MemoryError):
+    """A network that is larger than the memory."""
+
+
 class DivergenceError(NnsimError):
     """A network that answers with infinities or NaN."""
 

@@ -18,6 +18,7 @@ from nnsim.kernels.cpu.draws import fill_normal, fill_uniform
 from nnsim.kernels.cpu.linalg import orthonormal_columns
 from nnsim.kernels.cpu.probes import scale_to_unit_variance
 from nnsim.kernels.philox import INIT
+from nnsim.memory import check_memory
 from nnsim.network import NetworkSpec
 from nnsim.registry import look_up
 
@@ -291,8 +292,16 @@ def initialize(spec: NetworkSpec, scheme: str, key: int, X: np.ndarray | None = 
     Returns
     -------
     array (spec.n_parameters,) of the network's dtype
+
+    Raises
+    ------
+    UsageError
+        If the scheme does not exist, or lacks the inputs that it needs.
+    MemoryShortageError
+        If the parameters are more than the memory.
     """
     entry, numbers = parse(scheme)
+    check_memory(spec)
     theta = np.zeros(spec.n_parameters, spec.numpy_dtype)
     for number, (W, b) in enumerate(spec.layers(theta)):
         weights, biases = entry.fill(Layer(spec, number, np.uint64(key)), *numbers)

@@ -9,13 +9,15 @@ suggestions are those of fastai 2 (J. Howard and S. Gugger, "fastai: a layered A
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nnsim.errors import UsageError
-from nnsim.experiment.files import publish, writing
+from nnsim.experiment.files import publish
+from nnsim.experiment.outputs import claim_folder, refuse_inputs
 from nnsim.kernels.cpu import training as kernels
 from nnsim.network import NetworkSpec
 from nnsim.problem import Problem
@@ -31,6 +33,9 @@ SKIPPED_LAST = 5
 FEWEST_STEPS = 20
 SLIDE_WIDTH, SLIDE_SLOPE = 15, 0.005
 CALL_STEPS = 10  # between two looks at the loss
+
+TABLE, FIGURE = "lr-find.csv", "lr-find.png"
+HEADER = "step,learning_rate,loss,smoothed_loss"
 
 
 @dataclass(frozen=True)
@@ -173,18 +178,28 @@ def slide(rates: np.ndarray, losses: np.ndarray) -> float:
 SUGGESTIONS = {"steep": steep, "minimum": minimum, "valley": valley, "slide": slide}
 
 
+def claim_range_test(folder: Path, inputs: Iterable[Path] = ()) -> None:
+    """Make `folder` the place of a range test; raises UsageError where it would replace an input, StoreError others."""
+    refuse_inputs([folder / TABLE, folder / FIGURE], inputs)
+    claim_folder(folder, lambda folder: _begins_as_ours(folder / TABLE))
+
+
+def _begins_as_ours(table: Path) -> bool:
+    try:
+        with table.open("rb") as file:
+            return file.readline() == f"{HEADER}\n".encode()
+    except OSError:
+        return False
+
+
 def write_range_test(test: RangeTest, folder: Path) -> list[Path]:
     """Write ``lr-find.csv`` and ``lr-find.png``; returns the files, raises StoreError where the disk refuses."""
     from nnsim.report.figures import save
     from nnsim.report.training_figures import range_test_figure
 
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    claim_range_test(folder)
     rows = zip(test.rates.tolist(), test.losses.tolist(), test.smoothed.tolist(), strict=True)
-    lines = [
-        "step,learning_rate,loss,smoothed_loss",
-        *(f"{n},{a!r},{b!r},{c!r}" for n, (a, b, c) in enumerate(rows, 1)),
-    ]
-    publish(folder / "lr-find.csv", [("\n".join(lines) + "\n").encode()])
+    lines = [HEADER, *(f"{n},{a!r},{b!r},{c!r}" for n, (a, b, c) in enumerate(rows, 1))]
+    publish(folder / TABLE, [("\n".join(lines) + "\n").encode()])
     figure = range_test_figure(test.rates, test.losses, test.smoothed, test.suggestions)
-    return [folder / "lr-find.csv", *save(figure, folder / "lr-find")]
+    return [folder / TABLE, *save(figure, (folder / FIGURE).with_suffix(""))]

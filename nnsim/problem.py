@@ -14,6 +14,7 @@ from nnsim.errors import UsageError
 from nnsim.initializers import initialize
 from nnsim.initializers import parse as parse_scheme
 from nnsim.kernels.losses import LOSSES
+from nnsim.memory import check_memory
 from nnsim.network import NetworkSpec
 from nnsim.readers import Reading
 from nnsim.recipe import Recipe
@@ -70,6 +71,8 @@ def prepare(settings: Settings) -> Problem:
     ------
     UsageError, DataError
         If the data cannot be read or settings do not go together.
+    MemoryShortageError
+        If the network is larger than the memory.
     """
     data = _data(settings)
     settings = replace(settings, data_sha256=_checked_fingerprint(settings, data))
@@ -78,6 +81,7 @@ def prepare(settings: Settings) -> Problem:
     parts = _split(settings, dataset)
     spec = network(settings, parts.n_features, 1 if loss == "bce" else parts.n_outputs, loss)
     recipe = _recipe(settings, len(parts.X_train))
+    check_memory(spec, 2 + recipe.entry.first + recipe.entry.second)  # with the gradient and the optimizer's moments
     rows = batches(parts, spec.numpy_dtype)
     return Problem(
         settings=replace(settings, loss=loss, batch_size=recipe.batch_size),

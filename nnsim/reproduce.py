@@ -94,7 +94,7 @@ def reproduce(
         jobs=jobs,
         seed=original.manifest["seed"],
         progress=progress,
-        **original.config,
+        **original.located_config,
     )
     again = open_run(folder)
     names = {f"{table.name}.csv": table.canonical for table in found.tables}

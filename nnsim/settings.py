@@ -9,9 +9,11 @@ import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nnsim.data_paths import has_labels_file, into_path
 from nnsim.errors import DataError, UnknownNameError, UsageError
 
 
@@ -241,7 +243,7 @@ def _read(name: str, value: Any) -> Any:
 
 
 def read_toml(path: Path) -> Settings:
-    """Return the settings of a TOML file, whose keys are the options' names.
+    """Return the settings of a TOML file, whose keys are the options' names, and whose paths begin at its folder.
 
     Raises
     ------
@@ -251,11 +253,21 @@ def read_toml(path: Path) -> Settings:
         If a key or a value cannot be used.
     """
     try:
-        return resolve(tomllib.loads(path.read_text(encoding="utf-8")))
+        settings = resolve(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"'{path}' is not TOML: {error}") from None
+    return with_files(settings, partial(into_path, folder=path.parent))
+
+
+def with_files(settings: Settings, name: Callable[[str], str]) -> Settings:
+    """Return settings in which the data, and the labels where they are a file of their own, are called by `name`."""
+    if not settings.data:
+        return settings
+    labels = settings.target is not None and has_labels_file(settings.data)
+    target = name(settings.target) if labels and settings.target else settings.target
+    return replace(settings, data=name(settings.data), target=target)
 
 
 def to_toml(settings: Settings) -> str:

@@ -9,12 +9,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnsim.data_paths import into_path
 from nnsim.errors import UnknownNameError
 from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executor import Failure
 from nnsim.experiment.files import one_at_a_time, publish, writing
+from nnsim.experiment.inputs import renamed
 from nnsim.experiment.manifest import file_hashes, now, provenance
 from nnsim.experiment.plan import Plan, make_plan
 from nnsim.experiment.progress import Progress
@@ -133,15 +135,23 @@ def write_results(
     IncompleteError
         Chunks are missing; nothing is written then.
     """
+    if record.files:
+        manifest = manifest | {"data_files": record.files}
     store = ChunkStore(folder)
     paths = _complete(folder, plan, store, record)
     with one_at_a_time(folder / CONFIG):
         forget_results(folder)
         progress.phase("writing tables")
-        publish(folder / CONFIG_FILE, [to_toml(plan, record.preset)])
+        publish(folder / CONFIG_FILE, [to_toml(plan, record.preset, folder)])
         write_tables(folder, plan.study, store, paths)
         progress.phase("judging claims, drawing figures")
         return _report(folder, plan, manifest, formats, tuple(failures))
+
+
+def result_files(study: Study) -> list[str]:
+    """Return the names of the files that a run of `study` writes, without its chunks and figures."""
+    tables = [*measured_columns(study), "summary", "claims"]
+    return [*(f"{name}.csv" for name in tables), DICTIONARY, MANIFEST, CONFIG, CONFIG_FILE, "report.html"]
 
 
 def forget_results(folder: Path) -> None:
@@ -153,7 +163,9 @@ def forget_results(folder: Path) -> None:
 def _reopened(folder: Path, study: Study | None) -> tuple[Plan, Record]:
     identity, record = read_identity(folder), read_record(folder)
     found = study or find_study(record.study)
-    plan = make_plan(found, resolve(found, record.preset, identity["config"]), identity["seed"])
+    paths = {name: into_path(text, folder) for name, text in record.files.items()}
+    config = resolve(found, record.preset, renamed(identity["config"], paths))
+    plan = make_plan(found, config, identity["seed"])
     open_folder(folder, plan.identity)  # refuses where the study or its data changed since
     return plan, record
 
@@ -189,7 +201,7 @@ def _report(
         "finished": now(),
         "files": file_hashes(folder, table_files),
     }
-    written = write_report(folder, plan.study, tables, plan.config, manifest, formats)
+    written = write_report(folder, plan.study, tables, plan.shown, manifest, formats)
 
     summary = read_table(folder / "summary.csv")
     tables |= {"summary": summary, "claims": read_table(folder / "claims.csv", CLAIM_COLUMNS)}
@@ -201,4 +213,4 @@ def _report(
     files = [*table_files, *written, folder / CONFIG_FILE, folder / DICTIONARY]
     manifest = manifest | {"files": file_hashes(folder, files)}
     publish(folder / MANIFEST, [(json.dumps(manifest, indent=2) + "\n").encode()])
-    return StudyResult(folder, plan.study, plan.config, tables, (*files, folder / MANIFEST), manifest, failures)
+    return StudyResult(folder, plan.study, plan.shown, tables, (*files, folder / MANIFEST), manifest, failures)

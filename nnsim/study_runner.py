@@ -15,6 +15,7 @@ from threading import Thread
 from typing import Any
 
 from nnsim.backends import Backend, choose
+from nnsim.data_paths import from_folder
 from nnsim.errors import UsageError
 from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.chunks import Chunk
@@ -24,12 +25,13 @@ from nnsim.experiment.executor import Failure, check_jobs, run_chunks
 from nnsim.experiment.gang_executor import run_gangs
 from nnsim.experiment.grid import rule_options
 from nnsim.experiment.manifest import now, provenance
+from nnsim.experiment.outputs import named, refuse_inputs
 from nnsim.experiment.plan import Plan, make_plan
 from nnsim.experiment.progress import Progress
 from nnsim.experiment.shard import Shard
 from nnsim.experiment.store import ChunkStore, Record, open_folder
 from nnsim.experiment.study import Study
-from nnsim.study_merge import StudyResult, check_formats, forget_results, write_results
+from nnsim.study_merge import StudyResult, check_formats, forget_results, result_files, write_results
 
 RESULTS = Path("nnsim-results")
 
@@ -238,9 +240,11 @@ def _open(
     plan = plan_study(study, preset, seed=seed, **axes)
     workers, listener = check_jobs(jobs), progress or Progress()
     chosen = choose(backend, listener.phase)
-    folder = Path(output) if output is not None else default_output(plan.study, preset)
+    folder = named(output) if output is not None else default_output(plan.study, preset)
     command = command_line(study, preset, plan, [name for name, value in axes.items() if value is not None])
-    record = Record(_findable(study), preset, command, now(), plan.size, len(plan.chunks), shards)
+    files = {name: from_folder(path, folder) for path, name in plan.files.items()}
+    record = Record(_findable(study), preset, command, now(), plan.size, len(plan.chunks), shards, files)
+    refuse_inputs([folder / name for name in result_files(plan.study)], map(Path, plan.files))
     open_folder(folder, plan.identity, record)
     return Job(plan, folder, record, workers, chosen, dask, listener, cold)
 

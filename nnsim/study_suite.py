@@ -14,9 +14,10 @@ from nnsim.errors import NnsimError, UnknownNameError, UsageError
 from nnsim.experiment.catalogue import study_names
 from nnsim.experiment.config import whole_number
 from nnsim.experiment.executor import Failure, check_jobs
-from nnsim.experiment.files import writing
+from nnsim.experiment.outputs import claim_folder, named
 from nnsim.experiment.plan import SEED_LIMIT
 from nnsim.experiment.progress import Progress
+from nnsim.experiment.store import holds_run
 from nnsim.experiment.study import PRESETS, Study
 from nnsim.study_merge import StudyResult, check_formats
 from nnsim.study_runner import RESULTS, run_study
@@ -89,7 +90,7 @@ def run_all(
     UsageError
         An unknown study, preset, format or backend, or one that cannot be used.
     StoreError
-        If the page cannot be written.
+        If the page cannot be written, or the folder holds files of somebody else.
     """
     names = chosen_studies(only)
     if preset not in PRESETS:
@@ -99,9 +100,8 @@ def run_all(
     whole_number("seed", seed, 0, SEED_LIMIT)
     listener, finished = progress or Progress(), []
     chosen = choose(backend, listener.phase)
-    folder = default_folder(preset) if output is None else Path(output)
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    folder = default_folder(preset) if output is None else named(output)
+    claim_folder(folder, lambda folder: any(holds_run(folder / name) for name in study_names()))
     for number, name in enumerate(names, start=1):
         listener.phase(f"study {number} of {len(names)}: {name}")
         options = {

@@ -16,6 +16,7 @@ from nnsim import sbatch
 from nnsim.backends import BACKENDS
 from nnsim.errors import StoreError, UnknownNameError, UsageError
 from nnsim.experiment.files import make_folder, publish, writing
+from nnsim.experiment.outputs import named
 from nnsim.experiment.status import Status, read_status
 from nnsim.slurm import Request, merge_script, shards_script
 from nnsim.study_runner import command_line, default_output, plan_study, prepare_shards
@@ -98,7 +99,7 @@ def submit_study(
     if backend not in BACKENDS:
         raise UnknownNameError("backend", backend, BACKENDS)
     plan = plan_study(study, preset, seed=seed, **axes)
-    folder = Path(os.path.abspath(output if output is not None else default_output(plan.study, preset)))
+    folder = Path(os.path.abspath(named(output) if output is not None else default_output(plan.study, preset)))
     command = command_line(study, preset, plan, [name for name, value in axes.items() if value is not None])
     words = shlex.split(command)[1:] + ([] if backend == "cpu" else ["--backend", backend])
     log = os.path.abspath(slurm.get("log") or folder / SLURM / "log")
@@ -159,9 +160,9 @@ def _submitted(request: Request, tasks: Iterable[int]) -> Submission:
         make_folder(shards.parent)
         make_folder(Path(request.log))
     publish(shards.with_name(REQUEST), [(json.dumps(asdict(request), indent=2) + "\n").encode()])
-    publish(shards, [text.encode()])
+    publish(shards, [os.fsencode(text)])
     array = sbatch.submit(shards, f"{prepared.mark}-shards")
-    publish(merge, [merge_script(request, array, f"{prepared.mark}-merge").encode()])
+    publish(merge, [os.fsencode(merge_script(request, array, f"{prepared.mark}-merge"))])
     try:
         return replace(prepared, array=array, merge=sbatch.submit(merge, f"{prepared.mark}-merge"))
     except sbatch.SlurmError as error:

@@ -177,6 +177,12 @@ def _run(state: State, recipe: Recipe, history: np.ndarray, diverged_at: int) ->
     return Run(theta, statistics, state, history, status, diverged_at, waited and len(history) < recipe.epochs)
 
 
+def lengthened(run: Run, recipe: Recipe, epochs: int) -> Run:
+    """Return a run of so many epochs as it stood after them in a training of the longer `recipe`: its end is open."""
+    judged_at_its_end = run.status == "diverged" and len(run.history) == epochs
+    return _run(run.state, recipe, run.history, -1 if judged_at_its_end else run.diverged_at)
+
+
 @dataclass(frozen=True)
 class Job:
     """What `train` was asked for; ``last`` is the epoch after which to stop for now."""

@@ -8,7 +8,8 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,26 @@ import numpy as np
 from nnsim.backends import Backend, choose
 from nnsim.checkpoints import load_checkpoint, save_checkpoint
 from nnsim.data_files import STANDARD_INPUT
-from nnsim.errors import StoreError
+from nnsim.data_paths import from_folder, label
+from nnsim.datasets import files_named
+from nnsim.errors import NnsimError, StoreError
 from nnsim.experiment.config import whole_number
-from nnsim.experiment.files import publish, writing
+from nnsim.experiment.files import publish
 from nnsim.experiment.machine import versions
+from nnsim.experiment.outputs import claim_folder, named, refuse_inputs
 from nnsim.experiment.progress import Progress
 from nnsim.experiment.versions import ARITHMETIC_VERSION
 from nnsim.kernels.cpu.training import BEST_EPOCH, VALIDATION_LOSS, VALIDATION_METRIC
 from nnsim.models import Model
 from nnsim.problem import CLASS_LOSSES, Problem, prepare, reading
-from nnsim.settings import Settings, command_line, option_of, read_toml, to_toml
-from nnsim.training import COLUMNS, Job, Run, evaluate, targets, train, train_on_cpu, trained_by
+from nnsim.settings import Settings, command_line, option_of, read_toml, to_toml, with_files
+from nnsim.training import COLUMNS, Job, Run, evaluate, lengthened, targets, train, train_on_cpu, trained_by
 
 CALL_SECONDS = 0.5
 """How long a call of the kernel should take, so that progress shows and little is lost by a stop."""
 
 CONFIG, CHECKPOINT, MODEL = "config.toml", "checkpoint.safetensors", "model.safetensors"
+HISTORY, METRICS, FIGURE = "history.csv", "metrics.json", "training.png"
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,8 @@ def run_training(
 ) -> TrainingResult:
     """Train as `settings` say and write everything into a folder; go on where an earlier call was stopped.
 
+    A training that has ended goes on with more epochs, where its bits are then those of one that had them at once.
+
     Parameters
     ----------
     settings : Settings
@@ -75,9 +82,10 @@ def run_training(
     Raises
     ------
     UsageError, DataError
-        If settings and data do not go together, or the backend cannot be used: before anything is written.
+        If settings and data do not go together, the backend cannot be used, or the data would be overwritten: before
+        anything is written.
     StoreError
-        If the folder holds another configuration, or the disk refuses.
+        If the folder holds another configuration or files of somebody else, or the disk refuses.
     DeviceError
         If the GPU failed; the epochs before are kept.
     """
@@ -89,9 +97,8 @@ def run_training(
     for note in problem.notes:
         listener.note(note)
     fresh = train(problem.spec, problem.theta, problem.batches, problem.recipe, problem.key, until=0)
-    folder = Path(output) if output is not None else default_output(settings)
-    _claim(folder, problem.settings)
-    run = _resumed(folder, problem, fresh, listener)
+    folder = named(output) if output is not None else default_output(settings)
+    run = _begun(folder, problem, fresh, listener)
     run = _train(problem, run, trainer, folder, checkpoint_every, listener)
     return _written(problem, run, folder)
 
@@ -103,39 +110,75 @@ def default_output(settings: Settings, command: str = "train") -> Path:
 
 
 def identity(settings: Settings) -> str:
-    """Return the hash of everything that a training's bits depend on."""
-    return hashlib.sha256(f"{ARITHMETIC_VERSION}\n{to_toml(settings)}".encode()).hexdigest()
+    """Return the hash of everything that a training's bits depend on, but for how many epochs there are to be."""
+    known = replace(_by_content(settings), epochs=0)
+    return hashlib.sha256(f"{ARITHMETIC_VERSION}\n{to_toml(known)}".encode()).hexdigest()
 
 
-def _claim(folder: Path, settings: Settings) -> None:
-    """Make the folder this configuration's, unless it is another's."""
+def _by_content(settings: Settings) -> Settings:
+    """Return settings in which a data file is its SHA-256 alone, whatever it is called."""
+    return settings if settings.data_sha256 is None else with_files(settings, lambda path: "")
+
+
+def _begun(folder: Path, problem: Problem, fresh: Run, progress: Progress) -> Run:
+    """Make the folder this training's, unless it is another's, and return the run that it holds, or `fresh`."""
+    files = (CONFIG, CHECKPOINT, MODEL, HISTORY, METRICS, FIGURE)
+    refuse_inputs([folder / name for name in files], files_named(str(problem.settings.data), problem.settings.target))
+    held = _held(folder)
+    claim_folder(folder, lambda folder: held is not None)
+    if held is not None:
+        _check_same(folder, held, problem)
+    run = _resumed(folder, problem, fresh, held)
+    if held is None or held.epochs < problem.recipe.epochs:
+        here = with_files(problem.settings, partial(from_folder, folder=folder))
+        publish(folder / CONFIG, [to_toml(here).encode()])
+    if len(run.history):
+        progress.phase(f"going on after epoch {len(run.history)} of {problem.recipe.epochs}")
+    return run
+
+
+def _held(folder: Path) -> Settings | None:
+    """Return the settings of the training that `folder` holds."""
     path = folder / CONFIG
-    if path.is_file():
-        _check_same(folder, read_toml(path), settings)
-        return
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    publish(path, [to_toml(settings).encode()])
-
-
-def _check_same(folder: Path, theirs: Settings, ours: Settings) -> None:
-    if theirs == ours:
-        return
-    name = next(name for name, value in vars(ours).items() if value != vars(theirs)[name])
-    held, asked = (vars(which)[name] for which in (theirs, ours))
-    raise StoreError(
-        f"'{folder}' holds a training with {option_of(name)} {held}, not {asked}: choose another folder with -o"
-    )
-
-
-def _resumed(folder: Path, problem: Problem, fresh: Run, progress: Progress) -> Run:
-    path = folder / CHECKPOINT
     if not path.is_file():
+        return None
+    try:
+        return read_toml(path)
+    except NnsimError as error:
+        raise StoreError(f"'{path}' is damaged, or no training's: choose another folder with -o ({error})") from error
+
+
+def _check_same(folder: Path, theirs: Settings, problem: Problem) -> None:
+    """Refuse another training; one of fewer epochs is the same, where its learning rates do not depend on them."""
+    ours, epochs = problem.settings, theirs.epochs
+    held, asked = (vars(_by_content(settings)) for settings in (theirs, ours))
+    for name in asked:
+        if held[name] != asked[name] and not (name == "epochs" and epochs < ours.epochs):
+            raise StoreError(
+                f"'{folder}' holds a training with {option_of(name)} {getattr(theirs, name)}, "
+                f"not {getattr(ours, name)}: choose another folder with -o"
+            )
+    if epochs == ours.epochs:
+        return
+    rows = len(problem.batches.X)
+    rates = replace(problem.recipe, epochs=epochs).rates(rows)
+    if not np.array_equal(rates, problem.recipe.rates(rows)[: len(rates)]):
+        raise StoreError(
+            f"'{folder}' holds a training of {epochs} epochs, over which its schedule '{ours.schedule}' was spread, "
+            f"so it cannot go on to {ours.epochs}: choose another folder with -o"
+        )
+
+
+def _resumed(folder: Path, problem: Problem, fresh: Run, held: Settings | None) -> Run:
+    path = folder / CHECKPOINT
+    if held is None or not path.is_file():
         return fresh
     run = load_checkpoint(path, identity(problem.settings), fresh)
     if len(run.history) > problem.recipe.epochs:
         raise StoreError(f"'{path}' holds more epochs than the {problem.recipe.epochs} asked for: remove it")
-    progress.phase(f"going on after epoch {len(run.history)} of {problem.recipe.epochs}")
+    if held.epochs < problem.recipe.epochs:
+        run = lengthened(run, problem.recipe, held.epochs)
+        save_checkpoint(path, run, identity(problem.settings))  # before the configuration says that it is longer
     return run
 
 
@@ -212,10 +255,10 @@ def _written(problem: Problem, run: Run, folder: Path) -> TrainingResult:
 
     best = best_epoch(problem, run)
     metrics = _metrics(problem, run, best)
-    publish(folder / "history.csv", [history_csv(run.history)])
-    publish(folder / "metrics.json", [(json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode()])
-    figures = save(training_figure(run.history, _metric_name(problem), best), folder / "training")
-    files = [folder / name for name in ("history.csv", "metrics.json")] + figures + [folder / CONFIG]
+    publish(folder / HISTORY, [history_csv(run.history)])
+    publish(folder / METRICS, [(json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode()])
+    save(training_figure(run.history, _metric_name(problem), best), (folder / FIGURE).with_suffix(""))
+    files = [folder / name for name in (HISTORY, METRICS, FIGURE, CONFIG)]
     model_file = folder / MODEL
     if run.status == "done":
         _model(problem, run, best).save(model_file)
@@ -262,7 +305,7 @@ def _metrics(problem: Problem, run: Run, best: int | None) -> dict[str, Any]:
         "seed": problem.settings.seed,
         "arithmetic_version": ARITHMETIC_VERSION,
         "versions": versions(),
-        "command": command_line(problem.settings),
+        "command": command_line(with_files(problem.settings, label)),
     }
 
 

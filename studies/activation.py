@@ -505,7 +505,7 @@ study = Study(
         Axis("trained_activation", str, "activations of the trained networks, as in relu or leaky_relu:0.2",
              presets(TRAINED, MORE_TRAINED, TRAINABLE)),
         Axis("data", str, "data sets, or CSV, NPZ or IDX files", presets(SETS, (*SETS, "wine", "moons"),
-             (*SETS, "wine", "moons", "diabetes"))),
+             (*SETS, "wine", "moons", "diabetes")), file=True),
         Axis("learning_rate", float, "grid of learning rates, the same for every arm",
              presets(RATES, (0.0004, *RATES), (0.0004, *RATES, 6.4)), minimum=0, exclusive=True),
         Axis("scheme", str, "initialization scheme of the trained networks", presets(*["preserving_normal"] * 3),
@@ -518,7 +518,7 @@ study = Study(
         Axis("epochs", int, "passes over the training data", presets(15, 30, 60), minimum=1, scalar=True),
         Axis("batch_size", int, "rows a step", presets(32, 32, 32), minimum=1, scalar=True),
         Axis("momentum", float, "momentum of the descent, below 1", presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
-        Axis("target", str, "target column of CSV files", presets("", "", ""), scalar=True),
+        Axis("target", str, "target column of CSV files", presets("", "", ""), scalar=True, file=True),
         Axis("samples", int, "rows to use; 0 is all", presets(0, 0, 0), minimum=0, scalar=True),
     ),
     tables=(

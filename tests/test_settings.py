@@ -217,9 +217,9 @@ class TestRoundTrip:
         axis = toy.axis("shape", str, ("x",), scalar=True)
         study = dataclasses.replace(toy.study, axes=(axis,), trials=lambda config: [{"kind": "x", **config}])
         plan = make_plan(study, resolve(study, "quick", {"shape": name}))
-        assert tomllib.loads(to_toml(plan, "quick").decode())["shape"] == name
+        assert tomllib.loads(to_toml(plan, "quick", Path()).decode())["shape"] == name
 
     @pytest.mark.parametrize("number", [1e-7, 1e22, 0.1, 5e-324, 1.7976931348623157e308, 3.0])
     def test_any_number_comes_back(self, number: float) -> None:
         plan = make_plan(toy.study, resolve(toy.study, "quick", {"scale": number}))
-        assert tomllib.loads(to_toml(plan, "quick").decode())["scale"] == [number]
+        assert tomllib.loads(to_toml(plan, "quick", Path()).decode())["scale"] == [number]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -41,10 +42,11 @@ def test_what_is_not_given_is_the_base():
     assert resolve({"lr": None, "epochs": 2}, resolve({"lr": 0.5})) == resolve({"lr": 0.5, "epochs": 2})
 
 
-def test_a_written_file_is_read_as_the_same_settings(tmp_path):
+def test_a_written_file_is_read_as_the_same_settings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     settings = resolve(SOME)
-    (tmp_path / "c.toml").write_text(to_toml(settings), encoding="utf-8")
-    assert read_toml(tmp_path / "c.toml") == settings
+    Path("c.toml").write_text(to_toml(settings), encoding="utf-8")
+    assert read_toml(Path("c.toml")) == settings
 
 
 def test_the_command_line_says_what_differs_from_the_defaults():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 from nnsim.errors import NnsimError, UsageError
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.cluster_worker import measure_chunk
+from nnsim.experiment.config import to_json
 from nnsim.experiment.executor import FailedTrialError, Failure, is_kept
+from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import Plan
 from nnsim.experiment.progress import Progress
 from nnsim.experiment.store import ChunkStore
@@ -63,7 +66,9 @@ def make_order(study: str, preset: str, plan: Plan) -> str:
     """
     # Every byte is a character of Latin-1, so the text is the file's bytes whatever its own encoding.
     source = Path(study).read_bytes().decode("latin-1") if study.endswith(".py") else None
-    return json.dumps({"study": study, "source": source, "preset": preset, "identity": plan.identity})
+    config = to_json(renamed(plan.config, {path: os.path.abspath(path) for path in plan.files}))
+    order = {"study": study, "source": source, "preset": preset, "config": config, "identity": plan.identity}
+    return json.dumps(order)
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def _plan(order: str) -> Plan:
     ordered = json.loads(order)
     identity = ordered["identity"]
     study = _study(ordered["study"], ordered["source"])
-    plan = make_plan(study, resolve(study, ordered["preset"], identity["config"]), identity["seed"])
+    plan = make_plan(study, resolve(study, ordered["preset"], ordered["config"]), identity["seed"])
     here = json.loads(json.dumps(plan.identity))
     for name in identity | here:
         if identity.get(name) != here.get(name):

@@ -16,7 +16,7 @@ from nnsim.experiment.table_rows import Cells, differing_cells, read_cells, spli
 
 SHOWN_ROWS = 3
 VERSIONS = ("arithmetic_version", "schema_version", "versions", "platform", "cpu")
-CIRCUMSTANCES = ("command", "jobs", "canonical_files", "started", "finished", "trials", "files")
+CIRCUMSTANCES = ("command", "jobs", "canonical_files", "started", "finished", "trials", "files", "data_files")
 """Entries of a manifest that follow from the others, or differ between any two runs."""
 
 Entries = dict[str, tuple[Any, Any]]

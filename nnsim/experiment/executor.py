@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from nnsim.errors import NnsimError
 from nnsim.experiment.chunks import Chunk, Trial
 from nnsim.experiment.config import whole_number
+from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import Plan
 from nnsim.experiment.progress import Progress
 from nnsim.experiment.rows import SchemaError, encode
@@ -98,7 +99,7 @@ class Work:
         """Measure `trial`; one that raises is a row, or a FailedTrialError where the run is to stop at the first."""
         study = self._plan.study
         start = time.perf_counter()
-        rows = self._measure(trial)
+        rows = renamed(self._measure(trial), self._plan.files)
         seconds = time.perf_counter() - start
         _check_rows(study, rows)
         for name, table_rows in rows.items():

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from nnsim.data_paths import into_path
 from nnsim.errors import StoreError, UsageError
 from nnsim.experiment.catalogue import find_study, study_names
 from nnsim.experiment.config import resolve, to_json
+from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import SEED_LIMIT, Plan, make_plan
 from nnsim.experiment.results import MANIFEST
 from nnsim.experiment.study import PRESETS, STUDY_NAME, Study
@@ -44,6 +47,12 @@ class FinishedRun:
     def config(self) -> dict[str, Any]:
         """Value of each axis, JSON."""
         return self.manifest["config"]
+
+    @property
+    def located_config(self) -> dict[str, Any]:
+        """The same, with the path of each data file that still lies where it lay, from the folder on."""
+        paths = {name: into_path(text, self.folder) for name, text in (self.manifest.get("data_files") or {}).items()}
+        return renamed(self.config, {name: path for name, path in paths.items() if os.path.isfile(path)})
 
     @property
     def files(self) -> dict[str, str]:
@@ -123,7 +132,7 @@ def plan_of(run: FinishedRun, study: Study) -> Plan:
     NnsimError
         What the study says about its input, such as a data file that is missing.
     """
-    return make_plan(study, resolve(study, run.manifest["preset"], run.config), run.manifest["seed"])
+    return make_plan(study, resolve(study, run.manifest["preset"], run.located_config), run.manifest["seed"])
 
 
 def same_plan(run: FinishedRun, study: Study) -> Plan:
@@ -142,7 +151,7 @@ def same_plan(run: FinishedRun, study: Study) -> Plan:
     for name, value in plan.identity.items():
         there = run.manifest.get(name)
         if name == "config":
-            _refuse_axes(run, to_json(plan.config))
+            _refuse_axes(run, to_json(plan.shown))
         elif there != value:
             raise StoreError(
                 f"{name} is {json.dumps(there)} in the manifest of '{run.folder}' and {json.dumps(value)} here: "
@@ -192,6 +201,10 @@ def _is_config(value: Any) -> bool:
     return isinstance(value, dict) and all(name.isidentifier() for name in value)
 
 
+def _is_paths(value: Any) -> bool:
+    return value is None or (isinstance(value, dict) and all(isinstance(path, str) for path in value.values()))
+
+
 def _is_hashes(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(sha, str) and SHA256.fullmatch(sha) for sha in value.values())
 
@@ -204,5 +217,6 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "arithmetic_version": (_is_version, "a whole number"),
     "schema_version": (_is_version, "a whole number"),
     "files": (_is_hashes, "the SHA-256 of each file"),
+    "data_files": (_is_paths, "the path of each data file, where there are such files"),
 }
 """What a manifest must hold for a run to be judged by it: a test of the value, and what it must be in words."""

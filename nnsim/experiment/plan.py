@@ -13,6 +13,7 @@ from nnsim.errors import UsageError
 from nnsim.experiment.chunks import ID_BYTES, Chunk, Trial, digest
 from nnsim.experiment.config import to_json, whole_number
 from nnsim.experiment.grid import settings_of
+from nnsim.experiment.inputs import data_files, renamed
 from nnsim.experiment.study import Study
 from nnsim.experiment.versions import ARITHMETIC_VERSION
 
@@ -23,24 +24,39 @@ USUAL_CHUNKS = 256
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a study will do under one configuration and one root seed."""
+    """Everything that a study will do under one configuration and one root seed.
+
+    `files` has the name of each data file by the path that the configuration calls it.
+    """
 
     study: Study
     config: dict[str, Any]
     seed: int
     chunks: tuple[Chunk, ...]
+    files: dict[str, str]
 
     @property
     def identity(self) -> dict[str, Any]:
         """What two runs must share to write into one folder, as JSON."""
         return {
             "study": self.study.name,
-            "config": to_json(self.config),
+            "config": to_json(self.shown),
             "seed": self.seed,
             "arithmetic_version": ARITHMETIC_VERSION,
             "schema_version": self.study.schema_version,
-            **(self.study.inputs(self.config) if self.study.inputs is not None else {}),
+            **self._inputs(),
         }
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The configuration as results show it: each data file by its name, wherever it lies."""
+        return renamed(self.config, self.files)
+
+    def _inputs(self) -> dict[str, str]:
+        found = {} if self.study.inputs is None else self.study.inputs(self.config)
+        for path, name in self.files.items():
+            found = {key.replace(path, name): value for key, value in found.items()}
+        return found
 
     @property
     def trials(self) -> Iterator[Trial]:
@@ -80,18 +96,19 @@ def make_plan(study: Study, config: dict[str, Any], seed: int = 0, chunk_seconds
     Raises
     ------
     UsageError
-        A seed out of range, or a configuration that leaves no trial.
+        A seed out of range, a configuration that leaves no trial, or two data files of one name.
     ValueError
         A study that lists the same trial twice.
     """
     seed = whole_number("seed", seed, 0, SEED_LIMIT)
     limit = _usual_seconds(study, config) if chunk_seconds is None else chunk_seconds
-    trials = (_trial(study, settings, seed) for settings in settings_of(study, config))
+    files = data_files(study, config)
+    trials = (_trial(study, settings, seed, files) for settings in settings_of(study, config))
     chunks = tuple(Chunk.of(number, group) for number, group in enumerate(_groups(trials, limit)))
     if not chunks:
         raise UsageError(f"study '{study.name}' has no trial left under this configuration: widen an axis")
     _refuse_twins(chunks)
-    return Plan(study, config, seed, chunks)
+    return Plan(study, config, seed, chunks, files)
 
 
 def _usual_seconds(study: Study, config: dict[str, Any]) -> float:
@@ -99,8 +116,8 @@ def _usual_seconds(study: Study, config: dict[str, Any]) -> float:
     return min(max(total / USUAL_CHUNKS, SHORTEST_CHUNK), LONGEST_CHUNK)
 
 
-def _trial(study: Study, settings: dict[str, Any], seed: int) -> Trial:
-    identity = [study.name, settings, seed, ARITHMETIC_VERSION, study.schema_version]
+def _trial(study: Study, settings: dict[str, Any], seed: int, files: dict[str, str]) -> Trial:
+    identity = [study.name, renamed(settings, files), seed, ARITHMETIC_VERSION, study.schema_version]
     return Trial(digest(identity), settings, float(study.cost(settings)))
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nnsim.data_paths import from_folder, into_path
 from nnsim.errors import UsageError
 from nnsim.experiment.grid import axis_called
+from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import Plan
-from nnsim.experiment.study import Study
+from nnsim.experiment.study import Axis, Study
 
 CONFIG_FILE = "config.toml"
 """The resolved configuration in a result folder, ready for ``--config``."""
@@ -26,7 +29,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         A file that is not there, cannot be read, or is no TOML.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"cannot read the configuration '{path}': {(error.strerror or str(error)).lower()}") from error
     except UnicodeDecodeError as error:
@@ -56,9 +59,39 @@ def read_assignments(study: Study, texts: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def to_toml(plan: Plan, preset: str) -> bytes:
-    """Return everything that decides on the trials of `plan` as TOML, which ``--config`` reads."""
-    settings = {"study": plan.study.name, "preset": preset, "seed": plan.seed, **plan.config}
+def from_file(study: Study, settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the settings of a file in `folder` with the paths in them, which begin there, as the working folder's."""
+    axes = {axis.name: axis for axis in study.axes if axis.file}
+    found = {name: _located(axes.get(name), value, folder) for name, value in settings.items()}
+    if isinstance(found.get("output"), str) and found["output"]:
+        found["output"] = os.path.join(folder, found["output"])
+    if isinstance(found.get("exclude"), list):
+        found["exclude"] = [_located_rule(axes, rule, folder) for rule in found["exclude"]]
+    return found
+
+
+def _located(axis: Axis | None, value: Any, folder: Path) -> Any:
+    """Return the value of an axis with paths as the working folder calls them; several may be a text with commas."""
+    if axis is None:
+        return value
+    if isinstance(value, list):
+        return [_located(axis, entry, folder) for entry in value]
+    if not isinstance(value, str):
+        return value
+    parts = [value] if axis.scalar else [part.strip() for part in value.split(",")]
+    return ",".join(into_path(part, folder) for part in parts)
+
+
+def _located_rule(axes: Mapping[str, Axis], rule: Any, folder: Path) -> Any:
+    if not isinstance(rule, dict):
+        return rule
+    return {name: _located(axes.get(name), value, folder) for name, value in rule.items()}
+
+
+def to_toml(plan: Plan, preset: str, folder: Path) -> bytes:
+    """Return everything that decides on the trials of `plan` as TOML in `folder`, which ``--config`` reads."""
+    config = renamed(plan.config, {path: from_folder(path, folder) for path in plan.files})
+    settings = {"study": plan.study.name, "preset": preset, "seed": plan.seed, **config}
     lines = [f"{name} = {_toml(value)}" for name, value in settings.items()]
     return "\n".join(["# What was run, in full; --config reads it.", *lines, ""]).encode()
 

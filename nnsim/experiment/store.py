@@ -10,14 +10,15 @@ import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nnsim.errors import StoreError
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.files import make_folder, publish, try_to_write, writing
-from nnsim.experiment.temporary import TEMPORARY_SUFFIX, remove_stale
+from nnsim.experiment.outputs import claim_folder
+from nnsim.experiment.temporary import remove_stale
 
 CONFIG = "config.json"
 CHUNKS = "chunks"
@@ -47,6 +48,8 @@ class Record:
         How many there are.
     shards : int
         Into how many shards the first run split the work; 1 where it did not.
+    files : dict
+        Where each data file of the configuration lies, from the folder on, by its name.
     """
 
     study: str
@@ -56,6 +59,7 @@ class Record:
     trials: int
     chunks: int
     shards: int
+    files: dict[str, str] = field(default_factory=dict)
 
 
 class ChunkStore:
@@ -183,14 +187,10 @@ def open_folder(folder: Path, identity: Mapping[str, Any], record: Record | None
         is changed then.
     """
     config = folder / CONFIG
+    claim_folder(folder, lambda folder: config.exists())
+    if config.exists():
+        _refuse_difference(folder, read_identity(folder), identity)
     with writing(folder):
-        if folder.exists() and not folder.is_dir():
-            raise StoreError(f"output '{folder}' is a file: name a folder that is new, empty, or of this study")
-        make_folder(folder)
-        if config.exists():
-            _refuse_difference(folder, read_identity(folder), identity)
-        else:
-            _refuse_strangers(folder)
         try_to_write(folder)
         remove_stale(folder)
         remove_stale(folder / "figures")
@@ -202,6 +202,14 @@ def open_folder(folder: Path, identity: Mapping[str, Any], record: Record | None
 def read_identity(folder: Path) -> dict[str, Any]:
     """Return the identity in ``config.json``; raises StoreError where it is missing, damaged or of a newer version."""
     return {name: value for name, value in _read_config(folder).items() if name not in NOT_IDENTITY}
+
+
+def holds_run(folder: Path) -> bool:
+    """Return whether `folder` is the place of a study's run."""
+    try:
+        return bool(_read_config(folder))
+    except StoreError:
+        return False
 
 
 def read_record(folder: Path) -> Record:
@@ -237,7 +245,7 @@ def _check_config(folder: Path, content: Any) -> None:
             "update nnsim, or name another folder"
         )
     if version != STORE_VERSION or content.get("sha256") != _checksum(content):
-        raise StoreError(f"'{folder / CONFIG}' is damaged: name another folder, or remove this one")
+        raise StoreError(f"'{folder / CONFIG}' is damaged, or somebody else's: name another folder")
 
 
 def _config_bytes(identity: Mapping[str, Any], record: Record | None) -> bytes:
@@ -248,15 +256,6 @@ def _config_bytes(identity: Mapping[str, Any], record: Record | None) -> bytes:
 def _checksum(content: Mapping[str, Any]) -> str:
     covered = {name: value for name, value in content.items() if name != "sha256"}
     return hashlib.sha256(_json_bytes(covered)).hexdigest()
-
-
-def _refuse_strangers(folder: Path) -> None:
-    strangers = sorted(path.name for path in folder.iterdir() if not path.name.endswith(TEMPORARY_SUFFIX))
-    if strangers:
-        raise StoreError(
-            f"output '{folder}' is not empty and holds no results of nnsim (it has '{strangers[0]}'): "
-            "name a folder that is new or empty"
-        )
 
 
 def _refuse_difference(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:

@@ -22,7 +22,7 @@ RESERVED_STUDIES = frozenset({"list", "show", "run", "all", "check", "new"})
 RESERVED_AXES = frozenset(
     {"study", "preset", "output", "jobs", "seed", "progress", "figure_format", "figure_formats", "shard", "fail_fast"}
     | {"config", "set", "zip", "exclude", "dask", "backend"}
-    | {"dry_run", "strict", "json", "quiet", "verbose", "help", "id", "root_seed", "kind", "trial"}
+    | {"dry_run", "strict", "json", "quiet", "verbose", "debug", "help", "id", "root_seed", "kind", "trial"}
 )
 COLUMN_KINDS = ("int", "float", "text", "bool")
 
@@ -54,6 +54,8 @@ class Axis:
         Whether `minimum` itself is forbidden.
     scalar : bool
         Whether the axis takes one value (``--epochs 20``) instead of a list (``--depth 5,30``).
+    file : bool
+        Whether a value may be the path of a data file: identities and tables then know it by its name.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Axis:
     minimum: float | None = None
     exclusive: bool = False
     scalar: bool = False
+    file: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name in RESERVED_AXES:

@@ -67,7 +67,10 @@ def base() -> Path:
     if "SLURM_JOB_ID" in os.environ:  # $HOME is shared between the nodes of a cluster: stay on the node
         local = os.environ.get("SLURM_TMPDIR") or os.environ.get("TMPDIR") or tempfile.gettempdir()
         return Path(local) / f"nnsim-cache-{os.getuid()}"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nnsim"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nnsim"
+    except RuntimeError:  # a user whom the system does not know, in a container
+        return Path(tempfile.gettempdir()) / f"nnsim-cache-{os.getuid()}"
 
 
 def is_empty(part: str = ".") -> bool:

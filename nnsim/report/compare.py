@@ -20,6 +20,7 @@ from nnsim.experiment.compare import (
     compare_versions,
 )
 from nnsim.experiment.finished import FinishedRun, plan_of
+from nnsim.experiment.inputs import renamed
 from nnsim.experiment.results import read_table
 from nnsim.experiment.study import Study
 from nnsim.experiment.versions import ARITHMETIC_VERSION
@@ -214,13 +215,14 @@ def _trials(run: FinishedRun, study: Study) -> tuple[list[Settings], pd.DataFram
     path = run.folder / "trials.csv"
     if not path.is_file():
         raise StoreError(f"there is no '{path}'")
-    trials = list(plan_of(run, study).trials)
+    plan = plan_of(run, study)
+    trials = list(plan.trials)
     rows = read_table(path, study.table("trials").header)
     names = {"trial": [trial.id for trial in trials], "kind": [trial.settings["kind"] for trial in trials]}
     known = "trial" if run.manifest["arithmetic_version"] == ARITHMETIC_VERSION else "kind"  # ids hold the version
     if known not in rows or list(rows[known]) != names[known]:
         raise StoreError(f"the rows of '{path}' are not the trials of its manifest: nnsim verify tells more")
-    return [trial.settings for trial in trials], rows
+    return [renamed(trial.settings, plan.files) for trial in trials], rows
 
 
 def _measured_numbers(study: Study, settings: set[str]) -> list[str]:

@@ -110,7 +110,7 @@ def write_report(
         images[name] = _shown(spec, written)
         files += written
     files.append(folder / "report.html")
-    publish(files[-1], [to_html(report_document(findings), images).encode()])
+    publish(files[-1], [to_html(report_document(findings), images).encode(errors="backslashreplace")])
     return files
 
 

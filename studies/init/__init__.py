@@ -99,8 +99,9 @@ study = Study(
              presets((5, 10, 20), (4, 7, 12, 20, 34), (3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)), minimum=1),
         Axis("fluctuation_nets", int, "narrow networks whose spread is compared with the exact law",
              presets(3000, 6000, 20000), minimum=1, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"), scalar=True),
-        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True),
+        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"), scalar=True,
+             file=True),
+        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True, file=True),
         Axis("samples", int, "rows to use; 0 is all", presets(0, 0, 0), minimum=0, scalar=True),
     ),
     tables=(

@@ -65,7 +65,7 @@ study = Study(
     ),
     axes=(
         Axis("data", str, "data set of the sweep, the range test and the steps to a loss",
-             presets("digits", "digits", "digits"), scalar=True),
+             presets("digits", "digits", "digits"), scalar=True, file=True),
         Axis("width", int, "units of each of the two hidden layers", presets(32, 32, 64), minimum=1, scalar=True),
         Axis("batch_size", int, "rows a step", presets(32, 32, 32), minimum=1, scalar=True),
         Axis("seeds", int, "independent seeds of each arm", presets(10, 20, 20), minimum=1, scalar=True),
@@ -79,7 +79,7 @@ study = Study(
              presets(0.25, 0.25, 0.25), minimum=0, exclusive=True, scalar=True),
         Axis("adamw_data", str, "data sets on which AdamW's rate is swept",
              presets(("digits", "wine"), ("digits", "wine", "breast_cancer", settings.NOISY),
-                      ("digits", "wine", "breast_cancer", settings.NOISY, "diabetes"))),
+                      ("digits", "wine", "breast_cancer", settings.NOISY, "diabetes")), file=True),
         Axis("adamw_rate", float, "grid of AdamW's rates",
              presets(*[_halves(-8, -1)] * 3), minimum=0, exclusive=True),
         Axis("adamw_epochs", int, "passes under AdamW, the fewest and the most are compared",

@@ -79,8 +79,9 @@ study = Study(
         Axis("epochs", int, "passes over the training data", presets(6, 12, 30), minimum=1, scalar=True),
         Axis("batch_size", int, "rows a step", presets(64, 64, 64), minimum=1, scalar=True),
         Axis("momentum", float, "momentum of the descent, below 1", presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"), scalar=True),
-        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True),
+        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"), scalar=True,
+             file=True),
+        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True, file=True),
         Axis("samples", int, "rows to use; 0 is all", presets(0, 0, 0), minimum=0, scalar=True),
     ),
     tables=(
