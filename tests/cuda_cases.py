@@ -61,6 +61,10 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "layer rates": ({}, {"layer_rates": (1.0, 0.5, 2.0)}),
     "schedule": ({}, {"schedule": "cosine", "epochs": 2}),
     "plateau": ({}, {"schedule": "plateau:factor=0.5,patience=0", "epochs": 4, "learning_rate": 2.0}),
+    "plateau of a negative metric": (
+        {"loss": "mse"},
+        {"schedule": "plateau:mode=max,factor=0.5,patience=0", "watch": "metric", "epochs": 3, "learning_rate": 1e-9},
+    ),
     "early stopping": ({}, {"patience": 1, "epochs": 6, "learning_rate": 2.0}),
     "early stopping by the metric": ({"normalization": "batch"}, {"patience": 1, "epochs": 4, "watch": "metric"}),
     "drop last": ({}, {"drop_last": True}),
