@@ -146,6 +146,18 @@ def test_without_clipping_by_norm_no_norm_is_known():
     spec = network("mse")
     history = train(spec, parameters(spec), data(spec), recipe_for("sgd", clip_value=0.1), KEY).history
     assert np.isnan(history[:, GRADIENT_NORM]).all()
+
+
+@pytest.mark.parametrize(("limit", "least", "most"), [(1e-6, 1.0, 1.0), (0.35, 0.01, 0.99), (1e3, 0.0, 0.0)])
+def test_the_history_tells_how_many_gradients_were_clipped_by_value(limit, least, most):
+    run, epochs = expect_naive(network("mse"), recipe_for("sgd", clip_value=limit, epochs=6))
+    np.testing.assert_array_equal(run.history[:, CLIPPED], [epoch.clipped for epoch in epochs])
+    assert least <= run.history[:, CLIPPED].mean() <= most
+
+
+def test_without_clipping_nothing_is_clipped():
+    spec = network("mse")
+    history = train(spec, parameters(spec), data(spec), recipe_for("sgd"), KEY).history
     assert (history[:, CLIPPED] == 0).all()
 
 

@@ -63,8 +63,12 @@ class Moments(NamedTuple):
 
 @inner
 def _clip_values(gradient, limit):
+    """Cut every number at the limit; tell whether one was larger."""
+    larger = 0
     for i in range(gradient.size):
+        larger += 1 if abs(gradient[i]) > limit else 0
         gradient[i] = clip(gradient[i], limit)
+    return larger > 0
 
 
 @inner
@@ -75,19 +79,20 @@ def _multiply(gradient, factor):
 
 @inner
 def clip_gradient(gradient, clip_norm, clip_value, lanes):
-    """Clip by value or by global norm (Pascanu, Mikolov and Bengio 2013); return the norm before, NaN if not asked.
+    """Clip by value or by global norm (Pascanu, Mikolov and Bengio 2013).
 
-    Like PyTorch, a norm above the limit is scaled by limit / (norm + 1e-6).
+    Like PyTorch, a norm above the limit is scaled by limit / (norm + 1e-6). Returns the norm before, NaN where no limit
+    asks for it, and whether the gradient was beyond its limit.
     """
     if clip_value < np.inf:
-        _clip_values(gradient, clip_value)
+        return np.nan, _clip_values(gradient, clip_value)
     if not clip_norm < np.inf:
-        return np.nan
+        return np.nan, False
     length = np.sqrt(sum_of_squares(gradient, lanes))
     factor = np.float64(clip_norm) / (length + 1e-6)
     if factor < 1.0:
         _multiply(gradient, gradient.dtype.type(factor))
-    return length
+    return length, length > clip_norm
 
 
 @inner
