@@ -140,8 +140,8 @@ class Perceptron(BaseEstimator, ABC):
             Course of the learning rate over `max_iter` epochs, see `nnsim.schedules`. ``"plateau"`` watches the
             validation score: it needs `early_stopping` and ``mode=max``.
         alpha : float
-            As in scikit-learn's MLP, but 0 by default: alpha / (2 batch_size) times the sum of the squared weights is
-            added to the loss. Not for ``"adamw"``.
+            As in scikit-learn's MLP, but 0 by default: alpha / (2 rows) times the sum of the squared weights is added
+            to the loss of a batch of so many rows, in a smaller last one, too. Not for ``"adamw"``.
         weight_decay : float
             Of all parameters, as in PyTorch: decoupled in ``"adamw"``, added to the gradient in the others. Not
             together with `alpha`.
@@ -244,8 +244,6 @@ class Perceptron(BaseEstimator, ABC):
                 raise ParameterError(f"{name} must be {what}, got {getattr(self, name)!r}")
         if self.early_stopping and self.n_iter_no_change is None:
             raise ParameterError("early_stopping needs n_iter_no_change, the epochs to wait, and it is None")
-        if self.alpha and (self.weight_decay or self.optimizer == "adamw"):
-            raise ParameterError("alpha goes neither with weight_decay nor with the optimizer 'adamw': set it to 0")
 
     def _real(self, name: str, values: np.ndarray) -> np.ndarray:
         """Return numbers in the network's precision, laid out for the kernels."""
@@ -284,8 +282,8 @@ class Perceptron(BaseEstimator, ABC):
             batch_size=batch,
             epochs=epochs,
             optimizer=self.optimizer,
-            weight_decay=self.alpha / batch if self.alpha else self.weight_decay,
-            decayed="weights" if self.alpha else "all",
+            weight_decay=self.weight_decay,
+            alpha=self.alpha,
             schedule=self.schedule,
             clip_norm=self.clip_norm,
             drop_last=self.drop_last,

@@ -57,6 +57,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "huber": ({"loss": "huber", "huber_delta": 0.5}, {}),
     "clip norm": ({}, {"clip_norm": 0.05}),
     "clip value": ({}, {"clip_value": 0.01}),
+    "alpha": ({"normalization": "batch"}, {"alpha": 0.5}),
     "decoupled decay of weights": ({}, {"optimizer": "adamw", "weight_decay": 0.1, "decayed": "weights"}),
     "layer rates": ({}, {"layer_rates": (1.0, 0.5, 2.0)}),
     "schedule": ({}, {"schedule": "cosine", "epochs": 2}),

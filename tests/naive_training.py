@@ -240,7 +240,7 @@ def epoch(
         gradient, length = clipped_by_norm(clipped_by_value(whole, plan.clip_value), plan.clip_norm)
         cut += length > plan.clip_norm or any(abs(g) > plan.clip_value for g in whole)
         statistics = measured(network, State(theta, statistics), traces)
-        theta = optimizer.step(theta, gradient, plan.rates[step])
+        theta = optimizer.step(theta, gradient, plan.rates[step], len(rows))
         losses.append(loss.value * loss.weight)
         weights.append(loss.weight)
         lengths.append(length)

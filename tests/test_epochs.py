@@ -125,6 +125,25 @@ def test_every_step_takes_its_rate(schedule):
     expect_naive(network("mse"), recipe_for("momentum", schedule=schedule))
 
 
+@pytest.mark.parametrize("norm", ["none", "batch"])
+@pytest.mark.parametrize("optimizer", sorted(set(OPTIMIZERS) - {"adamw"}))
+def test_alpha_is_divided_by_the_rows_of_each_batch(optimizer, norm):
+    recipe = recipe_for(optimizer, alpha=2.0)
+    run, _ = expect_naive(network("mse", norm), recipe)
+    even = train(network("mse", norm), parameters(network("mse", norm)), data(network("mse", norm)),
+                 replace(recipe, alpha=0.0, weight_decay=2.0 / 5, decayed="weights"), KEY)  # fmt: skip
+    assert (run.theta != even.theta).any()
+
+
+def test_alpha_is_a_weight_decay_where_all_batches_are_full():
+    spec, recipe = network("mse"), recipe_for("momentum", batch_size=11)
+    penalty, decay = (
+        train(spec, parameters(spec), data(spec), replace(recipe, **options), KEY)
+        for options in ({"alpha": 0.7}, {"weight_decay": 0.7 / 11, "decayed": "weights"})
+    )
+    assert penalty.theta.tobytes() == decay.theta.tobytes()
+
+
 # --- clipping ------------------------------------------------------------------------------------------------------
 
 

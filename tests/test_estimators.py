@@ -309,6 +309,22 @@ class TestTraining:
         np.testing.assert_allclose(ours.coefs_[0][:, 0], W, rtol=1e-10)
         np.testing.assert_allclose(ours.intercepts_[0], b, atol=1e-12)
 
+    @pytest.mark.filterwarnings("ignore")  # that one epoch is no convergence
+    @pytest.mark.parametrize(("rows", "batch"), [(30, 20), (201, "auto")])
+    def test_alpha_is_scikit_learns_in_a_smaller_last_batch_too(self, rows, batch):
+        """Of rows of zeros nothing but the penalty is learnt: what it leaves of a weight tells how strong it is."""
+
+        def left_by(kind, **options):
+            options |= {"hidden_layer_sizes": (1,), "activation": "identity", "batch_size": batch, "max_iter": 1}
+            network = kind(**options, learning_rate_init=0.1, random_state=0)
+            X, y = np.zeros((rows, 1)), np.zeros(rows)
+            weights = [network.set_params(alpha=alpha).fit(X, y).coefs_[0][0, 0] for alpha in (1.0, 0.0)]
+            return weights[0] / weights[1]
+
+        theirs = left_by(TheirRegressor, solver="sgd", momentum=0)
+        assert left_by(MLPRegressor, optimizer="sgd", dtype="float64") == pytest.approx(theirs, rel=1e-12)
+        assert theirs == pytest.approx((1 - 0.1 / (20 if rows == 30 else 200)) * (1 - 0.1 / (10 if rows == 30 else 1)))
+
     def test_inputs_are_used_as_they_are(self):
         fitted, scaled = quick("one"), quick("one")
         scaled.fit(NUMBERS[0] * 10, NUMBERS[1])

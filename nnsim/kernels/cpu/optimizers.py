@@ -34,7 +34,8 @@ class Rule(NamedTuple):
 
     ``momentum`` is also Adam's b1, and ``beta2`` RMSProp's decay; ``clip_norm`` and ``clip_value`` are infinite where
     nothing is clipped. Parameters from ``starts[s]`` to ``starts[s + 1]`` take ``rates[s]`` times the learning rate and
-    the weight decay ``decays[s]``, decoupled from the gradient or not; ``decaying`` tells whether there is any.
+    the weight decay ``decays[s]``, a float64 number, which ``over_rows`` divides by the rows of the step; it is
+    ``decoupled`` from the gradient or not, and ``decaying`` tells whether there is any.
     """
 
     optimizer: int
@@ -47,6 +48,7 @@ class Rule(NamedTuple):
     rates: np.ndarray
     decays: np.ndarray
     decaying: bool
+    over_rows: bool
     decoupled: bool
 
 
@@ -148,7 +150,7 @@ def _adam(theta, gradient, first, second, rate, beta1, beta2, root_correction, e
 
 
 @inlined
-def update(theta, gradient, moments, rule, learning_rate):
+def update(theta, gradient, moments, rule, learning_rate, rows):
     """Take one step; the gradient is clipped already, and is changed where an L2 penalty is added to it.
 
     Parameters
@@ -157,6 +159,8 @@ def update(theta, gradient, moments, rule, learning_rate):
     moments : Moments
     rule : Rule
     learning_rate : float64
+    rows : int
+        Rows of the step's batch.
     """
     powers, real = moments.powers, theta.dtype.type
     powers[0] *= np.float64(rule.momentum)
@@ -166,7 +170,8 @@ def update(theta, gradient, moments, rule, learning_rate):
         rate = learning_rate * np.float64(rule.rates[segment])
         t, g, eta = theta[part], gradient[part], real(rate)
         if rule.decaying:
-            _decay(t, g, rule.decays[segment], eta, rule.decoupled)
+            decay = rule.decays[segment] / rows if rule.over_rows else rule.decays[segment]
+            _decay(t, g, real(decay), eta, rule.decoupled)
         if rule.optimizer == SGD:
             _sgd(t, g, eta)
         elif rule.optimizer == MOMENTUM:

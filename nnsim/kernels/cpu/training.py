@@ -198,7 +198,7 @@ def _train_epoch(net, state, rule, X, Y, order, x_rows, y_rows, rates, factor, k
         norm, cut = clip_gradient(gradient, rule.clip_norm, rule.clip_value, work.lanes)
         length += norm
         clipped += 1 if cut else 0
-        update(state.theta, gradient, state.moments, rule, rates[step] * factor)
+        update(state.theta, gradient, state.moments, rule, rates[step] * factor, chosen.size)
     return total / weight, length / rates.size, clipped / rates.size, -1
 
 

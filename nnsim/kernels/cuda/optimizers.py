@@ -117,8 +117,8 @@ def _adam(memory, theta, gradient, first, second, begin, end, rate, beta1, beta2
 
 
 @device
-def update(memory, places, powers, rule, learning_rate):
-    """Take one step; the gradient is clipped already.
+def update(memory, places, powers, rule, learning_rate, rows):
+    """Take one step from a batch of so many rows; the gradient is clipped already.
 
     `powers` is a shared vector that begins with b1^t and b2^t.
     """
@@ -133,7 +133,8 @@ def update(memory, places, powers, rule, learning_rate):
         rate = learning_rate * np.float64(rule.rates[segment])
         eta = real(memory, rate)
         if rule.decaying:
-            _decay(memory, theta, gradient, begin, end, rule.decays[segment], eta, rule.decoupled)
+            decay = rule.decays[segment] / np.float64(rows) if rule.over_rows else rule.decays[segment]
+            _decay(memory, theta, gradient, begin, end, real(memory, decay), eta, rule.decoupled)
         if rule.optimizer == SGD:
             _sgd(memory, theta, gradient, begin, end, eta)
         elif rule.optimizer == MOMENTUM:

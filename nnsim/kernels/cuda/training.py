@@ -185,7 +185,7 @@ def _learn(memory, tiles, net, places, rule, rows, learning_rate, book, lanes):
     _update_statistics(memory, net, places, rows)
     gradient, size = places.network[GRADIENT], places.network[PARAMETERS]
     norm, cut = clip_gradient(memory, gradient, size, rule.clip_norm, rule.clip_value, lanes)
-    update(memory, places, book, rule, learning_rate)
+    update(memory, places, book, rule, learning_rate, rows)
     return norm, cut
 
 
