@@ -29,6 +29,7 @@ from .study import study
 from .submit import submit
 from .train import train
 from .verify import verify
+from .warned import one_line_warnings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     say_stopped = partial(_complain, _farewell(words))
-    with listening(say_stopped):
+    with listening(say_stopped), one_line_warnings():
         code = _flush(_exit_code(words, say_stopped))
         if any(thread.name.startswith("worker") for thread in threading.enumerate()):
             os._exit(code)  # a trial is still under way: it may take longer than anybody would wait, nothing needs it

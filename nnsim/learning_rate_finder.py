@@ -9,7 +9,7 @@ suggestions are those of fastai 2 (J. Howard and S. Gugger, "fastai: a layered A
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +93,8 @@ def find_learning_rate(problem: Problem | Start, start: float = 1e-7, end: float
 
 def _losses(problem: Problem | Start, rates: np.ndarray) -> np.ndarray:
     """Return the loss of every step, up to some steps behind the explosion: an epoch of the kernel is one step here."""
-    run = train(problem.spec, problem.theta, problem.batches, problem.recipe, problem.key, until=0)
+    whole = replace(problem.recipe, drop_last=True)  # a step takes the first batch of its shuffle, never the last
+    run = train(problem.spec, problem.theta, problem.batches, whole, problem.key, until=0)
     rule, course = problem.recipe.rule(problem.spec), problem.recipe.course()._replace(patience=0)
     rows = problem.batches
     data = kernels.Data(rows.X, rows.Y, rows.X_validation[:0], rows.Y_validation[:0])

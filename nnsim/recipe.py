@@ -49,7 +49,8 @@ class Recipe:
     clip_norm, clip_value : float, optional
         Largest Euclidean norm of the whole gradient, or largest size of each of its numbers.
     drop_last : bool
-        Leave out the last batch of an epoch where it is smaller than the others.
+        Leave out the last batch of an epoch where it is smaller than the others. `nnsim.training.train` does so by
+        itself where it is one row under batch normalisation.
     patience : int, optional
         Epochs without an improvement after which training stops; the best parameters are then restored.
     min_delta : float

@@ -85,7 +85,9 @@ class Settings:
 
     hidden: tuple[int, ...] = _setting("network", WHOLES, (64,), "Hidden widths; none is a linear model.")
     activation: str = _setting("network", TEXT, "relu", "Activation, as relu or leaky_relu:0.2.")
-    batch_norm: bool = _setting("network", FLAG, False, "Normalise each hidden unit over the batch.")
+    batch_norm: bool = _setting(
+        "network", FLAG, False, "Normalise each hidden unit over the batch; a last batch of one row is left out."
+    )
     layer_norm: bool = _setting("network", FLAG, False, "Normalise each row over the layer.")
     norm_after: bool = _setting("network", FLAG, False, "Normalise after the activation, not before it.")
     norm_epsilon: float = _setting("network", NUMBER, 1e-5, "Added to the variance.")

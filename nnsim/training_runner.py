@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,17 @@ from nnsim.kernels.cpu.training import BEST_EPOCH, VALIDATION_LOSS, VALIDATION_M
 from nnsim.models import Model
 from nnsim.problem import CLASS_LOSSES, Problem, prepare
 from nnsim.settings import Settings, command_line, option_of, read_toml, to_toml
-from nnsim.training import COLUMNS, Job, Run, evaluate, targets, train, train_on_cpu, trained_by
+from nnsim.training import (
+    COLUMNS,
+    Job,
+    Run,
+    evaluate,
+    targets,
+    train,
+    train_on_cpu,
+    trained_by,
+    without_lone_row,
+)
 
 CALL_SECONDS = 0.5
 """How long a call of the kernel should take, so that progress shows and little is lost by a stop."""
@@ -79,12 +89,18 @@ def run_training(
         If the folder holds another configuration, or the disk refuses.
     DeviceError
         If the GPU failed; the epochs before are kept.
+
+    Warns
+    -----
+    NnsimWarning
+        If the last batch of an epoch is left out because it is one row under batch normalisation.
     """
     listener = progress or Progress()
     if checkpoint_every is not None:
         whole_number("--checkpoint-every", checkpoint_every, 1)
     trainer = _trainer(choose(backend, listener.phase))
     problem = prepare(settings)
+    problem = replace(problem, recipe=without_lone_row(problem.spec, problem.recipe, len(problem.batches.X)))
     fresh = train(problem.spec, problem.theta, problem.batches, problem.recipe, problem.key, until=0)
     folder = Path(output) if output is not None else default_output(settings)
     _claim(folder, problem.settings)

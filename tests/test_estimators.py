@@ -24,7 +24,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 
 import nnsim.estimators
 from nnsim import MLPClassifier, MLPRegressor
-from nnsim.errors import DivergenceError, NnsimError, ParameterError
+from nnsim.errors import DivergenceError, NnsimError, NnsimWarning, ParameterError
 from nnsim.perceptron import _epochs_without_gain
 from nnsim.training import COLUMNS
 
@@ -516,7 +516,7 @@ class TestBadInput:
             ({"hidden_layer_sizes": 0}, "a width must be a whole number of at least 1, got 0"),
             ({"hidden_layer_sizes": (4, 2.5)}, "a width must be a whole number of at least 1, got 2.5"),
             ({"activation": "step"}, "activation 'step' passes no gradient"),
-            ({"normalization": "batch", "batch_size": 9}, "of 442 rows in batches of 9 the last holds 1"),
+            ({"normalization": "batch", "batch_size": 1}, "got batches of 1: choose a larger batch size"),
         ],
         ids=str,
     )
