@@ -309,6 +309,11 @@ class Perceptron(BaseEstimator, ABC):
         )
         if len(X_validation) < 2:
             raise ParameterError("early stopping needs at least 2 rows held back: choose a larger validation_fraction")
+        if is_regressor(self) and (Y_validation == Y_validation[0]).all():
+            raise ParameterError(
+                f"early stopping goes by R2, and the {len(Y_validation)} rows held back have one target: choose a "
+                "larger validation_fraction, another random_state, or early_stopping=False"
+            )
         return Batches(X, Y, X_validation, Y_validation)
 
     # --- training ------------------------------------------------------------------------------------------------

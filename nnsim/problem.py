@@ -12,14 +12,12 @@ from nnsim.errors import UsageError
 from nnsim.initializers import initialize
 from nnsim.initializers import parse as parse_scheme
 from nnsim.kernels.losses import LOSSES
-from nnsim.network import NetworkSpec
+from nnsim.network import CLASS_LOSSES, NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.registry import look_up
 from nnsim.seeding import key
 from nnsim.settings import SETTINGS, Settings
 from nnsim.training import Batches, batches
-
-CLASS_LOSSES = frozenset({"cross_entropy", "bce"})
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Recipe:
     min_delta : float
         What counts as an improvement.
     watch : {"loss", "metric"}
-        What early stopping and ``plateau`` go by, on the validation rows.
+        What early stopping and ``plateau`` go by, on the validation rows; the metric is accuracy or R^2.
     layer_rates : tuple of float, optional
         A factor of the learning rate for each layer's weights, as in muP; biases, scales and shifts take it as it is.
 

@@ -18,7 +18,7 @@ from nnsim.errors import NnsimWarning, UsageError
 from nnsim.kernels.cpu import training as kernels
 from nnsim.kernels.cpu.optimizers import Moments
 from nnsim.kernels.cpu.training import State
-from nnsim.network import NetworkSpec
+from nnsim.network import CLASS_LOSSES, NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.schedules import plateau
 
@@ -76,7 +76,10 @@ class Run:
 
 
 class Scores(NamedTuple):
-    """Mean loss, metric (accuracy, or R^2 of a regression) and area under the ROC curve (NaN where not asked for)."""
+    """Mean loss, metric (accuracy or, in regression, R^2, NaN if all targets are equal), area under the ROC curve.
+
+    The area is NaN where it is not asked for.
+    """
 
     loss: float
     metric: float
@@ -151,6 +154,16 @@ def _check(spec: NetworkSpec, theta: np.ndarray, data: Batches, recipe: Recipe) 
     if _has_batch_norm(spec) and recipe.batch_size == 1:
         remedy = "choose a larger batch size" if rows > 1 else "there is 1 training row in all"
         raise UsageError(f"batch normalisation needs at least 2 rows a batch, got batches of 1: {remedy}")
+    if recipe.watches and recipe.watch == "metric":
+        _check_metric(spec, data.Y_validation)
+
+
+def _check_metric(spec: NetworkSpec, Y: np.ndarray) -> None:
+    if spec.loss not in CLASS_LOSSES and (Y[0] == Y).all():
+        raise UsageError(
+            "R2, the metric to watch, needs validation rows with two different targets or more, "
+            f"got {len(Y)} with one: watch the loss, or take more rows for validation"
+        )
 
 
 def _new_state(spec: NetworkSpec, theta: np.ndarray, recipe: Recipe) -> State:

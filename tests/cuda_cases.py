@@ -18,6 +18,7 @@ import numpy as np
 
 from nnsim.initializers import initialize
 from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.cpu.training import VALIDATION_METRIC
 from nnsim.kernels.optimizers import OPTIMIZERS
 from nnsim.network import NetworkSpec
 from nnsim.probes import Look, look_on_cpu
@@ -150,6 +151,13 @@ def no_rows_to_look_at() -> bool:
     return equal_runs([replace(job, data=empty)])
 
 
+def one_target_has_no_metric() -> bool:
+    """R^2 of validation rows with one target is not a number."""
+    job = job_of("mse")
+    equal = replace(job, data=replace(job.data, Y_validation=np.full_like(job.data.Y_validation, 0.1)))
+    return equal_runs([equal]) and bool(np.isnan(train_on_cpu(equal).history[:, VALIDATION_METRIC]).all())
+
+
 def probes_agree() -> bool:
     """Facts of networks with every kind of layer, of both precisions, by the loss and by a signal."""
     from nnsim.populations import probe_population
@@ -244,6 +252,7 @@ _CHECKS = (
     stretches_agree,
     areas_agree,
     no_rows_to_look_at,
+    one_target_has_no_metric,
     probes_agree,
     streams_agree,
     arrays_are_shared,

@@ -542,8 +542,26 @@ class TestBadInput:
         assert rates[0] == 0.05
         assert rates[-1] < 0.05
 
-    def test_the_last_row_of_batch_normalisation_can_be_dropped(self):
-        assert quick("one", normalization="batch", batch_size=9, drop_last=True).n_iter_ == 5
+    def test_the_lone_last_row_of_batch_normalisation_is_left_out_with_a_warning(self):
+        """442 rows in batches of 9; the warning names the line of the caller."""
+        with pytest.warns(NnsimWarning, match=r"of 442 training rows in batches of 9, the last of every epoch") as said:
+            found = quick("one", normalization="batch", batch_size=9)
+        assert [warning.filename for warning in said] == [__file__]
+        assert same(found, quick("one", normalization="batch", batch_size=9, drop_last=True))
+
+    def test_a_part_of_batches_and_one_row_is_learnt_with_a_warning(self):
+        with pytest.warns(NnsimWarning, match="of 201 training rows in batches of 200") as said:
+            MLPRegressor(4, normalization="batch").partial_fit(NUMBERS[0][:201], NUMBERS[1][:201])
+        assert [warning.filename for warning in said] == [__file__]
+
+    def test_a_part_of_one_row_cannot_be_normalised(self):
+        with pytest.raises(ParameterError, match="got batches of 1: there is 1 training row in all"):
+            MLPRegressor(4, normalization="batch").partial_fit(NUMBERS[0][:1], NUMBERS[1][:1])
+
+    def test_the_score_of_one_target_stops_no_training(self):
+        y = np.r_[NUMBERS[1][:1], np.zeros(99)]
+        with pytest.raises(ParameterError, match="goes by R2, and the 10 rows held back have one target"):
+            MLPRegressor(4, early_stopping=True, random_state=0).fit(NUMBERS[0][:100], y)
 
     def test_a_failed_fit_leaves_nothing_that_predicts(self):
         model = MLPClassifier(loss="mse")
