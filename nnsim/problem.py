@@ -117,7 +117,9 @@ def _loss(settings: Settings, dataset: Dataset) -> str:
         return settings.loss
     if dataset.task == "regression":
         return "mse"
-    return "bce" if dataset.n_classes == 2 and not settings.label_smoothing else "cross_entropy"
+    by_class = settings.label_smoothing or len(settings.loss_weights or ()) > 1
+    return "bce" if dataset.n_classes == 2 and not by_class else "cross_entropy"
+
 
 
 def network(settings: Settings, inputs: int, outputs: int, loss: str) -> NetworkSpec:

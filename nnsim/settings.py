@@ -103,7 +103,7 @@ class Settings:
     label_smoothing: float = _setting("loss", NUMBER, 0.0, "Share of a label spread over all classes.")
     huber_delta: float = _setting("loss", NUMBER, 1.0, "Where Huber's loss turns from square to linear.")
     loss_weights: tuple[float, ...] | None = _setting(
-        "loss", NUMBERS, None, "Weight of each class, or of BCE's positive targets.", "all 1"
+        "loss", NUMBERS, None, "Weight of each class; BCE takes one, of class 1.", "all 1"
     )
 
     optimizer: str = _setting("training", TEXT, "adam", "sgd, momentum, nesterov, adagrad, rmsprop, adam or adamw.")
