@@ -20,6 +20,7 @@ from nnsim.kernels.cpu import training as kernels
 from nnsim.network import NetworkSpec
 from nnsim.problem import Problem
 from nnsim.recipe import Recipe
+from nnsim.target_units import UNSCALED, TargetUnit
 from nnsim.training import Batches, train
 
 SMOOTHING = 0.98
@@ -42,6 +43,7 @@ class Start:
     batches: Batches
     recipe: Recipe
     key: int
+    unit: TargetUnit = UNSCALED
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,10 @@ from nnsim.kernels.losses import LOSSES
 from nnsim.network import CLASS_LOSSES, NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.registry import look_up
+from nnsim.schedules import parse_schedule
 from nnsim.seeding import key
-from nnsim.settings import SETTINGS, Settings
+from nnsim.settings import Settings
+from nnsim.target_units import TargetUnit, unit_of
 from nnsim.training import Batches, batches
 
 
@@ -30,6 +32,8 @@ class Problem:
         With what was left open decided: loss, batch size, SHA-256 of the data.
     dataset : Dataset
     split : Split
+    unit : TargetUnit
+        In which losses are told.
     spec : NetworkSpec
     recipe : Recipe
     theta : vector
@@ -44,6 +48,7 @@ class Problem:
     settings: Settings
     dataset: Dataset
     split: Split
+    unit: TargetUnit
     spec: NetworkSpec
     recipe: Recipe
     theta: np.ndarray
@@ -64,13 +69,15 @@ def prepare(settings: Settings) -> Problem:
     dataset = _dataset(settings)
     loss = _loss(settings, dataset)
     parts = _split(settings, dataset)
-    spec = network(settings, parts.n_features, 1 if loss == "bce" else parts.n_outputs, loss)
-    recipe = _recipe(settings, len(parts.X_train))
+    unit = unit_of(loss, parts.target_scaling)
+    spec = network(settings, parts.n_features, 1 if loss == "bce" else parts.n_outputs, loss, unit.deviation)
+    recipe = _recipe(settings, len(parts.X_train), unit)
     rows = batches(parts, spec.numpy_dtype)
     return Problem(
         settings=replace(settings, loss=loss, batch_size=recipe.batch_size),
         dataset=dataset,
         split=parts,
+        unit=unit,
         spec=spec,
         recipe=recipe,
         theta=initialize(spec, settings.init, key(settings.seed, "train", "init"), rows.X[: recipe.batch_size]),
@@ -121,15 +128,17 @@ def _loss(settings: Settings, dataset: Dataset) -> str:
     return "bce" if dataset.n_classes == 2 and not by_class else "cross_entropy"
 
 
+def network(settings: Settings, inputs: int, outputs: int, loss: str, deviation: float = 1.0) -> NetworkSpec:
+    """Return the network of `settings` between so many inputs and outputs; raises what `NetworkSpec` does.
 
-def network(settings: Settings, inputs: int, outputs: int, loss: str) -> NetworkSpec:
-    """Return the network of `settings` between so many inputs and outputs; raises what `NetworkSpec` does."""
+    `deviation` is by what targets are divided before training; by default a Huber's delta is as large.
+    """
     activation, parameter = parse_activation(settings.activation)
     parse_scheme(settings.init)
     normalization = _normalization(settings)
     if settings.norm_after and normalization == "none":
         raise UsageError("--norm-after says where to normalise: add --batch-norm or --layer-norm")
-    if settings.huber_delta != SETTINGS["huber_delta"].default and loss != "huber":
+    if settings.huber_delta is not None and loss != "huber":
         raise UsageError(f"--huber-delta belongs to the loss 'huber', not to '{loss}'")
     return NetworkSpec(
         widths=(inputs, *settings.hidden, outputs),
@@ -144,7 +153,7 @@ def network(settings: Settings, inputs: int, outputs: int, loss: str) -> Network
         dropout=settings.dropout,
         residual=settings.residual,
         label_smoothing=settings.label_smoothing,
-        huber_delta=settings.huber_delta,
+        huber_delta=1.0 if settings.huber_delta is None else settings.huber_delta / deviation,
         loss_weights=settings.loss_weights,
     )
 
@@ -155,7 +164,7 @@ def _normalization(settings: Settings) -> str:
     return "batch" if settings.batch_norm else "layer" if settings.layer_norm else "none"
 
 
-def _recipe(settings: Settings, rows: int) -> Recipe:
+def _recipe(settings: Settings, rows: int, unit: TargetUnit) -> Recipe:
     return Recipe(
         learning_rate=settings.lr,
         momentum=settings.momentum,
@@ -166,12 +175,12 @@ def _recipe(settings: Settings, rows: int) -> Recipe:
         epsilon=settings.epsilon,
         weight_decay=settings.weight_decay,
         decayed="weights" if settings.spare_biases else "all",
-        schedule=settings.schedule,
+        schedule=unit.schedule(parse_schedule(settings.schedule)),
         clip_norm=settings.clip_norm,
         clip_value=settings.clip_value,
         drop_last=settings.drop_last,
         patience=settings.patience,
-        min_delta=settings.min_delta,
+        min_delta=settings.min_delta / unit.loss if settings.watch == "loss" else settings.min_delta,
         watch=settings.watch,
         layer_rates=settings.layer_rates,
     )

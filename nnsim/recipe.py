@@ -54,7 +54,7 @@ class Recipe:
     patience : int, optional
         Epochs without an improvement after which training stops; the best parameters are then restored.
     min_delta : float
-        What counts as an improvement.
+        What counts as an improvement, in the units of what is watched.
     watch : {"loss", "metric"}
         What early stopping and ``plateau`` go by, on the validation rows; the metric is accuracy or R^2.
     layer_rates : tuple of float, optional

@@ -33,8 +33,10 @@ def _rising(value: Any) -> bool:
     return len(value) > 0 and list(value) == sorted(set(value)) and value[0] >= 1 and value[-1] <= LONGEST
 
 
+LARGEST_RATE = 1e30
+
 LENGTH, COUNT = whole(1, LONGEST), whole(0, LONGEST)
-RATE = number(lambda value: 0 <= value <= 1e30, "from 0 to 1e30")
+RATE = number(lambda value: 0 <= value <= LARGEST_RATE, f"from 0 to {LARGEST_RATE:g}")
 SHARE = number(lambda value: 0 <= value <= 1, "from 0 to 1")
 DECAY = number(lambda value: 0 < value <= 1, "above 0 and at most 1")
 INSIDE = number(lambda value: 0 < value < 1, "above 0 and below 1")

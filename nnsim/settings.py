@@ -101,7 +101,9 @@ class Settings:
         "loss", TEXT, None, "Loss: cross_entropy, bce, mse, mae or huber.", "bce for two classes, cross_entropy, or mse"
     )
     label_smoothing: float = _setting("loss", NUMBER, 0.0, "Share of a label spread over all classes.")
-    huber_delta: float = _setting("loss", NUMBER, 1.0, "Where Huber's loss turns from square to linear.")
+    huber_delta: float | None = _setting(
+        "loss", NUMBER, None, "Where Huber's loss turns linear, in the target's units.", "its standard deviation"
+    )
     loss_weights: tuple[float, ...] | None = _setting(
         "loss", NUMBERS, None, "Weight of each class; BCE takes one, of class 1.", "all 1"
     )
@@ -126,7 +128,9 @@ class Settings:
     patience: int | None = _setting(
         "course", WHOLE, None, "Stop after so many epochs without improvement and restore the best.", "never"
     )
-    min_delta: float = _setting("course", NUMBER, 0.0, "What counts as an improvement.")
+    min_delta: float = _setting(
+        "course", NUMBER, 0.0, "What counts as an improvement, in the units of what is watched."
+    )
     watch: str = _setting("course", TEXT, "loss", "What patience and plateau go by: loss or metric.")
 
     @property

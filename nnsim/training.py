@@ -333,7 +333,8 @@ def train(
     spec : NetworkSpec
     start : vector (spec.n_parameters,), or Run
     data : Batches
-        With no validation rows, the history's columns about them are NaN.
+        With no validation rows, the history's columns about them are NaN. Losses are those of the targets as they are
+        given here.
     recipe : Recipe
     key : int
         64-bit key of the shuffles and of dropout.

@@ -46,10 +46,25 @@ CONFIG, CHECKPOINT, MODEL = "config.toml", "checkpoint.safetensors", "model.safe
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training gave: its folder, the run, the metrics as in ``metrics.json``, and the files written."""
+    """What a training gave.
+
+    Attributes
+    ----------
+    folder : Path
+    run : Run
+        As it was trained: the losses of a regression are those of standardised targets.
+    history : float64 array (epochs done, `nnsim.training.COLUMNS`)
+        As in ``history.csv``: losses are in the target's own units, squared for mse and huber; those of several targets
+        in the standard deviation of each.
+    metrics : dict
+        As in ``metrics.json``, in the same units.
+    files : list of Path
+        The files written.
+    """
 
     folder: Path
     run: Run
+    history: np.ndarray
     metrics: dict[str, Any]
     files: list[Path]
 
@@ -177,7 +192,7 @@ def _train(
             run = pool.submit(_call, trainer, problem, done, last).result()
             count = len(run.history) - len(done.history)
             seconds = (time.monotonic() - start) / max(count, 1)
-            progress.advance(count, count, _note(run))
+            progress.advance(count, count, _note(problem, run))
             if every and len(run.history) % every == 0:
                 save_checkpoint(folder / CHECKPOINT, run, identity(problem.settings))
     finally:  # whatever ends the run, what is done is kept
@@ -204,10 +219,10 @@ def _next_stop(done: int, epochs: int, seconds: float, every: int | None) -> int
     return min(last, checkpoint, epochs)
 
 
-def _note(run: Run) -> str:
+def _note(problem: Problem, run: Run) -> str:
     if not len(run.history):
         return "diverged in the first epoch"
-    row = dict(zip(COLUMNS, run.history[-1], strict=True))
+    row = dict(zip(COLUMNS, problem.unit.told(run.history[-1:])[0], strict=True))
     return (
         f"loss {row['train_loss']:.4g}, validation {row['validation_loss']:.4g}, "
         f"learning rate {row['learning_rate']:.3g}"
@@ -222,17 +237,18 @@ def _written(problem: Problem, run: Run, folder: Path) -> TrainingResult:
     from nnsim.report.figures import save
     from nnsim.report.training_figures import training_figure
 
-    best = best_epoch(problem, run)
+    best, history = best_epoch(problem, run), problem.unit.told(run.history)
     metrics = _metrics(problem, run, best)
-    publish(folder / "history.csv", [history_csv(run.history)])
+    publish(folder / "history.csv", [history_csv(history)])
     publish(folder / "metrics.json", [(json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode()])
-    figures = save(training_figure(run.history, _metric_name(problem), best), folder / "training")
+    figure = training_figure(history, _metric_name(problem), best, problem.unit.words)
+    figures = save(figure, folder / "training")
     files = [folder / name for name in ("history.csv", "metrics.json")] + figures + [folder / CONFIG]
     model_file = folder / MODEL
     if run.status == "done":
         _model(problem, run, best).save(model_file)
         files.append(model_file)
-    return TrainingResult(folder, run, metrics, [*files, folder / CHECKPOINT])
+    return TrainingResult(folder, run, history, metrics, [*files, folder / CHECKPOINT])
 
 
 def history_csv(history: np.ndarray) -> bytes:
@@ -267,6 +283,8 @@ def _metrics(problem: Problem, run: Run, best: int | None) -> dict[str, Any]:
         "stopped_early": bool(run.stopped_early),
         "best_epoch": best,
         "best_restored": problem.recipe.patience is not None and best is not None,
+        "loss": problem.spec.loss,
+        "loss_unit": problem.unit.words or None,
         "test": None if diverged else _scores(problem, run, split.X_test, split.y_test),
         "validation": None if diverged else _scores(problem, run, split.X_validation, split.y_validation),
         "rows": {"train": len(split.X_train), "validation": len(split.X_validation), "test": len(split.X_test)},
@@ -284,7 +302,7 @@ def _scores(problem: Problem, run: Run, X: np.ndarray, y: np.ndarray) -> dict[st
     scores = evaluate(
         problem.spec, run.theta, np.ascontiguousarray(X, real), targets(y, real), run.statistics, problem.auc
     )
-    named = {"loss": scores.loss, _metric_name(problem): scores.metric, "AUC": scores.auc}
+    named = {"loss": scores.loss * problem.unit.loss, _metric_name(problem): scores.metric, "AUC": scores.auc}
     if not problem.auc:
         del named["AUC"]
     return {name: float(value) if math.isfinite(value) else None for name, value in named.items()}

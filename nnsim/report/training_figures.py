@@ -12,7 +12,7 @@ from nnsim.report.figures import BLACK, COLUMN_WIDTH, PAGE_WIDTH, series_style, 
 from nnsim.training import COLUMNS
 
 
-def training_figure(history: np.ndarray, metric: str, best_epoch: int | None) -> Figure:
+def training_figure(history: np.ndarray, metric: str, best_epoch: int | None, unit: str = "") -> Figure:
     """Return losses, validation metric and learning rate over the epochs.
 
     Parameters
@@ -22,6 +22,8 @@ def training_figure(history: np.ndarray, metric: str, best_epoch: int | None) ->
         Name of the metric.
     best_epoch : int or None
         Counted from 1; is marked.
+    unit : str
+        Of the losses, in words.
     """
     column = dict(zip(COLUMNS, history.T, strict=True))
     epochs = np.arange(1, len(history) + 1)
@@ -35,6 +37,7 @@ def training_figure(history: np.ndarray, metric: str, best_epoch: int | None) ->
         for axes, name in ((losses, "loss"), (metrics, metric), (rates, "learning rate")):
             axes.set(title=name, xlabel="epoch")
             axes.xaxis.get_major_locator().set_params(integer=True)
+        losses.set_ylabel(unit)
         _scale(losses, column["train_loss"])
         if best_epoch is not None:
             losses.axvline(best_epoch, color=BLACK, linewidth=0.6, linestyle=":", label=f"best: {best_epoch}")
