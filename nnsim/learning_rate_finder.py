@@ -30,6 +30,8 @@ EXPLODED = 4.0
 SKIPPED_LAST = 5
 """Steps at the end that no suggestion looks at: there the loss explodes. Nor does one look at the first tenth."""
 FEWEST_STEPS = 20
+LEAST_FALL, CHANCE = 0.01, 3.0
+"""How far the smoothed loss must fall for a suggestion: by this share, and by so many standard errors of its start."""
 SLIDE_WIDTH, SLIDE_SLOPE = 15, 0.005
 CALL_STEPS = 10  # between two looks at the loss
 
@@ -55,13 +57,19 @@ class RangeTest:
     rates, losses, smoothed : float64 vectors, one number a step
         Learning rate, loss of the batch, bias-corrected moving average of the losses.
     suggestions : dict of str to float
-        Learning rates by `SUGGESTIONS`; empty where the loss exploded too early to suggest any.
+        Learning rates by `SUGGESTIONS`; empty where the loss exploded too early or did not fall.
+    reason : str
+        Why there is no suggestion; empty where there are some.
+    unit : str
+        In what the losses are, in words; empty for classes.
     """
 
     rates: np.ndarray
     losses: np.ndarray
     smoothed: np.ndarray
     suggestions: dict[str, float]
+    reason: str
+    unit: str
 
 
 def find_learning_rate(problem: Problem | Start, start: float = 1e-7, end: float = 10.0, steps: int = 100) -> RangeTest:
@@ -90,7 +98,10 @@ def find_learning_rate(problem: Problem | Start, start: float = 1e-7, end: float
     smoothed = smooth(losses)
     count = _explosion(smoothed)
     rates, losses, smoothed = rates[:count], losses[:count], smoothed[:count]
-    return RangeTest(rates, losses, smoothed, suggest(rates, smoothed, skip=steps // 10))
+    skip, unit = steps // 10, problem.unit
+    reason = why_none(rates, losses, smoothed, skip)
+    suggestions = {} if reason else suggest(rates, smoothed, skip)
+    return RangeTest(rates, losses * unit.loss, smoothed * unit.loss, suggestions, reason, unit.words)
 
 
 def _losses(problem: Problem | Start, rates: np.ndarray) -> np.ndarray:
@@ -133,11 +144,27 @@ def _explosion(smoothed: np.ndarray) -> int:
 
 
 def suggest(rates: np.ndarray, smoothed: np.ndarray, skip: int) -> dict[str, float]:
-    """Return the learning rate of every rule, without the first `skip` and the last five steps; none from too few."""
+    """Return the learning rate of every rule, without the first `skip` and the last five steps."""
     rates, smoothed = rates[skip:-SKIPPED_LAST], smoothed[skip:-SKIPPED_LAST]
-    if len(rates) < 2:
-        return {}
     return {name: float(rule(rates, smoothed)) for name, rule in SUGGESTIONS.items()}
+
+
+def why_none(rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray, skip: int) -> str:
+    """Return why a test suggests nothing, "" if it can: it was too short, or its loss fell nowhere, or by chance."""
+    kept = smoothed[skip:-SKIPPED_LAST]
+    if len(kept) < 2:
+        return f"the loss exploded after {len(rates)} steps, so begin lower than {rates[0]:g}"
+    fall, where = kept[0] - kept.min(), f"between the rates {rates[0]:.3g} and {rates[-1]:.3g} the smoothed loss"
+    if not fall > LEAST_FALL * kept[0]:
+        return f"{where} never falls by {LEAST_FALL:.0%}, so try other rates or another initialization"
+    if not fall > CHANCE * _deviation(losses) / np.sqrt(skip + 1):
+        return f"{where} falls no further than by chance, so take more steps, larger batches or other rates"
+    return ""
+
+
+def _deviation(losses: np.ndarray) -> float:
+    """Return the standard deviation of the losses from batch to batch, as if normal; their course hardly counts."""
+    return float(np.median(np.abs(np.diff(losses)))) / 0.954  # the median of |a - b| is 0.954 deviations of a and b
 
 
 def steep(rates: np.ndarray, losses: np.ndarray) -> float:
@@ -159,7 +186,7 @@ def valley(rates: np.ndarray, losses: np.ndarray) -> float:
     end = int(np.argmax(lengths))
     length = int(lengths[end])
     third = length / 3
-    return rates[end - length + int(third) + int(third / 2)]
+    return rates[max(end - length + int(third) + int(third / 2), 0)]
 
 
 def slide(rates: np.ndarray, losses: np.ndarray) -> float:
@@ -189,5 +216,5 @@ def write_range_test(test: RangeTest, folder: Path) -> list[Path]:
         *(f"{n},{a!r},{b!r},{c!r}" for n, (a, b, c) in enumerate(rows, 1)),
     ]
     publish(folder / "lr-find.csv", [("\n".join(lines) + "\n").encode()])
-    figure = range_test_figure(test.rates, test.losses, test.smoothed, test.suggestions)
+    figure = range_test_figure(test.rates, test.losses, test.smoothed, test.suggestions, test.unit)
     return [folder / "lr-find.csv", *save(figure, folder / "lr-find")]

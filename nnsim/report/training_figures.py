@@ -61,9 +61,12 @@ def _scale(axes: Axes, values: np.ndarray) -> None:
 
 
 def range_test_figure(
-    rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray, suggestions: Mapping[str, float]
+    rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray, suggestions: Mapping[str, float], unit: str = ""
 ) -> Figure:
-    """Return the losses of a range test over the learning rate, with the suggestions on the smoothed curve."""
+    """Return the losses of a range test over the learning rate, with the suggestions on the smoothed curve.
+
+    `unit` says in words in what the losses are.
+    """
     finite = smoothed[np.isfinite(smoothed)]
     lowest = losses[np.isfinite(losses)].min(initial=np.inf)
     with style():
@@ -75,7 +78,7 @@ def range_test_figure(
             look = series_style(index)
             height = np.interp(np.log(rate), np.log(rates), smoothed)
             axes.plot(rate, height, look["marker"], color=look["color"], markersize=6, label=f"{name}: {rate:.2g}")
-        axes.set(xscale="log", xlabel="learning rate", ylabel="training loss")
+        axes.set(xscale="log", xlabel="learning rate", ylabel="training loss" + (f", {unit}" if unit else ""))
         if finite.size:
             margin = 0.1 * (finite.max() - finite.min()) or 1.0
             axes.set_ylim(min(lowest, finite.min()) - margin, finite.max() + margin)
