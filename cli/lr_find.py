@@ -23,7 +23,8 @@ def lr_find(
 ) -> None:
     """Raise the learning rate step by step, and suggest one from where the loss falls and explodes.
 
-    Takes the options of nnsim train for data, network and optimizer.
+    Takes the options of nnsim train for data, network and optimizer. Where the smoothed loss does not fall by 1 %,
+    nothing is suggested, and why is said (exit code 0).
     """
     settings = read_settings(config, given)
     from nnsim.datasets import files_named
@@ -39,12 +40,13 @@ def lr_find(
     test = find_learning_rate(problem, start, end, steps)
     files = list(map(str, write_range_test(test, folder)))
     if as_json:
-        click.echo(json.dumps({"suggestions": test.suggestions, "steps": len(test.rates), "files": files}))
+        found = {"suggestions": test.suggestions, "reason": test.reason or None, "steps": len(test.rates)}
+        click.echo(json.dumps({**found, "files": files}))
         return
     from .tables import print_table
 
     if test.suggestions:
         print_table(("rule", "learning rate"), [(name, f"{rate:.3g}") for name, rate in test.suggestions.items()])
     else:
-        click.echo(f"no suggestion: the loss exploded after {len(test.rates)} steps, so begin lower than {start:g}")
+        click.echo(f"no suggestion: {test.reason}")
     click.echo("\n".join(files))

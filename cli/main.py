@@ -32,6 +32,7 @@ from .study import study
 from .submit import submit
 from .train import train
 from .verify import verify
+from .warned import one_line_warnings
 
 DEBUG = "--debug"
 """An option of every command, wherever it stands: `main` takes it out."""
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     words = [word for word in given if word != DEBUG]
     say_stopped = partial(_complain, _farewell(words))
-    with listening(say_stopped):
+    with listening(say_stopped), one_line_warnings():
         code = _flush(_exit_code(words, say_stopped, words != given))
         if any(thread.name.startswith("worker") for thread in threading.enumerate()):
             os._exit(code)  # a trial is still under way: it may take longer than anybody would wait, nothing needs it

@@ -36,6 +36,10 @@ def train(
     The same command goes on where it was stopped, and with more --epochs where it ended. The task follows from the
     target where it is plain (see --task), and a cell that is missing or no number is refused, with what to do about it.
 
+    Training standardises measurements, yet losses are told in the target's own units: mae in these, mse and huber in
+    their square. --huber-delta, --min-delta and an absolute threshold of plateau are in the same units. Of several
+    targets, the unit is the standard deviation of each.
+
     nnsim train --data my.csv --target label --hidden 256,128 --batch-norm --schedule cosine
     """
     settings = read_settings(config, given)
@@ -74,7 +78,9 @@ def _print(result: TrainingResult, as_json: bool) -> None:
         rows = [(part, str(metrics["rows"][part]), *map(_digits, scores.values())) for part, scores in parts.items()]
         print_table(("part", "rows", *names), rows)
         restored = ", whose parameters are kept" if metrics["best_restored"] else ""
-        click.echo(f"{metrics['task']}, {metrics['epochs']} epochs; the best was {metrics['best_epoch']}{restored}")
+        best = f"; the best was {metrics['best_epoch']}{restored}" if metrics["best_epoch"] else ""
+        unit = f"; the loss is {metrics['loss']} in {metrics['loss_unit']}" if metrics["loss_unit"] else ""
+        click.echo(f"{metrics['task']}, {metrics['epochs']} epochs{best}{unit}")
     for path in result.files:
         click.echo(path)
 

@@ -1,4 +1,4 @@
-"""Every error that a user can cause, with its data in attributes and one sentence in ``str``."""
+"""Every error that a user can cause, with its data in attributes and one sentence in ``str``; and what is warned of."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ class NnsimError(Exception):
     """Root of all errors raised on purpose; the command line prints its sentence and exits with `exit_code`."""
 
     exit_code = 1
+
+
+class NnsimWarning(UserWarning):
+    """What was done otherwise than asked for; the command line prints its sentence on standard error."""
 
 
 class UsageError(NnsimError):

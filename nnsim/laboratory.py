@@ -225,7 +225,7 @@ def train_network(
     """Train one network in float32; a run that diverges is a row that says so.
 
     Rows hold the settings of the columns in `more`, too, see `columns_with`; one called ``clipped`` gets the share of
-    the steps that clipped the gradient's norm. What `look` finds in the trained parameters joins the trial's row.
+    the steps that clipped the gradient. What `look` finds in the trained parameters joins the trial's row.
     """
     spec, data = network_of(trial, "float32"), data_of(trial)
     run, layers = _train_in_stretches(trial, spec, more)

@@ -10,7 +10,7 @@ suggestions are those of fastai 2 (J. Howard and S. Gugger, "fastai: a layered A
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from nnsim.kernels.cpu import training as kernels
 from nnsim.network import NetworkSpec
 from nnsim.problem import Problem
 from nnsim.recipe import Recipe
+from nnsim.target_units import UNSCALED, TargetUnit
 from nnsim.training import Batches, train
 
 SMOOTHING = 0.98
@@ -31,6 +32,8 @@ EXPLODED = 4.0
 SKIPPED_LAST = 5
 """Steps at the end that no suggestion looks at: there the loss explodes. Nor does one look at the first tenth."""
 FEWEST_STEPS = 20
+LEAST_FALL, CHANCE = 0.01, 3.0
+"""How far the smoothed loss must fall for a suggestion: by this share, and by so many standard errors of its start."""
 SLIDE_WIDTH, SLIDE_SLOPE = 15, 0.005
 CALL_STEPS = 10  # between two looks at the loss
 
@@ -47,6 +50,7 @@ class Start:
     batches: Batches
     recipe: Recipe
     key: int
+    unit: TargetUnit = UNSCALED
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,19 @@ class RangeTest:
     rates, losses, smoothed : float64 vectors, one number a step
         Learning rate, loss of the batch, bias-corrected moving average of the losses.
     suggestions : dict of str to float
-        Learning rates by `SUGGESTIONS`; empty where the loss exploded too early to suggest any.
+        Learning rates by `SUGGESTIONS`; empty where the loss exploded too early or did not fall.
+    reason : str
+        Why there is no suggestion; empty where there are some.
+    unit : str
+        In what the losses are, in words; empty for classes.
     """
 
     rates: np.ndarray
     losses: np.ndarray
     smoothed: np.ndarray
     suggestions: dict[str, float]
+    reason: str
+    unit: str
 
 
 def find_learning_rate(problem: Problem | Start, start: float = 1e-7, end: float = 10.0, steps: int = 100) -> RangeTest:
@@ -93,12 +103,16 @@ def find_learning_rate(problem: Problem | Start, start: float = 1e-7, end: float
     smoothed = smooth(losses)
     count = _explosion(smoothed)
     rates, losses, smoothed = rates[:count], losses[:count], smoothed[:count]
-    return RangeTest(rates, losses, smoothed, suggest(rates, smoothed, skip=steps // 10))
+    skip, unit = steps // 10, problem.unit
+    reason = why_none(rates, losses, smoothed, skip)
+    suggestions = {} if reason else suggest(rates, smoothed, skip)
+    return RangeTest(rates, losses * unit.loss, smoothed * unit.loss, suggestions, reason, unit.words)
 
 
 def _losses(problem: Problem | Start, rates: np.ndarray) -> np.ndarray:
     """Return the loss of every step, up to some steps behind the explosion: an epoch of the kernel is one step here."""
-    run = train(problem.spec, problem.theta, problem.batches, problem.recipe, problem.key, until=0)
+    whole = replace(problem.recipe, drop_last=True)  # a step takes the first batch of its shuffle, never the last
+    run = train(problem.spec, problem.theta, problem.batches, whole, problem.key, until=0)
     rule, course = problem.recipe.rule(problem.spec), problem.recipe.course()._replace(patience=0)
     rows = problem.batches
     data = kernels.Data(rows.X, rows.Y, rows.X_validation[:0], rows.Y_validation[:0])
@@ -135,11 +149,27 @@ def _explosion(smoothed: np.ndarray) -> int:
 
 
 def suggest(rates: np.ndarray, smoothed: np.ndarray, skip: int) -> dict[str, float]:
-    """Return the learning rate of every rule, without the first `skip` and the last five steps; none from too few."""
+    """Return the learning rate of every rule, without the first `skip` and the last five steps."""
     rates, smoothed = rates[skip:-SKIPPED_LAST], smoothed[skip:-SKIPPED_LAST]
-    if len(rates) < 2:
-        return {}
     return {name: float(rule(rates, smoothed)) for name, rule in SUGGESTIONS.items()}
+
+
+def why_none(rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray, skip: int) -> str:
+    """Return why a test suggests nothing, "" if it can: it was too short, or its loss fell nowhere, or by chance."""
+    kept = smoothed[skip:-SKIPPED_LAST]
+    if len(kept) < 2:
+        return f"the loss exploded after {len(rates)} steps, so begin lower than {rates[0]:g}"
+    fall, where = kept[0] - kept.min(), f"between the rates {rates[0]:.3g} and {rates[-1]:.3g} the smoothed loss"
+    if not fall > LEAST_FALL * kept[0]:
+        return f"{where} never falls by {LEAST_FALL:.0%}, so try other rates or another initialization"
+    if not fall > CHANCE * _deviation(losses) / np.sqrt(skip + 1):
+        return f"{where} falls no further than by chance, so take more steps, larger batches or other rates"
+    return ""
+
+
+def _deviation(losses: np.ndarray) -> float:
+    """Return the standard deviation of the losses from batch to batch, as if normal; their course hardly counts."""
+    return float(np.median(np.abs(np.diff(losses)))) / 0.954  # the median of |a - b| is 0.954 deviations of a and b
 
 
 def steep(rates: np.ndarray, losses: np.ndarray) -> float:
@@ -161,7 +191,7 @@ def valley(rates: np.ndarray, losses: np.ndarray) -> float:
     end = int(np.argmax(lengths))
     length = int(lengths[end])
     third = length / 3
-    return rates[end - length + int(third) + int(third / 2)]
+    return rates[max(end - length + int(third) + int(third / 2), 0)]
 
 
 def slide(rates: np.ndarray, losses: np.ndarray) -> float:
@@ -201,5 +231,5 @@ def write_range_test(test: RangeTest, folder: Path) -> list[Path]:
     rows = zip(test.rates.tolist(), test.losses.tolist(), test.smoothed.tolist(), strict=True)
     lines = [HEADER, *(f"{n},{a!r},{b!r},{c!r}" for n, (a, b, c) in enumerate(rows, 1))]
     publish(folder / TABLE, [("\n".join(lines) + "\n").encode()])
-    figure = range_test_figure(test.rates, test.losses, test.smoothed, test.suggestions)
+    figure = range_test_figure(test.rates, test.losses, test.smoothed, test.suggestions, test.unit)
     return [folder / TABLE, *save(figure, (folder / FIGURE).with_suffix(""))]

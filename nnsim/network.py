@@ -20,6 +20,8 @@ from nnsim.registry import look_up
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
+CLASS_LOSSES = frozenset({"cross_entropy", "bce"})
+
 ROLES = ("weight", "bias", "scale", "shift")
 """Of a tensor: W and b of a layer, gamma and beta of its normalisation."""
 
@@ -128,10 +130,16 @@ class NetworkSpec:
             raise UsageError(f"label smoothing belongs to the loss 'cross_entropy', not to '{self.loss}'")
         if self.loss_weights is None:
             return
-        if self.loss not in {"cross_entropy", "bce"}:
+        if self.loss not in CLASS_LOSSES:
             raise UsageError(f"loss weights belong to the losses 'cross_entropy' and 'bce', not to '{self.loss}'")
-        if len(self.loss_weights) != self.widths[-1]:
-            raise UsageError(f"{self.widths[-1]} loss weights are needed, one an output, got {len(self.loss_weights)}")
+        outputs, given = self.widths[-1], len(self.loss_weights)
+        if given != outputs and self.loss == "bce":
+            raise UsageError(
+                f"the loss 'bce' takes a weight for the positive targets of each output, {outputs} here, got {given}: "
+                "'cross_entropy' takes one for each class"
+            )
+        if given != outputs:
+            raise UsageError(f"the loss 'cross_entropy' takes a weight for each class, {outputs} here, got {given}")
         if not all(0 < weight < math.inf for weight in self.loss_weights):
             raise UsageError(f"loss weights must be positive numbers, got {list(self.loss_weights)}")
 

@@ -27,7 +27,7 @@ from nnsim.recipe import Recipe
 from nnsim.registry import look_up
 from nnsim.schedules import Schedule
 from nnsim.seeding import key
-from nnsim.training import COLUMNS, Batches, Run, train
+from nnsim.training import COLUMNS, Batches, Run, train, without_lone_row
 
 AUTO_BATCH = 200
 """Rows a step under ``batch_size="auto"``, as in scikit-learn."""
@@ -36,6 +36,8 @@ SAMPLE_ROWS = 256
 """Rows that are predicted at a time, and on which an initialization that needs data looks."""
 
 INPUT_DTYPES = (np.float64, np.float32)
+
+CALLER = 4  # of fit or partial_fit, as a warning counts from where it is raised
 
 REMEDY = "scale the data, lower learning_rate_init, or set clip_norm"
 
@@ -140,8 +142,8 @@ class Perceptron(BaseEstimator, ABC):
             Course of the learning rate over `max_iter` epochs, see `nnsim.schedules`. ``"plateau"`` watches the
             validation score: it needs `early_stopping` and ``mode=max``.
         alpha : float
-            As in scikit-learn's MLP, but 0 by default: alpha / (2 batch_size) times the sum of the squared weights is
-            added to the loss. Not for ``"adamw"``.
+            As in scikit-learn's MLP, but 0 by default: alpha / (2 rows) times the sum of the squared weights is added
+            to the loss of a batch of so many rows, in a smaller last one, too. Not for ``"adamw"``.
         weight_decay : float
             Of all parameters, as in PyTorch: decoupled in ``"adamw"``, added to the gradient in the others. Not
             together with `alpha`.
@@ -150,8 +152,8 @@ class Perceptron(BaseEstimator, ABC):
         batch_size : int or "auto"
             Rows a step, all rows where there are fewer; ``"auto"`` is 200.
         drop_last : bool
-            Leave out an epoch's last batch where it is smaller than the others. Batch normalisation refuses a last
-            batch of one row unless this is set.
+            Leave out an epoch's last batch where it is smaller than the others. Under batch normalisation a last batch
+            of one row is left out in any case, with a warning.
         max_iter : int
             Most epochs.
         tol : float
@@ -244,8 +246,6 @@ class Perceptron(BaseEstimator, ABC):
                 raise ParameterError(f"{name} must be {what}, got {getattr(self, name)!r}")
         if self.early_stopping and self.n_iter_no_change is None:
             raise ParameterError("early_stopping needs n_iter_no_change, the epochs to wait, and it is None")
-        if self.alpha and (self.weight_decay or self.optimizer == "adamw"):
-            raise ParameterError("alpha goes neither with weight_decay nor with the optimizer 'adamw': set it to 0")
 
     def _real(self, name: str, values: np.ndarray) -> np.ndarray:
         """Return numbers in the network's precision, laid out for the kernels."""
@@ -284,8 +284,8 @@ class Perceptron(BaseEstimator, ABC):
             batch_size=batch,
             epochs=epochs,
             optimizer=self.optimizer,
-            weight_decay=self.alpha / batch if self.alpha else self.weight_decay,
-            decayed="weights" if self.alpha else "all",
+            weight_decay=self.weight_decay,
+            alpha=self.alpha,
             schedule=self.schedule,
             clip_norm=self.clip_norm,
             drop_last=self.drop_last,
@@ -309,6 +309,11 @@ class Perceptron(BaseEstimator, ABC):
         )
         if len(X_validation) < 2:
             raise ParameterError("early stopping needs at least 2 rows held back: choose a larger validation_fraction")
+        if is_regressor(self) and (Y_validation == Y_validation[0]).all():
+            raise ParameterError(
+                f"early stopping goes by R2, and the {len(Y_validation)} rows held back have one target: choose a "
+                "larger validation_fraction, another random_state, or early_stopping=False"
+            )
         return Batches(X, Y, X_validation, Y_validation)
 
     # --- training ------------------------------------------------------------------------------------------------
@@ -348,7 +353,7 @@ class Perceptron(BaseEstimator, ABC):
             message = f"training went through all of max_iter={self.max_iter} epochs and has not converged"
         else:
             return
-        warnings.warn(message, ConvergenceWarning, stacklevel=4)  # at the caller of fit or partial_fit
+        warnings.warn(message, ConvergenceWarning, stacklevel=CALLER)
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train the network; inputs are used as they are given, so scale them before.
@@ -369,6 +374,8 @@ class Perceptron(BaseEstimator, ABC):
 
         Warns
         -----
+        NnsimWarning
+            If the last batch of every epoch is one row, which batch normalisation leaves out.
         ConvergenceWarning
             If the loss stopped being finite, or `max_iter` epochs passed before the loss or score stopped improving.
         """
@@ -382,7 +389,7 @@ class Perceptron(BaseEstimator, ABC):
         random = check_random_state(self.random_state)
         self._seed = int(random.randint(2**31 - 1))
         data = self._split(X, Y, random)
-        recipe = self._recipe(len(data.X), self.max_iter)
+        recipe = without_lone_row(spec, self._recipe(len(data.X), self.max_iter), len(data.X), CALLER)
         start = self.run_.theta if known else self._initial(spec, data.X)
         training_key = key(self._seed, "training", 0)
         if self.early_stopping or self.n_iter_no_change is None:
@@ -404,7 +411,7 @@ class Perceptron(BaseEstimator, ABC):
             raise ParameterError("partial_fit takes early_stopping=False and schedule='constant' only")
         known = hasattr(self, "run_")
         spec, X, Y = self._prepare(X, y, known, classes)
-        recipe = self._recipe(len(X), 1)
+        recipe = without_lone_row(spec, self._recipe(len(X), 1), len(X), CALLER)
         if known and recipe.optimizer != self._last_recipe.optimizer:
             raise ParameterError(
                 f"partial_fit goes on with the optimizer '{self._last_recipe.optimizer}' of the last call"

@@ -15,16 +15,16 @@ from nnsim.initializers import initialize
 from nnsim.initializers import parse as parse_scheme
 from nnsim.kernels.losses import LOSSES
 from nnsim.memory import check_memory
-from nnsim.network import NetworkSpec
+from nnsim.network import CLASS_LOSSES, NetworkSpec
 from nnsim.readers import Reading
 from nnsim.recipe import Recipe
 from nnsim.registry import look_up
+from nnsim.schedules import parse_schedule
 from nnsim.seeding import key
 from nnsim.settings import SETTINGS, Settings
+from nnsim.target_units import TargetUnit, unit_of
 from nnsim.targets import TargetRule
 from nnsim.training import Batches, batches
-
-CLASS_LOSSES = frozenset({"cross_entropy", "bce"})
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Problem:
         With what was left open decided: loss, batch size, SHA-256 of the data.
     dataset : Dataset
     split : Split
+    unit : TargetUnit
+        In which losses are told.
     spec : NetworkSpec
     recipe : Recipe
     theta : vector
@@ -51,6 +53,7 @@ class Problem:
     settings: Settings
     dataset: Dataset
     split: Split
+    unit: TargetUnit
     spec: NetworkSpec
     recipe: Recipe
     theta: np.ndarray
@@ -79,14 +82,16 @@ def prepare(settings: Settings) -> Problem:
     dataset = _dataset(settings, data)
     loss = _loss(settings, dataset)
     parts = _split(settings, dataset)
-    spec = network(settings, parts.n_features, 1 if loss == "bce" else parts.n_outputs, loss)
-    recipe = _recipe(settings, len(parts.X_train))
+    unit = unit_of(loss, parts.target_scaling)
+    spec = network(settings, parts.n_features, 1 if loss == "bce" else parts.n_outputs, loss, unit.deviation)
+    recipe = _recipe(settings, len(parts.X_train), unit)
     check_memory(spec, 2 + recipe.entry.first + recipe.entry.second)  # with the gradient and the optimizer's moments
     rows = batches(parts, spec.numpy_dtype)
     return Problem(
         settings=replace(settings, loss=loss, batch_size=recipe.batch_size),
         dataset=dataset,
         split=parts,
+        unit=unit,
         spec=spec,
         recipe=recipe,
         theta=initialize(spec, settings.init, key(settings.seed, "train", "init"), rows.X[: recipe.batch_size]),
@@ -161,17 +166,21 @@ def _loss(settings: Settings, dataset: Dataset) -> str:
         return settings.loss
     if dataset.task == "regression":
         return "mse"
-    return "bce" if dataset.n_classes == 2 and not settings.label_smoothing else "cross_entropy"
+    by_class = settings.label_smoothing or len(settings.loss_weights or ()) > 1
+    return "bce" if dataset.n_classes == 2 and not by_class else "cross_entropy"
 
 
-def network(settings: Settings, inputs: int, outputs: int, loss: str) -> NetworkSpec:
-    """Return the network of `settings` between so many inputs and outputs; raises what `NetworkSpec` does."""
+def network(settings: Settings, inputs: int, outputs: int, loss: str, deviation: float = 1.0) -> NetworkSpec:
+    """Return the network of `settings` between so many inputs and outputs; raises what `NetworkSpec` does.
+
+    `deviation` is by what targets are divided before training; by default a Huber's delta is as large.
+    """
     activation, parameter = parse_activation(settings.activation)
     parse_scheme(settings.init)
     normalization = _normalization(settings)
     if settings.norm_after and normalization == "none":
         raise UsageError("--norm-after says where to normalise: add --batch-norm or --layer-norm")
-    if settings.huber_delta != SETTINGS["huber_delta"].default and loss != "huber":
+    if settings.huber_delta is not None and loss != "huber":
         raise UsageError(f"--huber-delta belongs to the loss 'huber', not to '{loss}'")
     return NetworkSpec(
         widths=(inputs, *settings.hidden, outputs),
@@ -186,7 +195,7 @@ def network(settings: Settings, inputs: int, outputs: int, loss: str) -> Network
         dropout=settings.dropout,
         residual=settings.residual,
         label_smoothing=settings.label_smoothing,
-        huber_delta=settings.huber_delta,
+        huber_delta=1.0 if settings.huber_delta is None else settings.huber_delta / deviation,
         loss_weights=settings.loss_weights,
     )
 
@@ -197,7 +206,7 @@ def _normalization(settings: Settings) -> str:
     return "batch" if settings.batch_norm else "layer" if settings.layer_norm else "none"
 
 
-def _recipe(settings: Settings, rows: int) -> Recipe:
+def _recipe(settings: Settings, rows: int, unit: TargetUnit) -> Recipe:
     return Recipe(
         learning_rate=settings.lr,
         momentum=settings.momentum,
@@ -208,12 +217,12 @@ def _recipe(settings: Settings, rows: int) -> Recipe:
         epsilon=settings.epsilon,
         weight_decay=settings.weight_decay,
         decayed="weights" if settings.spare_biases else "all",
-        schedule=settings.schedule,
+        schedule=unit.schedule(parse_schedule(settings.schedule)),
         clip_norm=settings.clip_norm,
         clip_value=settings.clip_value,
         drop_last=settings.drop_last,
         patience=settings.patience,
-        min_delta=settings.min_delta,
+        min_delta=settings.min_delta / unit.loss if settings.watch == "loss" else settings.min_delta,
         watch=settings.watch,
         layer_rates=settings.layer_rates,
     )

@@ -41,18 +41,22 @@ class Recipe:
         Decoupled in AdamW, an L2 penalty on the gradient in the others.
     decayed : {"all", "weights"}
         Whether biases, scales and shifts decay, too.
+    alpha : float
+        L2 penalty as in scikit-learn: alpha / (2 rows) times the sum of the squared weights is added to the loss of a
+        batch, with its own number of rows in a smaller last one, too. Neither with `weight_decay` nor with AdamW.
     schedule : str or Schedule
         The course of the learning rate, see `nnsim.schedules`.
     clip_norm, clip_value : float, optional
         Largest Euclidean norm of the whole gradient, or largest size of each of its numbers.
     drop_last : bool
-        Leave out the last batch of an epoch where it is smaller than the others.
+        Leave out the last batch of an epoch where it is smaller than the others. `nnsim.training.train` does so by
+        itself where it is one row under batch normalisation.
     patience : int, optional
         Epochs without an improvement after which training stops; the best parameters are then restored.
     min_delta : float
-        What counts as an improvement.
+        What counts as an improvement, in the units of what is watched.
     watch : {"loss", "metric"}
-        What early stopping and ``plateau`` go by, on the validation rows.
+        What early stopping and ``plateau`` go by, on the validation rows; the metric is accuracy or R^2.
     layer_rates : tuple of float, optional
         A factor of the learning rate for each layer's weights, as in muP; biases, scales and shifts take it as it is.
 
@@ -71,6 +75,7 @@ class Recipe:
     epsilon: float | None = None
     weight_decay: float = 0.0
     decayed: str = "all"
+    alpha: float = 0.0
     schedule: str | Schedule = "constant"
     clip_norm: float | None = None
     clip_value: float | None = None
@@ -111,7 +116,7 @@ class Recipe:
                 raise UsageError(f"{name} must be at least 0 and below 1, got {value}")
             if value and not uses:
                 raise UsageError(f"optimizer '{self.optimizer}' has no {name}, got {value}")
-        for name in ("epsilon", "weight_decay", "min_delta"):
+        for name in ("epsilon", "weight_decay", "alpha", "min_delta"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise UsageError(f"{name.replace('_', ' ')} must be a number of at least 0, got {value}")
@@ -119,6 +124,8 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise UsageError(f"{name.replace('_', ' ')} must be a positive number, got {value}")
+        if self.alpha and (self.weight_decay or entry.decoupled):
+            raise UsageError("alpha goes neither with weight_decay nor with the optimizer 'adamw': set it to 0")
         if self.clip_norm is not None and self.clip_value is not None:
             raise UsageError("the gradient is clipped by its norm or by value, not by both: choose one")
         if self.layer_rates is not None and not all(math.isfinite(rate) and rate > 0 for rate in self.layer_rates):
@@ -171,8 +178,9 @@ class Recipe:
                 clip_value=real(math.inf if self.clip_value is None else self.clip_value),
                 starts=starts,
                 rates=rates.astype(real),
-                decays=decays.astype(real),
-                decaying=self.weight_decay > 0,
+                decays=decays,
+                decaying=max(self.alpha, self.weight_decay) > 0,
+                over_rows=self.alpha > 0,
                 decoupled=entry.decoupled,
             )
 
@@ -182,7 +190,8 @@ class Recipe:
         for tensor in spec.tensors:
             weight = tensor.role == "weight"
             rate = self.layer_rates[tensor.layer] if weight and self.layer_rates is not None else 1.0
-            decay = self.weight_decay if weight or self.decayed == "all" else 0.0
+            spared = not weight and (self.alpha > 0 or self.decayed == "weights")
+            decay = 0.0 if spared else self.alpha or self.weight_decay
             if not groups or groups[-1][1:] != (rate, decay):
                 groups.append((tensor.start, rate, decay))
         starts = np.array([*(start for start, _, _ in groups), spec.n_parameters], np.int64)

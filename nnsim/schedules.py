@@ -33,8 +33,10 @@ def _rising(value: Any) -> bool:
     return len(value) > 0 and list(value) == sorted(set(value)) and value[0] >= 1 and value[-1] <= LONGEST
 
 
+LARGEST_RATE = 1e30
+
 LENGTH, COUNT = whole(1, LONGEST), whole(0, LONGEST)
-RATE = number(lambda value: 0 <= value <= 1e30, "from 0 to 1e30")
+RATE = number(lambda value: 0 <= value <= LARGEST_RATE, f"from 0 to {LARGEST_RATE:g}")
 SHARE = number(lambda value: 0 <= value <= 1, "from 0 to 1")
 DECAY = number(lambda value: 0 < value <= 1, "above 0 and at most 1")
 INSIDE = number(lambda value: 0 < value < 1, "above 0 and below 1")
@@ -309,8 +311,10 @@ class OneCycle(Schedule):
 class Plateau(Constant):
     """eta times `factor` whenever the validation metric has not become better for `patience` epochs.
 
-    PyTorch's ReduceLROnPlateau. What it does depends on the training, so that its trace is the constant rate, and
-    `plateau` gives the rule and the state with which the training multiplies it.
+    PyTorch's ReduceLROnPlateau, but for one fault: there a relative threshold is a share of the best metric with its
+    sign, so that a negative one that does not change is taken for a better one in every epoch; here it is a share of
+    the metric's size. What it does depends on the training, so that its trace is the constant rate, and `plateau` gives
+    the rule and the state with which the training multiplies it.
 
     Parameters
     ----------
@@ -322,7 +326,7 @@ class Plateau(Constant):
     threshold : float
         By how much a metric must beat the best one.
     threshold_mode : {"rel", "abs"}
-        Whether the threshold is a share of the best metric.
+        Whether the threshold is a share of the best metric's size.
     cooldown : int
         Epochs after a reduction in which none counts as bad.
     min_lr, eps : float
@@ -352,7 +356,7 @@ class Plateau(Constant):
         relative = self.threshold_mode == "rel"
         return PlateauRule(
             sign=sign,
-            scale=1 - sign * self.threshold if relative else 1.0,
+            share=float(self.threshold) if relative else 0.0,
             shift=0.0 if relative else -sign * self.threshold,
             decay=float(self.factor),
             patience=float(self.patience),
@@ -495,5 +499,5 @@ def plateau(schedule: Schedule, learning_rate: float) -> tuple[PlateauRule, np.n
     last = schedule.then if isinstance(schedule, Warmup) else schedule
     if isinstance(last, Plateau):
         return last.rule(learning_rate), np.array([math.inf if last.mode == "min" else -math.inf, 0.0, 0.0, 1.0])
-    never = PlateauRule(1.0, 1.0, 0.0, 1.0, patience=math.inf, cooldown=0.0, least=0.0, eps=0.0)
+    never = PlateauRule(1.0, 0.0, 0.0, 1.0, patience=math.inf, cooldown=0.0, least=0.0, eps=0.0)
     return never, np.array([math.inf, 0.0, 0.0, 1.0])

@@ -152,7 +152,9 @@ class Settings:
 
     hidden: tuple[int, ...] = _setting("network", WHOLES, (64,), "Hidden widths; none is a linear model.")
     activation: str = _setting("network", TEXT, "relu", "Activation, as relu or leaky_relu:0.2.")
-    batch_norm: bool = _setting("network", FLAG, False, "Normalise each hidden unit over the batch.")
+    batch_norm: bool = _setting(
+        "network", FLAG, False, "Normalise each hidden unit over the batch; a last batch of one row is left out."
+    )
     layer_norm: bool = _setting("network", FLAG, False, "Normalise each row over the layer.")
     norm_after: bool = _setting("network", FLAG, False, "Normalise after the activation, not before it.")
     norm_epsilon: float = _setting("network", NUMBER, 1e-5, "Added to the variance.")
@@ -166,9 +168,11 @@ class Settings:
         "loss", TEXT, None, "Loss: cross_entropy, bce, mse, mae or huber.", "bce for two classes, cross_entropy, or mse"
     )
     label_smoothing: float = _setting("loss", NUMBER, 0.0, "Share of a label spread over all classes.")
-    huber_delta: float = _setting("loss", NUMBER, 1.0, "Where Huber's loss turns from square to linear.")
+    huber_delta: float | None = _setting(
+        "loss", NUMBER, None, "Where Huber's loss turns linear, in the target's units.", "its standard deviation"
+    )
     loss_weights: tuple[float, ...] | None = _setting(
-        "loss", NUMBERS, None, "Weight of each class, or of BCE's positive targets.", "all 1"
+        "loss", NUMBERS, None, "Weight of each class; BCE takes one, of class 1.", "all 1"
     )
 
     optimizer: str = _setting("training", TEXT, "adam", "sgd, momentum, nesterov, adagrad, rmsprop, adam or adamw.")
@@ -191,7 +195,9 @@ class Settings:
     patience: int | None = _setting(
         "course", WHOLE, None, "Stop after so many epochs without improvement and restore the best.", "never"
     )
-    min_delta: float = _setting("course", NUMBER, 0.0, "What counts as an improvement.")
+    min_delta: float = _setting(
+        "course", NUMBER, 0.0, "What counts as an improvement, in the units of what is watched."
+    )
     watch: str = _setting("course", TEXT, "loss", "What patience and plateau go by: loss or metric.")
 
     @property

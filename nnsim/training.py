@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from nnsim.checks import check_dtype, check_shape
 from nnsim.datasets import Split
-from nnsim.errors import UsageError
+from nnsim.errors import NnsimWarning, UsageError
 from nnsim.kernels.cpu import training as kernels
 from nnsim.kernels.cpu.optimizers import Moments
 from nnsim.kernels.cpu.training import State
-from nnsim.network import NetworkSpec
+from nnsim.network import CLASS_LOSSES, NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.schedules import plateau
 
@@ -75,7 +76,10 @@ class Run:
 
 
 class Scores(NamedTuple):
-    """Mean loss, metric (accuracy, or R^2 of a regression) and area under the ROC curve (NaN where not asked for)."""
+    """Mean loss, metric (accuracy or, in regression, R^2, NaN if all targets are equal), area under the ROC curve.
+
+    The area is NaN where it is not asked for.
+    """
 
     loss: float
     metric: float
@@ -102,6 +106,38 @@ def batches(data: Split, dtype: type) -> Batches:
     )
 
 
+def without_lone_row(spec: NetworkSpec, recipe: Recipe, rows: int, stacklevel: int = 3) -> Recipe:
+    """Return a recipe whose epochs end before a last batch of one row, which batch normalisation cannot take.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    recipe : Recipe
+    rows : int
+        Training rows.
+    stacklevel : int
+        Whose line the warning names; by default that of the caller's caller.
+
+    Warns
+    -----
+    NnsimWarning
+        If it is another recipe than the one that was given.
+    """
+    if recipe.drop_last or not _has_batch_norm(spec) or rows < recipe.batch_size or rows % recipe.batch_size != 1:
+        return recipe
+    warnings.warn(
+        f"batch normalisation cannot take a batch of one row: of {rows} training rows in batches of "
+        f"{recipe.batch_size}, the last of every epoch is left out",
+        NnsimWarning,
+        stacklevel=stacklevel,
+    )
+    return replace(recipe, drop_last=True)
+
+
+def _has_batch_norm(spec: NetworkSpec) -> bool:
+    return spec.normalization == "batch" and spec.depth > 0
+
+
 def _check(spec: NetworkSpec, theta: np.ndarray, data: Batches, recipe: Recipe) -> None:
     rows = data.X.shape[0]
     if data.X.shape[1] != spec.widths[0]:
@@ -115,11 +151,18 @@ def _check(spec: NetworkSpec, theta: np.ndarray, data: Batches, recipe: Recipe) 
         )
     if not spec.differentiable:
         raise UsageError(f"activation '{spec.activation}' passes no gradient and cannot be trained")
-    smallest = rows % recipe.batch_size if rows % recipe.batch_size and not recipe.drop_last else recipe.batch_size
-    if spec.normalization == "batch" and spec.depth and smallest == 1:
+    if _has_batch_norm(spec) and recipe.batch_size == 1:
+        remedy = "choose a larger batch size" if rows > 1 else "there is 1 training row in all"
+        raise UsageError(f"batch normalisation needs at least 2 rows a batch, got batches of 1: {remedy}")
+    if recipe.watches and recipe.watch == "metric":
+        _check_metric(spec, data.Y_validation)
+
+
+def _check_metric(spec: NetworkSpec, Y: np.ndarray) -> None:
+    if spec.loss not in CLASS_LOSSES and (Y[0] == Y).all():
         raise UsageError(
-            f"batch normalisation needs at least 2 rows a batch, and of {rows} rows in batches of {recipe.batch_size} "
-            "the last holds 1: choose another batch size, or drop the last batch"
+            "R2, the metric to watch, needs validation rows with two different targets or more, "
+            f"got {len(Y)} with one: watch the loss, or take more rows for validation"
         )
 
 
@@ -296,7 +339,8 @@ def train(
     spec : NetworkSpec
     start : vector (spec.n_parameters,), or Run
     data : Batches
-        With no validation rows, the history's columns about them are NaN.
+        With no validation rows, the history's columns about them are NaN. Losses are those of the targets as they are
+        given here.
     recipe : Recipe
     key : int
         64-bit key of the shuffles and of dropout.
@@ -313,9 +357,15 @@ def train(
     ------
     UsageError
         If network, data and recipe do not go together: widths, a batch larger than the data or of one row under batch
-        normalisation, early stopping without validation rows, an activation that passes no gradient, an earlier run of
-        another network or recipe, an area under the ROC curve of more than two classes.
+        normalisation, early stopping without validation rows or by the R^2 of equal targets, an activation that passes
+        no gradient, an earlier run of another network or recipe, an area under the ROC curve of more than two classes.
+
+    Warns
+    -----
+    NnsimWarning
+        If the last batch of an epoch is left out because it is one row under batch normalisation.
     """
+    recipe = without_lone_row(spec, recipe, data.X.shape[0])
     job = Job(spec, start, data, recipe, key, recipe.epochs if until is None else min(until, recipe.epochs), auc)
     return _trainer.get()(job)
 

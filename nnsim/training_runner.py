@@ -31,7 +31,18 @@ from nnsim.kernels.cpu.training import BEST_EPOCH, VALIDATION_LOSS, VALIDATION_M
 from nnsim.models import Model
 from nnsim.problem import CLASS_LOSSES, Problem, prepare, reading
 from nnsim.settings import Settings, command_line, option_of, read_toml, to_toml, with_files
-from nnsim.training import COLUMNS, Job, Run, evaluate, lengthened, targets, train, train_on_cpu, trained_by
+from nnsim.training import (
+    COLUMNS,
+    Job,
+    Run,
+    evaluate,
+    lengthened,
+    targets,
+    train,
+    train_on_cpu,
+    trained_by,
+    without_lone_row,
+)
 
 CALL_SECONDS = 0.5
 """How long a call of the kernel should take, so that progress shows and little is lost by a stop."""
@@ -42,10 +53,25 @@ HISTORY, METRICS, FIGURE = "history.csv", "metrics.json", "training.png"
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training gave: its folder, the run, the metrics as in ``metrics.json``, and the files written."""
+    """What a training gave.
+
+    Attributes
+    ----------
+    folder : Path
+    run : Run
+        As it was trained: the losses of a regression are those of standardised targets.
+    history : float64 array (epochs done, `nnsim.training.COLUMNS`)
+        As in ``history.csv``: losses are in the target's own units, squared for mse and huber; those of several targets
+        in the standard deviation of each.
+    metrics : dict
+        As in ``metrics.json``, in the same units.
+    files : list of Path
+        The files written.
+    """
 
     folder: Path
     run: Run
+    history: np.ndarray
     metrics: dict[str, Any]
     files: list[Path]
 
@@ -88,6 +114,11 @@ def run_training(
         If the folder holds another configuration or files of somebody else, or the disk refuses.
     DeviceError
         If the GPU failed; the epochs before are kept.
+
+    Warns
+    -----
+    NnsimWarning
+        If the last batch of an epoch is left out because it is one row under batch normalisation.
     """
     listener = progress or Progress()
     if checkpoint_every is not None:
@@ -96,6 +127,7 @@ def run_training(
     problem = prepare(settings)
     for note in problem.notes:
         listener.note(note)
+    problem = replace(problem, recipe=without_lone_row(problem.spec, problem.recipe, len(problem.batches.X)))
     fresh = train(problem.spec, problem.theta, problem.batches, problem.recipe, problem.key, until=0)
     folder = named(output) if output is not None else default_output(settings)
     run = _begun(folder, problem, fresh, listener)
@@ -208,7 +240,7 @@ def _train(
             run = pool.submit(_call, trainer, problem, done, last).result()
             count = len(run.history) - len(done.history)
             seconds = (time.monotonic() - start) / max(count, 1)
-            progress.advance(count, count, _note(run))
+            progress.advance(count, count, _note(problem, run))
             if every and len(run.history) % every == 0:
                 save_checkpoint(folder / CHECKPOINT, run, identity(problem.settings))
     finally:  # whatever ends the run, what is done is kept
@@ -235,10 +267,10 @@ def _next_stop(done: int, epochs: int, seconds: float, every: int | None) -> int
     return min(last, checkpoint, epochs)
 
 
-def _note(run: Run) -> str:
+def _note(problem: Problem, run: Run) -> str:
     if not len(run.history):
         return "diverged in the first epoch"
-    row = dict(zip(COLUMNS, run.history[-1], strict=True))
+    row = dict(zip(COLUMNS, problem.unit.told(run.history[-1:])[0], strict=True))
     return (
         f"loss {row['train_loss']:.4g}, validation {row['validation_loss']:.4g}, "
         f"learning rate {row['learning_rate']:.3g}"
@@ -253,17 +285,18 @@ def _written(problem: Problem, run: Run, folder: Path) -> TrainingResult:
     from nnsim.report.figures import save
     from nnsim.report.training_figures import training_figure
 
-    best = best_epoch(problem, run)
+    best, history = best_epoch(problem, run), problem.unit.told(run.history)
     metrics = _metrics(problem, run, best)
-    publish(folder / HISTORY, [history_csv(run.history)])
+    publish(folder / HISTORY, [history_csv(history)])
     publish(folder / METRICS, [(json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode()])
-    save(training_figure(run.history, _metric_name(problem), best), (folder / FIGURE).with_suffix(""))
+    figure = training_figure(history, _metric_name(problem), best, problem.unit.words)
+    save(figure, (folder / FIGURE).with_suffix(""))
     files = [folder / name for name in (HISTORY, METRICS, FIGURE, CONFIG)]
     model_file = folder / MODEL
     if run.status == "done":
         _model(problem, run, best).save(model_file)
         files.append(model_file)
-    return TrainingResult(folder, run, metrics, [*files, folder / CHECKPOINT])
+    return TrainingResult(folder, run, history, metrics, [*files, folder / CHECKPOINT])
 
 
 def history_csv(history: np.ndarray) -> bytes:
@@ -298,6 +331,8 @@ def _metrics(problem: Problem, run: Run, best: int | None) -> dict[str, Any]:
         "stopped_early": bool(run.stopped_early),
         "best_epoch": best,
         "best_restored": problem.recipe.patience is not None and best is not None,
+        "loss": problem.spec.loss,
+        "loss_unit": problem.unit.words or None,
         "test": None if diverged else _scores(problem, run, split.X_test, split.y_test),
         "validation": None if diverged else _scores(problem, run, split.X_validation, split.y_validation),
         "rows": {"train": len(split.X_train), "validation": len(split.X_validation), "test": len(split.X_test)},
@@ -315,7 +350,7 @@ def _scores(problem: Problem, run: Run, X: np.ndarray, y: np.ndarray) -> dict[st
     scores = evaluate(
         problem.spec, run.theta, np.ascontiguousarray(X, real), targets(y, real), run.statistics, problem.auc
     )
-    named = {"loss": scores.loss, _metric_name(problem): scores.metric, "AUC": scores.auc}
+    named = {"loss": scores.loss * problem.unit.loss, _metric_name(problem): scores.metric, "AUC": scores.auc}
     if not problem.auc:
         del named["AUC"]
     return {name: float(value) if math.isfinite(value) else None for name, value in named.items()}

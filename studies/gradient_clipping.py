@@ -142,7 +142,7 @@ MORE = (
     Column("clip", "text", "", "none, or what is clipped and where: norm:1, value:0.01"),
     Column("batch_size", "int", "rows", "rows a step"),
     Column("epochs", "int", "epochs", "epochs of the whole run"),
-    Column("clipped", "float", "1", "share of the steps whose gradient's norm was clipped; 0 where it cannot be"),
+    Column("clipped", "float", "1", "share of the steps whose gradient was clipped, by norm or by value"),
 )
 TRIALS = columns_with(TRIAL_COLUMNS, *MORE)
 

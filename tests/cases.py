@@ -106,7 +106,8 @@ def per_parameter(spec, recipe):
     for tensor in spec.tensors:
         weight, size = tensor.role == "weight", tensor.stop - tensor.start
         rates += [recipe.layer_rates[tensor.layer] if weight and recipe.layer_rates else 1.0] * size
-        decays += [recipe.weight_decay if weight or recipe.decayed == "all" else 0.0] * size
+        everywhere = recipe.decayed == "all" and not recipe.alpha
+        decays += [max(recipe.alpha, recipe.weight_decay) if weight or everywhere else 0.0] * size
     return rates, decays
 
 
@@ -114,9 +115,8 @@ def naive_run(spec, theta, batches, recipe: Recipe):
     """Return every epoch of the naive twin's run."""
     factors, decays = per_parameter(spec, recipe)
     numbers = recipe.momentum, recipe.beta2, recipe.epsilon
-    return naive_epochs(
-        spec, theta, batches, recipe, Optimizer(recipe.optimizer, spec.n_parameters, *numbers, factors, decays)
-    )
+    optimizer = Optimizer(recipe.optimizer, spec.n_parameters, *numbers, factors, decays, recipe.alpha > 0)
+    return naive_epochs(spec, theta, batches, recipe, optimizer)
 
 
 def naive_epochs(spec, theta, batches, recipe: Recipe, optimizer: Optimizer, key=KEY):

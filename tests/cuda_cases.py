@@ -18,6 +18,7 @@ import numpy as np
 
 from nnsim.initializers import initialize
 from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.cpu.training import VALIDATION_METRIC
 from nnsim.kernels.optimizers import OPTIMIZERS
 from nnsim.network import NetworkSpec
 from nnsim.probes import Look, look_on_cpu
@@ -57,10 +58,15 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "huber": ({"loss": "huber", "huber_delta": 0.5}, {}),
     "clip norm": ({}, {"clip_norm": 0.05}),
     "clip value": ({}, {"clip_value": 0.01}),
+    "alpha": ({"normalization": "batch"}, {"alpha": 0.5}),
     "decoupled decay of weights": ({}, {"optimizer": "adamw", "weight_decay": 0.1, "decayed": "weights"}),
     "layer rates": ({}, {"layer_rates": (1.0, 0.5, 2.0)}),
     "schedule": ({}, {"schedule": "cosine", "epochs": 2}),
     "plateau": ({}, {"schedule": "plateau:factor=0.5,patience=0", "epochs": 4, "learning_rate": 2.0}),
+    "plateau of a negative metric": (
+        {"loss": "mse"},
+        {"schedule": "plateau:mode=max,factor=0.5,patience=0", "watch": "metric", "epochs": 3, "learning_rate": 1e-9},
+    ),
     "early stopping": ({}, {"patience": 1, "epochs": 6, "learning_rate": 2.0}),
     "early stopping by the metric": ({"normalization": "batch"}, {"patience": 1, "epochs": 4, "watch": "metric"}),
     "drop last": ({}, {"drop_last": True}),
@@ -143,6 +149,13 @@ def no_rows_to_look_at() -> bool:
     job = job_of("clip norm")
     empty = replace(job.data, X_validation=job.data.X[:0], Y_validation=job.data.Y[:0])
     return equal_runs([replace(job, data=empty)])
+
+
+def one_target_has_no_metric() -> bool:
+    """R^2 of validation rows with one target is not a number."""
+    job = job_of("mse")
+    equal = replace(job, data=replace(job.data, Y_validation=np.full_like(job.data.Y_validation, 0.1)))
+    return equal_runs([equal]) and bool(np.isnan(train_on_cpu(equal).history[:, VALIDATION_METRIC]).all())
 
 
 def probes_agree() -> bool:
@@ -239,6 +252,7 @@ _CHECKS = (
     stretches_agree,
     areas_agree,
     no_rows_to_look_at,
+    one_target_has_no_metric,
     probes_agree,
     streams_agree,
     arrays_are_shared,

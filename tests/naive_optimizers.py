@@ -28,7 +28,10 @@ def clipped_by_value(gradient: Sequence[float], limit: float) -> list[float]:
 
 
 class Optimizer:
-    """An optimizer of n parameters, each with a factor of the learning rate and a weight decay."""
+    """An optimizer of n parameters, each with a factor of the learning rate and a weight decay.
+
+    With `over_rows` the decay is divided by the rows of the step.
+    """
 
     def __init__(
         self,
@@ -39,20 +42,23 @@ class Optimizer:
         epsilon: float | None = None,
         rates: Sequence[float] | None = None,
         decays: Sequence[float] | None = None,
+        over_rows: bool = False,
     ) -> None:
         given = (momentum, beta2, epsilon)
         chosen = [usual if value is None else value for value, usual in zip(given, DEFAULTS[name], strict=True)]
-        self.name, self.t = name, 0
+        self.name, self.t, self.over_rows = name, 0, over_rows
         self.momentum, self.beta2, self.epsilon = chosen
         self.rates, self.decays = rates or [1.0] * n, decays or [0.0] * n
         self.first, self.second = [0.0] * n, [0.0] * n
 
-    def step(self, theta: Sequence[float], gradient: Sequence[float], learning_rate: float) -> list[float]:
+    def step(
+        self, theta: Sequence[float], gradient: Sequence[float], learning_rate: float, rows: int = 1
+    ) -> list[float]:
         """Return the parameters after a step."""
         self.t += 1
         found = []
         for i, (x, g) in enumerate(zip(theta, gradient, strict=True)):
-            rate, decay = learning_rate * self.rates[i], self.decays[i]
+            rate, decay = learning_rate * self.rates[i], self.decays[i] / (rows if self.over_rows else 1)
             if self.name == "adamw":
                 x -= rate * decay * x
             else:

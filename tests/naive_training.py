@@ -224,7 +224,7 @@ def epoch(
     """Train for epoch `number`, counted from 0."""
     (theta, statistics), (X, Y) = state, data
     chosen = batches(plan, len(X), number)
-    losses, weights, lengths = [], [], []
+    losses, weights, lengths, cut = [], [], [], 0
     for at, rows in enumerate(chosen):
         step = number * len(chosen) + at
         x, y = [X[i] for i in rows], [Y[i] for i in rows]
@@ -236,16 +236,16 @@ def epoch(
         layers = unflatten(theta, network)
         Z, traces = forward(network, layers, x, masks, None)
         loss = network.loss(Z, y)
-        gradient = clipped_by_value(flatten(backward(network, layers, traces, loss.delta)), plan.clip_value)
-        gradient, length = clipped_by_norm(gradient, plan.clip_norm)
+        whole = flatten(backward(network, layers, traces, loss.delta))
+        gradient, length = clipped_by_norm(clipped_by_value(whole, plan.clip_value), plan.clip_norm)
+        cut += length > plan.clip_norm or any(abs(g) > plan.clip_value for g in whole)
         statistics = measured(network, State(theta, statistics), traces)
-        theta = optimizer.step(theta, gradient, plan.rates[step])
+        theta = optimizer.step(theta, gradient, plan.rates[step], len(rows))
         losses.append(loss.value * loss.weight)
         weights.append(loss.weight)
         lengths.append(length)
-    clipped = sum(length > plan.clip_norm for length in lengths) / len(lengths)
     mean_loss, mean_length = math.fsum(losses) / math.fsum(weights), math.fsum(lengths) / len(lengths)
-    return Epoch(State(theta, statistics), mean_loss, mean_length, clipped)
+    return Epoch(State(theta, statistics), mean_loss, mean_length, cut / len(lengths))
 
 
 def stopped(values: Sequence[float], patience: int, min_delta: float = 0.0) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from nnsim_cli.main import main
 
 from nnsim.experiment.compare import RowDifference
 from nnsim.experiment.finished import open_run
+from nnsim.experiment.versions import ARITHMETIC_VERSION
 from nnsim.report.compare import Comparison, PairedDifference, Pairing, pair_trials
 from nnsim.report.compare import compare as compare_runs
 from nnsim.report.statistics import paired_difference_interval
@@ -197,7 +198,7 @@ class TestPairedDifferences:
         (other / "trials.csv").write_bytes(content)
         edit_manifest(other, arithmetic_version=0)
         found = compare(runs["usual"], other)
-        assert found.versions["arithmetic_version"] == (1, 0)
+        assert found.versions["arithmetic_version"] == (ARITHMETIC_VERSION, 0)
         assert [difference.equal for difference in found.differences] == [8]
 
     @pytest.mark.parametrize(

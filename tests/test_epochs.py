@@ -125,6 +125,25 @@ def test_every_step_takes_its_rate(schedule):
     expect_naive(network("mse"), recipe_for("momentum", schedule=schedule))
 
 
+@pytest.mark.parametrize("norm", ["none", "batch"])
+@pytest.mark.parametrize("optimizer", sorted(set(OPTIMIZERS) - {"adamw"}))
+def test_alpha_is_divided_by_the_rows_of_each_batch(optimizer, norm):
+    recipe = recipe_for(optimizer, alpha=2.0)
+    run, _ = expect_naive(network("mse", norm), recipe)
+    even = train(network("mse", norm), parameters(network("mse", norm)), data(network("mse", norm)),
+                 replace(recipe, alpha=0.0, weight_decay=2.0 / 5, decayed="weights"), KEY)  # fmt: skip
+    assert (run.theta != even.theta).any()
+
+
+def test_alpha_is_a_weight_decay_where_all_batches_are_full():
+    spec, recipe = network("mse"), recipe_for("momentum", batch_size=11)
+    penalty, decay = (
+        train(spec, parameters(spec), data(spec), replace(recipe, **options), KEY)
+        for options in ({"alpha": 0.7}, {"weight_decay": 0.7 / 11, "decayed": "weights"})
+    )
+    assert penalty.theta.tobytes() == decay.theta.tobytes()
+
+
 # --- clipping ------------------------------------------------------------------------------------------------------
 
 
@@ -146,6 +165,18 @@ def test_without_clipping_by_norm_no_norm_is_known():
     spec = network("mse")
     history = train(spec, parameters(spec), data(spec), recipe_for("sgd", clip_value=0.1), KEY).history
     assert np.isnan(history[:, GRADIENT_NORM]).all()
+
+
+@pytest.mark.parametrize(("limit", "least", "most"), [(1e-6, 1.0, 1.0), (0.35, 0.01, 0.99), (1e3, 0.0, 0.0)])
+def test_the_history_tells_how_many_gradients_were_clipped_by_value(limit, least, most):
+    run, epochs = expect_naive(network("mse"), recipe_for("sgd", clip_value=limit, epochs=6))
+    np.testing.assert_array_equal(run.history[:, CLIPPED], [epoch.clipped for epoch in epochs])
+    assert least <= run.history[:, CLIPPED].mean() <= most
+
+
+def test_without_clipping_nothing_is_clipped():
+    spec = network("mse")
+    history = train(spec, parameters(spec), data(spec), recipe_for("sgd"), KEY).history
     assert (history[:, CLIPPED] == 0).all()
 
 

@@ -24,7 +24,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 
 import nnsim.estimators
 from nnsim import MLPClassifier, MLPRegressor
-from nnsim.errors import DivergenceError, NnsimError, ParameterError
+from nnsim.errors import DivergenceError, NnsimError, NnsimWarning, ParameterError
 from nnsim.perceptron import _epochs_without_gain
 from nnsim.training import COLUMNS
 
@@ -309,6 +309,22 @@ class TestTraining:
         np.testing.assert_allclose(ours.coefs_[0][:, 0], W, rtol=1e-10)
         np.testing.assert_allclose(ours.intercepts_[0], b, atol=1e-12)
 
+    @pytest.mark.filterwarnings("ignore")  # that one epoch is no convergence
+    @pytest.mark.parametrize(("rows", "batch"), [(30, 20), (201, "auto")])
+    def test_alpha_is_scikit_learns_in_a_smaller_last_batch_too(self, rows, batch):
+        """Of rows of zeros nothing but the penalty is learnt: what it leaves of a weight tells how strong it is."""
+
+        def left_by(kind, **options):
+            options |= {"hidden_layer_sizes": (1,), "activation": "identity", "batch_size": batch, "max_iter": 1}
+            network = kind(**options, learning_rate_init=0.1, random_state=0)
+            X, y = np.zeros((rows, 1)), np.zeros(rows)
+            weights = [network.set_params(alpha=alpha).fit(X, y).coefs_[0][0, 0] for alpha in (1.0, 0.0)]
+            return weights[0] / weights[1]
+
+        theirs = left_by(TheirRegressor, solver="sgd", momentum=0)
+        assert left_by(MLPRegressor, optimizer="sgd", dtype="float64") == pytest.approx(theirs, rel=1e-12)
+        assert theirs == pytest.approx((1 - 0.1 / (20 if rows == 30 else 200)) * (1 - 0.1 / (10 if rows == 30 else 1)))
+
     def test_inputs_are_used_as_they_are(self):
         fitted, scaled = quick("one"), quick("one")
         scaled.fit(NUMBERS[0] * 10, NUMBERS[1])
@@ -500,7 +516,7 @@ class TestBadInput:
             ({"hidden_layer_sizes": 0}, "a width must be a whole number of at least 1, got 0"),
             ({"hidden_layer_sizes": (4, 2.5)}, "a width must be a whole number of at least 1, got 2.5"),
             ({"activation": "step"}, "activation 'step' passes no gradient"),
-            ({"normalization": "batch", "batch_size": 9}, "of 442 rows in batches of 9 the last holds 1"),
+            ({"normalization": "batch", "batch_size": 1}, "got batches of 1: choose a larger batch size"),
         ],
         ids=str,
     )
@@ -526,8 +542,26 @@ class TestBadInput:
         assert rates[0] == 0.05
         assert rates[-1] < 0.05
 
-    def test_the_last_row_of_batch_normalisation_can_be_dropped(self):
-        assert quick("one", normalization="batch", batch_size=9, drop_last=True).n_iter_ == 5
+    def test_the_lone_last_row_of_batch_normalisation_is_left_out_with_a_warning(self):
+        """442 rows in batches of 9; the warning names the line of the caller."""
+        with pytest.warns(NnsimWarning, match=r"of 442 training rows in batches of 9, the last of every epoch") as said:
+            found = quick("one", normalization="batch", batch_size=9)
+        assert [warning.filename for warning in said] == [__file__]
+        assert same(found, quick("one", normalization="batch", batch_size=9, drop_last=True))
+
+    def test_a_part_of_batches_and_one_row_is_learnt_with_a_warning(self):
+        with pytest.warns(NnsimWarning, match="of 201 training rows in batches of 200") as said:
+            MLPRegressor(4, normalization="batch").partial_fit(NUMBERS[0][:201], NUMBERS[1][:201])
+        assert [warning.filename for warning in said] == [__file__]
+
+    def test_a_part_of_one_row_cannot_be_normalised(self):
+        with pytest.raises(ParameterError, match="got batches of 1: there is 1 training row in all"):
+            MLPRegressor(4, normalization="batch").partial_fit(NUMBERS[0][:1], NUMBERS[1][:1])
+
+    def test_the_score_of_one_target_stops_no_training(self):
+        y = np.r_[NUMBERS[1][:1], np.zeros(99)]
+        with pytest.raises(ParameterError, match="goes by R2, and the 10 rows held back have one target"):
+            MLPRegressor(4, early_stopping=True, random_state=0).fit(NUMBERS[0][:100], y)
 
     def test_a_failed_fit_leaves_nothing_that_predicts(self):
         model = MLPClassifier(loss="mse")

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from nnsim.errors import UsageError
-from nnsim.learning_rate_finder import find_learning_rate, minimum, slide, smooth, steep, suggest, valley
+from nnsim.learning_rate_finder import (
+    find_learning_rate,
+    minimum,
+    slide,
+    smooth,
+    steep,
+    suggest,
+    valley,
+    why_none,
+)
 from nnsim.problem import prepare
 from nnsim.settings import resolve
 
@@ -63,8 +72,57 @@ def test_slide_stops_where_the_slopes_at_both_ends_are_alike():
     assert slide(RATES, losses) == RATES[right - 15 + 1]
 
 
+NOISE = 1e-15 * np.random.default_rng(0).standard_normal(61)
+RISING = {
+    "rising": np.linspace(1, 3, 61),
+    "flat": np.ones(61),
+    "zero": np.zeros(61),
+    "flat but for rounding": np.log(2) + NOISE,
+    "rising but for one small dip": np.r_[1.0, 0.995, np.linspace(1.5, 3, 59)],
+}
+
+
+@pytest.mark.parametrize("losses", RISING.values(), ids=RISING)
+def test_a_loss_that_does_not_fall_suggests_nothing(losses):
+    assert why_none(RATES, losses, losses, skip=6) == (
+        "between the rates 1e-06 and 1 the smoothed loss never falls by 1%, "
+        "so try other rates or another initialization"
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_loss_that_falls_by_chance_only_suggests_nothing(seed):
+    losses = 1 + 0.5 * np.random.default_rng(seed).standard_normal(61)
+    assert why_none(RATES, losses, smooth(losses), skip=6).split(" so ")[1] in (
+        "take more steps, larger batches or other rates",
+        "try other rates or another initialization",
+    )
+
+
+@pytest.mark.parametrize("fall", [2, 3, 10])
+def test_a_loss_that_falls_suggests_rates_near_where_it_does(fall):
+    losses = np.r_[np.linspace(1, 0.5, fall), np.linspace(1, 3, 61 - fall)]
+    assert why_none(RATES, losses, losses, skip=0) == ""
+    found = suggest(RATES, losses, skip=0)
+    assert max(found[name] for name in ("steep", "minimum", "valley")) <= RATES[fall]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rates_too_low_to_learn_suggest_nothing(seed):
+    problem = prepare(resolve({"data": "iris", "hidden": "16", "optimizer": "sgd", "seed": seed}))
+    test = find_learning_rate(problem, 1e-12, 1e-11)
+    assert (test.suggestions, len(test.rates)) == ({}, 100)
+    assert test.reason.startswith("between the rates 1e-12 and 1e-11 the smoothed loss ")
+
+
+def test_rates_that_learn_give_no_reason(problem):
+    test = find_learning_rate(problem)
+    assert (set(test.suggestions), test.reason) == ({"steep", "minimum", "valley", "slide"}, "")
+
+
 def test_too_few_steps_suggest_nothing():
-    assert suggest(RATES[:8], np.ones(8), skip=2) == {}
+    losses = np.ones(8)
+    assert why_none(RATES[:8], losses, losses, skip=2) == "the loss exploded after 8 steps, so begin lower than 1e-06"
 
 
 def test_the_test_ends_where_the_loss_explodes(problem):

@@ -35,6 +35,15 @@ REFUSED = [
     ({"epsilon": math.inf}, "epsilon must be a number of at least 0, got inf"),
     ({"weight_decay": -0.1}, "weight decay must be a number of at least 0, got -0.1"),
     ({"weight_decay": math.nan}, "weight decay must be a number of at least 0, got nan"),
+    ({"alpha": -1}, "alpha must be a number of at least 0, got -1"),
+    (
+        {"alpha": 1.0, "weight_decay": 0.1},
+        "alpha goes neither with weight_decay nor with the optimizer 'adamw': set it to 0",
+    ),
+    (
+        {"alpha": 1.0, "optimizer": "adamw"},
+        "alpha goes neither with weight_decay nor with the optimizer 'adamw': set it to 0",
+    ),
     ({"min_delta": -1}, "min delta must be a number of at least 0, got -1"),
     ({"clip_norm": 0.0}, "clip norm must be a positive number, got 0.0"),
     ({"clip_norm": math.inf}, "clip norm must be a positive number, got inf"),

@@ -16,6 +16,7 @@ from nnsim_cli.main import main
 from nnsim.errors import StoreError, UsageError
 from nnsim.experiment.files import sha256_of
 from nnsim.experiment.finished import open_run, read_manifest
+from nnsim.experiment.versions import ARITHMETIC_VERSION
 from nnsim.reproduce import reproduce
 from nnsim.study_runner import run_study
 
@@ -104,7 +105,7 @@ class TestReproduce:
     @pytest.mark.parametrize(
         ("entries", "sentence"),
         [
-            ({"arithmetic_version": 3}, "arithmetic version 3, this program has 1"),
+            ({"arithmetic_version": 3}, f"arithmetic version 3, this program has {ARITHMETIC_VERSION}"),
             ({"schema_version": 0}, "schema version of study 'toy' 0, this program has 1"),
             ({"data_sha256": None, "files": {}}, "lacks the hash of 'trials.csv'"),
         ],

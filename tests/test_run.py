@@ -30,6 +30,7 @@ from nnsim.experiment.rows import SchemaError
 from nnsim.experiment.status import IncompleteError
 from nnsim.experiment.store import ChunkStore
 from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.experiment.versions import ARITHMETIC_VERSION
 from nnsim.study_runner import StudyResult, plan_study, run_study
 
 
@@ -395,7 +396,11 @@ class TestManifest:
         manifest = run(tmp_path, seed=3, size=[1, 2]).manifest
         assert manifest["command"] == "nnsim study toy --preset quick --size 1,2 --seed 3"
         assert manifest["config"]["size"] == [1, 2]
-        assert (manifest["seed"], manifest["arithmetic_version"], manifest["schema_version"]) == (3, 1, 1)
+        assert (manifest["seed"], manifest["arithmetic_version"], manifest["schema_version"]) == (
+            3,
+            ARITHMETIC_VERSION,
+            1,
+        )
         assert {"python", "numba", "llvmlite", "numpy", "nnsim"} <= manifest["versions"].keys()
         assert manifest["cpu"]["compiled_for"]
         assert manifest["canonical_files"] == list(CANONICAL)

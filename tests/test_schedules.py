@@ -360,8 +360,8 @@ def noisy_metrics(mode, n=400):
 
 
 BEATEN = {
-    ("min", "rel"): lambda metric, best: metric < best * (1 - 0.1),
-    ("max", "rel"): lambda metric, best: metric > best * (1 + 0.1),
+    ("min", "rel"): lambda metric, best: metric < best * (1 - 0.1 if best > 0 else 1 + 0.1),
+    ("max", "rel"): lambda metric, best: metric > best * (1 + 0.1 if best > 0 else 1 - 0.1),
     ("min", "abs"): lambda metric, best: metric < best - 0.1,
     ("max", "abs"): lambda metric, best: metric > best + 0.1,
 }
@@ -387,6 +387,21 @@ def test_plateau_follows_its_naive_twin(mode, threshold_mode, settings):
 def test_plateau_lowers_the_rate_after_more_than_patience_bad_epochs():
     found, _ = followed(Plateau(patience=2, factor=0.5), [3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 1.0], 1.0)
     assert found == [1, 1, 1, 1, 0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("threshold_mode", ["rel", "abs"])
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("metric", [-3.0, -0.5, 0.0, 0.75])
+def test_a_metric_that_does_not_change_is_a_plateau_whatever_its_sign(metric, mode, threshold_mode):
+    schedule = Plateau(mode=mode, patience=2, factor=0.5, threshold_mode=threshold_mode)
+    assert followed(schedule, [metric] * 8, 1.0)[0] == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25]
+
+
+@pytest.mark.parametrize(("mode", "better", "not_enough"), [("max", -1.7, -1.9), ("min", -2.3, -2.1)])
+def test_a_negative_metric_is_beaten_by_a_share_of_its_size(mode, better, not_enough):
+    schedule = Plateau(mode=mode, patience=0, factor=0.5, threshold=0.1)
+    assert followed(schedule, [-2.0, better], 1.0)[0] == [1, 1]
+    assert followed(schedule, [-2.0, not_enough], 1.0)[0] == [1, 0.5]
 
 
 def test_bad_epochs_do_not_count_in_the_cooldown():
@@ -501,16 +516,33 @@ def test_pytorch_agrees_on_what_follows_a_warm_up(torch, text, kind, arguments):
     np.testing.assert_allclose(found, torch_rates(optimizer, chain, 1000), rtol=1e-12, atol=1e-15 * RATE)
 
 
-@pytest.mark.parametrize(("mode", "threshold_mode"), BEATEN)
-@pytest.mark.parametrize("settings", SETTINGS)
-def test_pytorch_agrees_on_plateaus(torch, mode, threshold_mode, settings):
-    settings = {**settings, "mode": mode, "threshold": 0.1, "threshold_mode": threshold_mode}
-    optimizer, metrics, expected = optimizer_of(torch), noisy_metrics(mode), []
+def torch_plateau(torch, metrics, **settings):
+    """Return PyTorch's rate after each epoch."""
+    optimizer, found = optimizer_of(torch), []
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **settings)
     for metric in metrics:
         scheduler.step(metric)
-        expected.append(optimizer.param_groups[0]["lr"])
+        found.append(optimizer.param_groups[0]["lr"])
+    return found
+
+
+@pytest.mark.parametrize(("mode", "threshold_mode"), BEATEN)
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_pytorch_agrees_on_plateaus(torch, mode, threshold_mode, settings):
+    """But for relative thresholds of negative metrics: these stay above 0 here."""
+    settings = {**settings, "mode": mode, "threshold": 0.1, "threshold_mode": threshold_mode}
+    above = 2.0 if threshold_mode == "rel" else 0.0
+    metrics = [metric + above for metric in noisy_metrics(mode)]
+    expected = torch_plateau(torch, metrics, **settings)
+    assert len(set(expected)) > 2
     np.testing.assert_allclose(followed(Plateau(**settings), metrics)[0], expected, rtol=1e-12)
+
+
+def test_pytorch_takes_a_constant_negative_metric_for_better_and_we_do_not(torch):
+    """The one exception from PyTorch: its relative threshold has the sign of the best metric."""
+    settings = {"mode": "max", "patience": 2, "factor": 0.5}
+    assert set(torch_plateau(torch, [-3.0] * 12, **settings)) == {RATE}
+    assert followed(Plateau(**settings), [-3.0] * 12)[0][-1] < RATE
 
 
 # --- bits ----------------------------------------------------------------------------------------------------------
@@ -556,7 +588,8 @@ def test_digests_tell_different_traces_apart():
     found = digests()
     assert found["constant"] == found["plateau"]
     assert found["linear"] == found["polynomial"]
-    assert len(set(found.values())) == len(found) - 2
+    assert found["plateau:mode=min"] == found["plateau:mode=max"]  # of metrics with the opposite sign
+    assert len(set(found.values())) == len(found) - 3
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from nnsim.errors import UsageError
 from nnsim.kernels.cpu.training import LEARNING_RATE, VALIDATION_LOSS, VALIDATION_METRIC
 from nnsim.recipe import Recipe
 from nnsim.schedules import parse_schedule
-from nnsim.training import Batches, train
+from nnsim.training import Batches, evaluate, train
 
 NOISY = Recipe(0.2, batch_size=5, epochs=40)  # learns nothing of 22 random rows that helps on others
 
@@ -183,3 +183,37 @@ def test_the_run_with_everything_clips_reduces_and_has_an_area():
     assert np.isfinite(run.history).all()
     assert (run.history[:, -1] > 0).any()
     assert run.state.plateau[-1] < 1
+
+
+# --- what cannot be watched ----------------------------------------------------------------------------------------
+
+
+def of_one_target(rows=3):
+    """Return a regression whose validation targets are all 0.1, which no sum of floats keeps to the bit."""
+    spec, theta, batches = case()
+    return spec, theta, replace(batches, X_validation=batches.X[:rows], Y_validation=np.full((rows, 3), 0.1))
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("options", [{"patience": 3}, {"schedule": "plateau:mode=max"}], ids=["patience", "plateau"])
+def test_the_metric_of_one_target_stops_and_slows_no_run(options, rows):
+    with pytest.raises(UsageError) as refusal:
+        train(*of_one_target(rows), replace(NOISY, watch="metric", **options), KEY)
+    assert str(refusal.value) == (
+        "R2, the metric to watch, needs validation rows with two different targets or more, "
+        f"got {rows} with one: watch the loss, or take more rows for validation"
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_metric_of_one_target_is_not_a_number(rows):
+    spec, theta, batches = of_one_target(rows)
+    history = train(spec, theta, batches, replace(NOISY, epochs=2, patience=3), KEY).history
+    assert np.isnan(history[:, VALIDATION_METRIC]).all()
+    assert np.isnan(evaluate(spec, theta, batches.X_validation, batches.Y_validation).metric)
+
+
+def test_the_accuracy_of_one_class_can_be_watched():
+    spec, theta, rows = case(loss="cross_entropy")
+    one_class = replace(rows, Y_validation=np.zeros_like(rows.Y_validation))
+    assert train(spec, theta, one_class, replace(NOISY, patience=2, watch="metric"), KEY).status == "done"

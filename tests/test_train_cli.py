@@ -100,6 +100,8 @@ class TestTask:
         [
             (("x", "y"), (), "bce", {"loss", "accuracy", "AUC"}),
             (("x", "y"), ("--loss", "cross_entropy"), "cross_entropy", {"loss", "accuracy", "AUC"}),
+            (("x", "y"), ("--loss-weights", "1,5"), "cross_entropy", {"loss", "accuracy", "AUC"}),
+            (("x", "y"), ("--loss-weights", "5"), "bce", {"loss", "accuracy", "AUC"}),
             (("x", "y", "z"), (), "cross_entropy", {"loss", "accuracy"}),
             ((3, 7), (), "bce", {"loss", "accuracy", "AUC"}),
             ((3, 7, 9), ("--loss", "huber", "--huber-delta", "0.5"), "huber", {"loss", "R2"}),
@@ -147,7 +149,9 @@ class TestRefusals:
             (("x", "y"), ("--optimizer", "adamm"), "did you mean 'adam'"),
             (("x", "y"), ("--loss", "hubr"), "did you mean 'huber'"),
             (("x", "y"), ("--batch-size", "500"), "choose at most 42"),
-            (("x", "y"), ("--batch-norm", "--batch-size", "41"), "the last holds 1"),
+            (("x", "y"), ("--batch-norm", "--batch-size", "1"), "got batches of 1: choose a larger batch size"),
+            (("x", "y"), ("--loss", "bce", "--loss-weights", "1,5"), "'cross_entropy' takes one for each class"),
+            (("x", "y"), ("--loss-weights", "1,5,2"), "takes a weight for each class, 2 here, got 3"),
             (("x", "y"), ("--epochs", "1.5"), "--epochs must be a whole number, got '1.5'"),
             (("x", "y"), ("--validation", "0.6", "--test", "0.5"), "leave some rows for training"),
             (("x", "y"), ("--checkpoint-every", "0"), "at least 1"),
@@ -193,6 +197,53 @@ class TestRefusals:
         write_csv(rows=66)
         assert train() == 1
         assert "--data-sha256" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default")
+class TestLoneRow:
+    """42 training rows in batches of 41 under batch normalisation."""
+
+    OPTIONS = ("--batch-norm", "--batch-size", "41", "--schedule", "cosine:by=step")
+
+    def test_it_is_left_out_with_one_line(self, capsys):
+        write_csv(labels=("x", "y"))
+        assert train(*self.OPTIONS, "--json", "--checkpoint-every", "1") == 0
+        printed = capsys.readouterr()
+        assert printed.err == (
+            "nnsim: batch normalisation cannot take a batch of one row: of 42 training rows in batches of 41, "
+            "the last of every epoch is left out\n"
+        )
+        assert json.loads(printed.out)["status"] == "done"
+
+    def test_it_is_as_if_the_last_batch_had_been_dropped(self):
+        write_csv(labels=("x", "y"))
+        train(*self.OPTIONS)
+        train(*self.OPTIONS, "--drop-last", "-o", "dropped")
+        for name in ("history.csv", "model.safetensors"):
+            assert Path("out", name).read_bytes() == Path("dropped", name).read_bytes()
+        assert load_model("out/model.safetensors").steps == 3
+
+    def test_a_range_test_never_takes_it(self, capsys):
+        write_csv(labels=("x", "y"))
+        assert main(["lr-find", "--data", "my.csv", "--target", "label", *self.OPTIONS[:3], "-o", "lf"]) == 0
+        assert capsys.readouterr().err == ""
+
+
+class TestOneValidationRow:
+    def write(self):
+        Path("four.csv").write_text("a,label\n1,1.5\n2,3\n3,4.5\n4,6\n")
+
+    def test_its_metric_stops_no_run(self, capsys):
+        self.write()
+        assert train("--loss", "mse", "--watch", "metric", "--patience", "3", data="four.csv") == 2
+        assert "got 1 with one: watch the loss, or take more rows for validation" in capsys.readouterr().err
+        assert not Path("out").exists()
+
+    @pytest.mark.parametrize("options", [("--watch", "metric"), ("--epochs", "0")])
+    def test_no_epoch_is_said_to_be_the_best_by_what_is_not_a_number(self, options, capsys):
+        self.write()
+        assert train("--loss", "mse", *options, data="four.csv") == 0
+        assert "best" not in capsys.readouterr().out
 
 
 def test_divergence_is_a_status_with_its_step_and_keeps_the_history(capsys):

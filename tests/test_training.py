@@ -13,7 +13,7 @@ from cases import naive_epochs, twin
 from naive_optimizers import Optimizer
 
 from nnsim import datasets, training
-from nnsim.errors import UsageError
+from nnsim.errors import NnsimWarning, UsageError
 from nnsim.initializers import initialize
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
@@ -228,6 +228,53 @@ class TestUsage:
         spec = NetworkSpec((64, 5, 10), "step")
         with pytest.raises(UsageError, match=r"^activation 'step' passes no gradient and cannot be trained$"):
             train(spec, start(spec), digits, RECIPE, KEY)
+
+
+class TestLoneRow:
+    """Batch normalisation, and a last batch of one row."""
+
+    def lone(self, **options):
+        spec, data = small()
+        rows = len(data.X)
+        recipe = Recipe(0.1, batch_size=rows - 1, epochs=3, optimizer="sgd", **options)
+        return replace(spec, normalization="batch"), data, recipe
+
+    def test_it_is_left_out_with_a_warning(self):
+        spec, data, recipe = self.lone(schedule="cosine:by=step")
+        with pytest.warns(NnsimWarning) as said:
+            run = train(spec, start(spec), data, recipe, KEY)
+        n = len(data.X)
+        assert [str(warning.message) for warning in said] == [
+            f"batch normalisation cannot take a batch of one row: of {n} training rows in batches of {n - 1}, "
+            "the last of every epoch is left out"
+        ]
+        assert_same_run(run, train(spec, start(spec), data, replace(recipe, drop_last=True), KEY))
+
+    def test_the_schedule_counts_the_steps_that_are_taken(self):
+        spec, data, recipe = self.lone(schedule="linear:by=step")
+        with pytest.warns(NnsimWarning):
+            rates = train(spec, start(spec), data, recipe, KEY).history[:, COLUMNS.index("learning_rate")]
+        np.testing.assert_allclose(rates, [0.1, 0.1 * 2 / 3, 0.1 / 3])
+
+    @pytest.mark.parametrize("options", [{"normalization": "layer"}, {"widths": (3, 2), "normalization": "batch"}])
+    def test_a_network_that_can_take_it_takes_it(self, options):
+        spec, data, recipe = self.lone()
+        spec = replace(spec, **options)
+        assert train(spec, start(spec), data, recipe, KEY).history.shape[0] == 3
+
+    def test_batches_of_one_row_are_refused(self):
+        spec, data, recipe = self.lone()
+        with pytest.raises(UsageError) as refusal:
+            train(spec, start(spec), data, replace(recipe, batch_size=1), KEY)
+        assert str(refusal.value) == (
+            "batch normalisation needs at least 2 rows a batch, got batches of 1: choose a larger batch size"
+        )
+
+    def test_one_row_in_all_is_refused(self):
+        spec, data, recipe = self.lone()
+        one = replace(data, X=data.X[:1], Y=data.Y[:1])
+        with pytest.raises(UsageError, match=r"got batches of 1: there is 1 training row in all$"):
+            train(spec, start(spec), one, replace(recipe, batch_size=1), KEY)
 
 
 class TestStart:

@@ -21,6 +21,7 @@ from nnsim.experiment.files import sha256_of
 from nnsim.experiment.finished import open_run, read_manifest, same_plan, study_of
 from nnsim.experiment.study import Study, Table
 from nnsim.experiment.verify import TrialDifference, Verification, choose_trials
+from nnsim.experiment.versions import ARITHMETIC_VERSION
 from nnsim.study_runner import run_study
 
 VERIFY = ("verify", "--study", toy.__file__, "-q")
@@ -132,7 +133,7 @@ class TestPlanAgain:
     @pytest.mark.parametrize(
         ("entries", "sentence"),
         [
-            ({"arithmetic_version": 0}, "has arithmetic version 0, this program has 1"),
+            ({"arithmetic_version": 0}, f"has arithmetic version 0, this program has {ARITHMETIC_VERSION}"),
             ({"schema_version": 7}, "has schema version of study 'toy' 7, this program has 1"),
             ({"config": {"size": [1]}}, "axis shape is not set in the manifest"),
             ({"files": {"trials.csv": "0" * 64}}, "lacks the hash of 'layers.csv'"),
@@ -406,7 +407,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("entries", "code", "sentence"),
         [
-            ({"arithmetic_version": 9}, 1, "arithmetic version 9, this program has 1"),
+            ({"arithmetic_version": 9}, 1, f"arithmetic version 9, this program has {ARITHMETIC_VERSION}"),
             ({"files": {"../x": "0" * 64}}, 1, "outside of its folder"),
         ],
     )

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-ARITHMETIC_VERSION = 1
+ARITHMETIC_VERSION = 2
 """Raised with any change that alters one bit of any result; results of different versions are never mixed."""

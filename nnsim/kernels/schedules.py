@@ -13,13 +13,13 @@ BEST, BAD_EPOCHS, COOLDOWN, FACTOR = range(4)  # places in the state of `reduce_
 class PlateauRule(NamedTuple):
     """What `reduce_on_plateau` goes by, as float64 numbers.
 
-    A metric m is better than the best one b if sign m < sign (scale b + shift). After more than `patience` epochs
-    without a better one the factor is multiplied by `decay`, down to `least`, unless that takes no more than `eps` off;
-    for `cooldown` epochs after that, no bad epoch counts.
+    A metric m is better than the best one b if sign m < sign (b - sign share |b| + shift). After more than `patience`
+    epochs without a better one the factor is multiplied by `decay`, down to `least`, unless that takes no more than
+    `eps` off; for `cooldown` epochs after that, no bad epoch counts.
     """
 
     sign: float
-    scale: float
+    share: float
     shift: float
     decay: float
     patience: float
@@ -43,12 +43,15 @@ def power(x, exponent):
 
 @scalar
 def reduce_on_plateau(best, bad_epochs, cooldown, factor, metric, rule):
-    """Take in an epoch's metric; return the state, whose factor holds from then on (PyTorch's ReduceLROnPlateau).
+    """Take in an epoch's metric; return the state, whose factor holds from then on.
 
     The state is four float64 (best metric, bad epochs, epochs of cooldown left, factor), `rule` a `PlateauRule`. A
-    metric that is NaN is not better.
+    metric that is NaN is not better. PyTorch's ReduceLROnPlateau, which takes a share of b instead of |b|: below 0 it
+    calls better what is worse.
     """
-    if rule.sign * metric < rule.sign * fma(best, rule.scale, rule.shift):
+    step = rule.sign * rule.share
+    scale = 1.0 - step if best > 0.0 else 1.0 + step
+    if rule.sign * metric < rule.sign * fma(best, scale, rule.shift):
         best = metric
         bad_epochs = 0.0
     else:

@@ -12,7 +12,7 @@ from nnsim.report.figures import BLACK, COLUMN_WIDTH, PAGE_WIDTH, series_style, 
 from nnsim.training import COLUMNS
 
 
-def training_figure(history: np.ndarray, metric: str, best_epoch: int | None) -> Figure:
+def training_figure(history: np.ndarray, metric: str, best_epoch: int | None, unit: str = "") -> Figure:
     """Return losses, validation metric and learning rate over the epochs.
 
     Parameters
@@ -22,6 +22,8 @@ def training_figure(history: np.ndarray, metric: str, best_epoch: int | None) ->
         Name of the metric.
     best_epoch : int or None
         Counted from 1; is marked.
+    unit : str
+        Of the losses, in words.
     """
     column = dict(zip(COLUMNS, history.T, strict=True))
     epochs = np.arange(1, len(history) + 1)
@@ -35,6 +37,7 @@ def training_figure(history: np.ndarray, metric: str, best_epoch: int | None) ->
         for axes, name in ((losses, "loss"), (metrics, metric), (rates, "learning rate")):
             axes.set(title=name, xlabel="epoch")
             axes.xaxis.get_major_locator().set_params(integer=True)
+        losses.set_ylabel(unit)
         _scale(losses, column["train_loss"])
         if best_epoch is not None:
             losses.axvline(best_epoch, color=BLACK, linewidth=0.6, linestyle=":", label=f"best: {best_epoch}")
@@ -58,9 +61,12 @@ def _scale(axes: Axes, values: np.ndarray) -> None:
 
 
 def range_test_figure(
-    rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray, suggestions: Mapping[str, float]
+    rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray, suggestions: Mapping[str, float], unit: str = ""
 ) -> Figure:
-    """Return the losses of a range test over the learning rate, with the suggestions on the smoothed curve."""
+    """Return the losses of a range test over the learning rate, with the suggestions on the smoothed curve.
+
+    `unit` says in words in what the losses are.
+    """
     finite = smoothed[np.isfinite(smoothed)]
     lowest = losses[np.isfinite(losses)].min(initial=np.inf)
     with style():
@@ -72,7 +78,7 @@ def range_test_figure(
             look = series_style(index)
             height = np.interp(np.log(rate), np.log(rates), smoothed)
             axes.plot(rate, height, look["marker"], color=look["color"], markersize=6, label=f"{name}: {rate:.2g}")
-        axes.set(xscale="log", xlabel="learning rate", ylabel="training loss")
+        axes.set(xscale="log", xlabel="learning rate", ylabel="training loss" + (f", {unit}" if unit else ""))
         if finite.size:
             margin = 0.1 * (finite.max() - finite.min()) or 1.0
             axes.set_ylim(min(lowest, finite.min()) - margin, finite.max() + margin)

@@ -45,18 +45,22 @@ def squares(Z, Y, differences, lanes):
 
 @inner
 def spread(Y):
-    """Sum of squared differences of the targets from their means, output by output, in float64."""
+    """Sum of squared differences of the targets from their means, output by output, in float64.
+
+    NaN where all rows are equal, as R^2 then is.
+    """
     rows, outputs = Y.shape
-    total = 0.0
+    total, equal = 0.0, True
     for j in range(outputs):
         mean = 0.0
         for i in range(rows):
             mean += np.float64(Y[i, j])
+            equal = equal and Y[i, j] == Y[0, j]
         mean /= rows
         for i in range(rows):
             difference = np.float64(Y[i, j]) - mean
             total = fma(difference, difference, total)
-    return total
+    return np.nan if equal else total
 
 
 @kernel

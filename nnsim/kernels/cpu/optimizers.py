@@ -34,7 +34,8 @@ class Rule(NamedTuple):
 
     ``momentum`` is also Adam's b1, and ``beta2`` RMSProp's decay; ``clip_norm`` and ``clip_value`` are infinite where
     nothing is clipped. Parameters from ``starts[s]`` to ``starts[s + 1]`` take ``rates[s]`` times the learning rate and
-    the weight decay ``decays[s]``, decoupled from the gradient or not; ``decaying`` tells whether there is any.
+    the weight decay ``decays[s]``, a float64 number, which ``over_rows`` divides by the rows of the step; it is
+    ``decoupled`` from the gradient or not, and ``decaying`` tells whether there is any.
     """
 
     optimizer: int
@@ -47,6 +48,7 @@ class Rule(NamedTuple):
     rates: np.ndarray
     decays: np.ndarray
     decaying: bool
+    over_rows: bool
     decoupled: bool
 
 
@@ -63,8 +65,12 @@ class Moments(NamedTuple):
 
 @inner
 def _clip_values(gradient, limit):
+    """Cut every number at the limit; tell whether one was larger."""
+    larger = 0
     for i in range(gradient.size):
+        larger += 1 if abs(gradient[i]) > limit else 0
         gradient[i] = clip(gradient[i], limit)
+    return larger > 0
 
 
 @inner
@@ -75,19 +81,20 @@ def _multiply(gradient, factor):
 
 @inner
 def clip_gradient(gradient, clip_norm, clip_value, lanes):
-    """Clip by value or by global norm (Pascanu, Mikolov and Bengio 2013); return the norm before, NaN if not asked.
+    """Clip by value or by global norm (Pascanu, Mikolov and Bengio 2013).
 
-    Like PyTorch, a norm above the limit is scaled by limit / (norm + 1e-6).
+    Like PyTorch, a norm above the limit is scaled by limit / (norm + 1e-6). Returns the norm before, NaN where no limit
+    asks for it, and whether the gradient was beyond its limit.
     """
     if clip_value < np.inf:
-        _clip_values(gradient, clip_value)
+        return np.nan, _clip_values(gradient, clip_value)
     if not clip_norm < np.inf:
-        return np.nan
+        return np.nan, False
     length = np.sqrt(sum_of_squares(gradient, lanes))
     factor = np.float64(clip_norm) / (length + 1e-6)
     if factor < 1.0:
         _multiply(gradient, gradient.dtype.type(factor))
-    return length
+    return length, length > clip_norm
 
 
 @inner
@@ -143,7 +150,7 @@ def _adam(theta, gradient, first, second, rate, beta1, beta2, root_correction, e
 
 
 @inlined
-def update(theta, gradient, moments, rule, learning_rate):
+def update(theta, gradient, moments, rule, learning_rate, rows):
     """Take one step; the gradient is clipped already, and is changed where an L2 penalty is added to it.
 
     Parameters
@@ -152,6 +159,8 @@ def update(theta, gradient, moments, rule, learning_rate):
     moments : Moments
     rule : Rule
     learning_rate : float64
+    rows : int
+        Rows of the step's batch.
     """
     powers, real = moments.powers, theta.dtype.type
     powers[0] *= np.float64(rule.momentum)
@@ -161,7 +170,8 @@ def update(theta, gradient, moments, rule, learning_rate):
         rate = learning_rate * np.float64(rule.rates[segment])
         t, g, eta = theta[part], gradient[part], real(rate)
         if rule.decaying:
-            _decay(t, g, rule.decays[segment], eta, rule.decoupled)
+            decay = rule.decays[segment] / rows if rule.over_rows else rule.decays[segment]
+            _decay(t, g, real(decay), eta, rule.decoupled)
         if rule.optimizer == SGD:
             _sgd(t, g, eta)
         elif rule.optimizer == MOMENTUM:

@@ -195,10 +195,10 @@ def _train_epoch(net, state, rule, X, Y, order, x_rows, y_rows, rates, factor, k
         total, weight = fma(loss, part, total), weight + part
         backward(net, state.theta, x, work, gradient)
         _update_statistics(net, state.statistics, work, chosen.size)
-        norm = clip_gradient(gradient, rule.clip_norm, rule.clip_value, work.lanes)
+        norm, cut = clip_gradient(gradient, rule.clip_norm, rule.clip_value, work.lanes)
         length += norm
-        clipped += 1 if norm > rule.clip_norm else 0
-        update(state.theta, gradient, state.moments, rule, rates[step] * factor)
+        clipped += 1 if cut else 0
+        update(state.theta, gradient, state.moments, rule, rates[step] * factor, chosen.size)
     return total / weight, length / rates.size, clipped / rates.size, -1
 
 
@@ -241,8 +241,9 @@ def train_epochs(net, state, rule, course, data, rates, key, first, history):
         Number of the first epoch of this call, which its shuffle depends on.
     history : float64 array (epochs, COLUMNS)
         Written, an epoch a row: mean training loss of its steps, validation loss, metric and area under the ROC curve
-        after it, learning rate of its last step, mean norm of the gradient before clipping (NaN where none is
-        computed), share of the steps that clipped it.
+        after it (R^2 is NaN where all validation targets are equal), learning rate of its last step, mean norm of the
+        gradient before clipping (NaN unless it is clipped by its norm), share of the steps that clipped it, by norm or
+        by value.
 
     Returns
     -------

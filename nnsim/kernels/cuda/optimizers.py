@@ -6,8 +6,9 @@ import numpy as np
 
 from nnsim.kernels.cuda.network import FIRST, GRADIENT, SECOND, THETA
 from nnsim.kernels.cuda.options import barrier, device, real
-from nnsim.kernels.cuda.sums import sum_of_squares
+from nnsim.kernels.cuda.sums import add_lanes, sum_of_squares
 from nnsim.kernels.cuda.threads import mine, thread
+from nnsim.kernels.lanes import LANES
 from nnsim.kernels.optimizers import (
     ADAGRAD,
     ADAM,
@@ -31,21 +32,31 @@ from nnsim.kernels.scalar_math import sqrt
 
 
 @device
+def _clip_values(memory, gradient, size, limit, lanes):
+    """Cut every number at the limit; tell whether one was larger."""
+    for lane in mine(0, LANES):
+        lanes[lane] = 0.0
+        for i in range(lane, size, LANES):
+            number = memory[gradient + i]
+            lanes[lane] += 1.0 if abs(number) > limit else 0.0
+            memory[gradient + i] = clip(number, limit)
+    return add_lanes(lanes) > 0.0
+
+
+@device
 def clip_gradient(memory, gradient, size, clip_norm, clip_value, lanes):
-    """Clip by value or by global norm; return the norm before, NaN if not asked (see the CPU's)."""
+    """Clip by value or by global norm; return the norm before, NaN if not asked, and whether it was (see the CPU's)."""
     if clip_value < np.inf:
-        for i in mine(0, size):
-            memory[gradient + i] = clip(memory[gradient + i], clip_value)
-        barrier()
+        return np.nan, _clip_values(memory, gradient, size, clip_value, lanes)
     if not clip_norm < np.inf:
-        return np.nan
+        return np.nan, False
     length = sqrt(sum_of_squares(memory, gradient, size, lanes))
     factor = np.float64(clip_norm) / (length + 1e-6)
     if factor < 1.0:
         for i in mine(0, size):
             memory[gradient + i] *= real(memory, factor)
         barrier()
-    return length
+    return length, length > clip_norm
 
 
 @device
@@ -106,8 +117,8 @@ def _adam(memory, theta, gradient, first, second, begin, end, rate, beta1, beta2
 
 
 @device
-def update(memory, places, powers, rule, learning_rate):
-    """Take one step; the gradient is clipped already.
+def update(memory, places, powers, rule, learning_rate, rows):
+    """Take one step from a batch of so many rows; the gradient is clipped already.
 
     `powers` is a shared vector that begins with b1^t and b2^t.
     """
@@ -122,7 +133,8 @@ def update(memory, places, powers, rule, learning_rate):
         rate = learning_rate * np.float64(rule.rates[segment])
         eta = real(memory, rate)
         if rule.decaying:
-            _decay(memory, theta, gradient, begin, end, rule.decays[segment], eta, rule.decoupled)
+            decay = rule.decays[segment] / np.float64(rows) if rule.over_rows else rule.decays[segment]
+            _decay(memory, theta, gradient, begin, end, real(memory, decay), eta, rule.decoupled)
         if rule.optimizer == SGD:
             _sgd(memory, theta, gradient, begin, end, eta)
         elif rule.optimizer == MOMENTUM:

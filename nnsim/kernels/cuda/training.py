@@ -180,13 +180,13 @@ def _update_statistics(memory, net, places, rows):
 
 @device
 def _learn(memory, tiles, net, places, rule, rows, learning_rate, book, lanes):
-    """Take one step from the loss's delta; return the norm of the gradient before clipping."""
+    """Take one step from the loss's delta; return the norm of the gradient before clipping, and whether it was."""
     backward(memory, tiles, net, places, rows)
     _update_statistics(memory, net, places, rows)
     gradient, size = places.network[GRADIENT], places.network[PARAMETERS]
-    norm = clip_gradient(memory, gradient, size, rule.clip_norm, rule.clip_value, lanes)
-    update(memory, places, book, rule, learning_rate)
-    return norm
+    norm, cut = clip_gradient(memory, gradient, size, rule.clip_norm, rule.clip_value, lanes)
+    update(memory, places, book, rule, learning_rate, rows)
+    return norm, cut
 
 
 @device
@@ -238,9 +238,9 @@ def _epoch(memory, tiles, net, rule, course, data, places, rates, factor, key, f
             answered += _answer(memory, net, places, rows, data.Y.shape[1], ranking, start, lanes)
         elif abs(mean) < np.inf:
             total, weight = fma(mean, part, total), weight + part
-            norm = _learn(memory, tiles, net, places, rule, rows, rates[step] * factor, book, lanes)
+            norm, cut = _learn(memory, tiles, net, places, rule, rows, rates[step] * factor, book, lanes)
             length += norm
-            clipped += 1.0 if norm > rule.clip_norm else 0.0
+            clipped += 1.0 if cut else 0.0
         else:
             return mean, length, 0.0, np.nan, np.nan, np.nan, step
     steps = np.float64(rates.size)
