@@ -23,9 +23,10 @@ def is_data_file(text: str) -> bool:
 
 def has_labels_file(data: str) -> bool:
     """Return whether the target of the data file `data` is a file, too."""
+    from nnsim.data_files import DataFile
     from nnsim.readers import files_of  # numpy
 
-    return len(files_of(Path(data), "labels")) > 1
+    return len(files_of(DataFile(Path(data)), "labels")) > 1
 
 
 def label(path: str) -> str:

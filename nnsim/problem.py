@@ -21,7 +21,7 @@ from nnsim.recipe import Recipe
 from nnsim.registry import look_up
 from nnsim.schedules import parse_schedule
 from nnsim.seeding import key
-from nnsim.settings import SETTINGS, Settings
+from nnsim.settings import Settings
 from nnsim.target_units import TargetUnit, unit_of
 from nnsim.targets import TargetRule
 from nnsim.training import Batches, batches
