@@ -86,6 +86,9 @@ def _exit_code(words: list[str], say_stopped: Callable[[], None]) -> int:
     except NnsimError as error:
         _complain(f"error: {error}")
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:  # a group alone: there is nothing wrong
+        click.echo(error.format_message())
+        return 0
     except click.ClickException as error:
         _complain(f"error: {' '.join(error.format_message().split())}")
         return error.exit_code

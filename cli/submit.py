@@ -47,6 +47,7 @@ class SubmitGroup(StudyGroup):
 @click.group(
     cls=SubmitGroup,
     invoke_without_command=True,
+    no_args_is_help=True,
     subcommand_metavar="[FILE|NAME [OPTIONS]]",
     params=[DRY_RUN, JSON],
 )
