@@ -154,8 +154,8 @@ def print_tracebacks(failures: Iterable[Failure]) -> None:
         click.echo(f"trial {failure.trial} {json.dumps(failure.settings)}\n{failure.traceback}", err=True)
 
 
-def print_shard(result: ShardResult, as_json: bool) -> None:
-    """Print what a shard left, and what comes next."""
+def print_shard(result: ShardResult, study: str, as_json: bool) -> None:
+    """Print what a shard of the study called `study` left, and what comes next."""
     outcome = {
         "output": str(result.folder),
         "shard": str(result.shard),
@@ -169,7 +169,8 @@ def print_shard(result: ShardResult, as_json: bool) -> None:
     click.echo(
         f"shard {result.shard} is done: {result.chunks} chunks with {result.trials} trials are in {result.folder}"
     )
-    click.echo(f"once all shards are done: {shlex.join(['nnsim', 'merge', str(result.folder)])}")
+    file = ["--study", study] if study.endswith(".py") else []
+    click.echo(f"once all shards are done: {shlex.join(['nnsim', 'merge', str(result.folder), *file])}")
 
 
 def print_status(status: Status, as_json: bool) -> None:

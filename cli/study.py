@@ -166,7 +166,7 @@ def _run_shard(
         option = "--strict" if strict else "--figure-format"
         raise UsageError(f"a shard judges and draws nothing: give {option} to nnsim merge")
     result = run_shard(name, shard=shard, progress=make_progress(quiet), **options)
-    print_shard(result, as_json)
+    print_shard(result, name, as_json)
     if not result.failures:
         return 0
     print_failures(result.failures, len(result.failures), verbose)

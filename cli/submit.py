@@ -12,6 +12,7 @@ import click
 from nnsim.errors import UsageError
 
 from .options import JSON, axis_option, common_options
+from .records import study_option
 from .settings import RANGES_HELP, check_environment, settings_options, with_assignments, with_environment
 from .study import StudyGroup
 
@@ -52,19 +53,21 @@ class SubmitGroup(StudyGroup):
     params=[DRY_RUN, JSON],
 )
 @click.option("--missing", metavar="DIR", type=click.Path(path_type=Path), help="Submit again what DIR lacks.")
+@study_option
 @click.pass_context
-def submit(context: click.Context, missing: Path | None, dry_run: bool, as_json: bool) -> None:
+def submit(context: click.Context, missing: Path | None, study: str | None, dry_run: bool, as_json: bool) -> None:
     """Submit a study to Slurm: an array of shards, and a merge that waits for them.
 
     It returns at once: see nnsim status DIR. What failed is submitted again with nnsim submit --missing DIR.
     """
-    if (missing is None) != (context.invoked_subcommand is not None) or (missing is None and (dry_run or as_json)):
+    alone = missing is None and (study is not None or dry_run or as_json)
+    if (missing is None) != (context.invoked_subcommand is not None) or alone:
         raise UsageError("give the study first and then its options, or --missing DIR alone: nnsim submit init --help")
     if missing is None:
         return
     from nnsim.submit import submit_missing
 
-    _print(submit_missing(missing, dry_run), as_json, dry_run)
+    _print(submit_missing(missing, study, dry_run), as_json, dry_run)
 
 
 def _submit_command(name: str) -> click.Command:

@@ -13,6 +13,7 @@ from nnsim.errors import UsageError
 from nnsim.experiment.chunks import ID_BYTES, Chunk, Trial, digest
 from nnsim.experiment.config import to_json, whole_number
 from nnsim.experiment.grid import settings_of
+from nnsim.experiment.source import SOURCE
 from nnsim.experiment.study import Study
 from nnsim.experiment.versions import ARITHMETIC_VERSION
 
@@ -39,6 +40,7 @@ class Plan:
             "seed": self.seed,
             "arithmetic_version": ARITHMETIC_VERSION,
             "schema_version": self.study.schema_version,
+            **({SOURCE: self.study.source_sha256} if self.study.source_sha256 else {}),
             **(self.study.inputs(self.config) if self.study.inputs is not None else {}),
         }
 

@@ -180,6 +180,9 @@ class Study:
         folder made with other inputs is refused.
     statements : tuple of str
         The claims that the study judges, one sentence each, as ``nnsim study show`` lists them.
+    source_sha256 : str
+        SHA-256 of the file that it was loaded from, by which such a study is known; `find_study` fills it in. An
+        installed study has none: it is known by its name.
     """
 
     name: str
@@ -202,6 +205,7 @@ class Study:
     kernels: tuple[str, ...] = ()
     inputs: Callable[[dict[str, Any]], dict[str, str]] | None = None
     statements: tuple[str, ...] = ()
+    source_sha256: str = ""
 
     def __post_init__(self) -> None:
         if self.name in RESERVED_STUDIES or not STUDY_NAME.fullmatch(self.name):
