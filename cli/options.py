@@ -24,6 +24,9 @@ BACKEND: dict[str, Any] = {
 }
 backend_option = click.option("--backend", **BACKEND)
 STRICT = click.Option(["--strict"], is_flag=True, help="Exit with 4 if a claim fails.")
+CLAIMS = click.Option(
+    ["--claims", "all_claims"], is_flag=True, help="Print all claims, not only those that fail or stay open."
+)
 JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print the outcome as JSON.")
 QUIET = click.Option(["-q", "--quiet"], is_flag=True, help="No progress.")
 
@@ -49,6 +52,7 @@ def common_options(study: Study) -> list[click.Parameter]:
         FIGURE_FORMAT,
         click.Option(["--dry-run"], is_flag=True, help="Show the trials and an estimate of the time, and stop."),
         STRICT,
+        CLAIMS,
         JSON,
         QUIET,
         click.Option(["-v", "--verbose"], is_flag=True, help="Every failed trial's traceback."),

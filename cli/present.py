@@ -25,9 +25,10 @@ from nnsim.study_suite import SuiteResult, chosen_studies
 
 from .options import as_text
 from .progress import duration
+from .summary import VERDICT_STYLES, print_suite_summary, print_summary
 from .tables import console, print_table
 
-VERDICT_STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow", "untested": "dim"}
+CLAIM_HEADER = ("claim", "verdict", "measured", "predicted", "statement")
 
 
 def print_pairs(rows: Iterable[tuple[str, str]]) -> None:
@@ -85,26 +86,19 @@ def print_plan(name: str, as_json: bool, preset: str, output: Path | None, jobs:
         _print_plan(plan, outcome)
 
 
-def print_result(result: StudyResult, as_json: bool) -> None:
-    """Print the claims with their verdicts and the files that were written."""
+def print_result(result: StudyResult, all_claims: bool, as_json: bool) -> None:
+    """Print how a run ended, after all its claims where they are asked for."""
     if as_json:
         click.echo(json.dumps(_outcome(result)))
         return
-    rows = [_claim_row(claim) for claim in result.claims.to_dict("records")]
-    print_table(("claim", "verdict", "measured", "predicted", "statement"), rows)
-    from nnsim.report.claims import verdict_sentence  # pandas is loaded by now
-
-    click.echo(verdict_sentence(result.claims))
-    trials = ", ".join(f"{count} {status}" for status, count in result.manifest["trials"].items())
-    click.echo(f"trials: {trials}")
-    for path in result.files:
-        click.echo(path)
+    if all_claims:
+        rows = [_claim_row(claim) for claim in result.claims.to_dict("records")]
+        print_table(CLAIM_HEADER, rows)
+    print_summary(result)
 
 
-def print_suite(result: SuiteResult, as_json: bool) -> None:
-    """Print how many claims of each study got which verdict, those that fail, and the files that were written."""
-    from nnsim.report.claims import VERDICTS, verdict_counts, verdict_sentence  # pandas is loaded by now
-
+def print_suite(result: SuiteResult, all_claims: bool, as_json: bool) -> None:
+    """Print how a run of several studies ended, after all their claims where they are asked for."""
     if as_json:
         outcome = {
             "output": str(result.folder),
@@ -115,15 +109,10 @@ def print_suite(result: SuiteResult, as_json: bool) -> None:
         }
         click.echo(json.dumps(outcome))
         return
-    counts = [(name, verdict_counts(claims)) for name, claims in result.claims.groupby("study", sort=False)]
-    print_table(("study", *VERDICTS), [(str(name), *map(str, found.values())) for name, found in counts])
-    failed = result.claims[result.claims["verdict"] == "fails"].to_dict("records")
-    if failed:
-        rows = [(claim["study"], *_claim_row(claim)) for claim in failed]
-        print_table(("study", "claim", "verdict", "measured", "predicted", "statement"), rows)
-    click.echo(verdict_sentence(result.claims))
-    for path in result.files:
-        click.echo(path)
+    if all_claims:
+        rows = [(claim["study"], *_claim_row(claim)) for claim in result.claims.to_dict("records")]
+        print_table(("study", *CLAIM_HEADER), rows)
+    print_suite_summary(result)
 
 
 def print_suite_plan(only: list[str] | None, preset: str, jobs: int | None, seed: int, as_json: bool) -> None:

@@ -117,6 +117,7 @@ def _run(
     shard: str | None,
     dask: str | None,
     strict: bool,
+    all_claims: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -138,18 +139,19 @@ def _run(
         return 0
     try:
         if share is not None:
-            return _run_shard(name, share, strict, as_json, quiet, verbose, **options)
+            return _run_shard(name, share, strict, all_claims, as_json, quiet, verbose, **options)
         result = run_study(name, dask=dask, progress=make_progress(quiet), **options)
     except FailedTrialError as error:
         print_tracebacks([error.failure])
         raise
-    return conclude(result, as_json, strict, verbose)
+    return conclude(result, all_claims, as_json, strict, verbose)
 
 
 def _run_shard(
     name: str,
     shard: Shard,
     strict: bool,
+    all_claims: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -162,8 +164,8 @@ def _run_shard(
     from .present import print_failures, print_shard
     from .progress import make_progress
 
-    if strict or figure_formats is not None:
-        option = "--strict" if strict else "--figure-format"
+    given = {"--strict": strict, "--claims": all_claims, "--figure-format": figure_formats is not None}
+    for option in (option for option, is_given in given.items() if is_given):
         raise UsageError(f"a shard judges and draws nothing: give {option} to nnsim merge")
     result = run_shard(name, shard=shard, progress=make_progress(quiet), **options)
     print_shard(result, name, as_json)

@@ -33,6 +33,7 @@ from .options import backend_option
 )
 @click.option("--dry-run", is_flag=True, help="Show the studies and an estimate of the time, and stop.")
 @click.option("--strict", is_flag=True, help="Exit with 4 if a claim fails.")
+@click.option("--claims", "all_claims", is_flag=True, help="Print all claims, not only those that fail or stay open.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Every failed trial's traceback.")
@@ -46,6 +47,7 @@ def suite(
     figure_formats: str | None,
     dry_run: bool,
     strict: bool,
+    all_claims: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -71,4 +73,4 @@ def suite(
         progress=make_progress(quiet),
         figure_formats=figure_formats,
     )
-    return conclude_suite(result, as_json, strict, verbose)
+    return conclude_suite(result, all_claims, as_json, strict, verbose)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -41,8 +42,8 @@ class SuiteResult:
         The studies that could not be run, and why.
     failures : tuple of Failure
         The trials that raised an error; their rows have status ``error``.
-    failed_trials : int
-        How many rows have that status, those of an earlier call included.
+    trials : dict of str to int
+        How many rows have which status, those of an earlier call included.
     """
 
     folder: Path
@@ -50,7 +51,12 @@ class SuiteResult:
     files: tuple[Path, ...]
     errors: dict[str, str]
     failures: tuple[Failure, ...]
-    failed_trials: int
+    trials: dict[str, int]
+
+    @property
+    def failed_trials(self) -> int:
+        """How many rows have the status ``error``, those of an earlier call included."""
+        return self.trials.get("error", 0)
 
 
 def run_all(
@@ -170,7 +176,7 @@ def _concluded(folder: Path, finished: Sequence[_Finished], command: str) -> Sui
         tuple(write_suite(folder, chapters, command)),
         {one.name: one.error for one in finished if one.error},
         tuple(failure for result in results for failure in result.failures),
-        sum(result.manifest["trials"].get("error", 0) for result in results),
+        dict(sum((Counter(result.manifest["trials"]) for result in results), Counter())),
     )
 
 

@@ -544,6 +544,7 @@ study = Study(
         "value_and_slope float64",
     ),
     inputs=lambda config: {f"data_sha256_{name}": text for name, text in _fingerprints(config).items()},
+    answer=("A1-relu-backward", "training-digits-tanh"),
     statements=(
         "A1: drawn moments of every activation agree with closed forms, or with quadrature where there is none.",
         "A1: at the gain 1 / sqrt(E f^2) activations follow q' = sw2 E f^2, and gradients chi = sw2 E f'^2 along it.",

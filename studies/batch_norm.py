@@ -584,6 +584,7 @@ study = Study(
         "value_and_slope float64",
     ),
     inputs=lambda config: {"data_sha256": data_hash(config)},
+    answer=("D1-explosion-relu", "D1-survival-deep"),
     statements=(
         "D1: normalised units have <w, dL/dw> = 0, and scaled weights give the same loss.",
         "D1: at the start errors grow by E f'^2 / Var f a layer (ReLU: 1.467); without normalisation, with He, by 1.",

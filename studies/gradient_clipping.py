@@ -433,6 +433,7 @@ study = Study(
         "value_and_slope float64",
     ),
     inputs=lambda config: {"data_sha256": datasets.fingerprint(config["data"])},
+    answer=("D4-with", "D4-always"),
     statements=(
         "D4: clipping by the global norm keeps the direction and makes the length min(norm, threshold).",
         "D4: clipping by value leaves no number above the threshold and turns the gradient.",

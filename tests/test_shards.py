@@ -201,7 +201,7 @@ class TestMerge:
         main([*RUN, "--shard", "0/1", "-o", str(tmp_path), "--shape", "broken,square"])
         assert main([*MERGE, str(tmp_path)]) == 3
         streams = capsys.readouterr()
-        assert "trials: 4 done, 4 error" in streams.out
+        assert "trials: 4 done, 0 diverged, 4 failed" in streams.out
         assert "4 trials failed" in streams.err
 
     def test_the_better_of_two_files_of_one_chunk_is_taken(self, tmp_path: Path) -> None:

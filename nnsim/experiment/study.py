@@ -22,7 +22,7 @@ RESERVED_STUDIES = frozenset({"list", "show", "run", "all", "check", "new"})
 RESERVED_AXES = frozenset(
     {"study", "preset", "output", "jobs", "seed", "progress", "figure_format", "figure_formats", "shard", "fail_fast"}
     | {"config", "set", "zip", "exclude", "dask", "backend"}
-    | {"dry_run", "strict", "json", "quiet", "verbose", "help", "id", "root_seed", "kind", "trial"}
+    | {"dry_run", "strict", "claims", "json", "quiet", "verbose", "help", "id", "root_seed", "kind", "trial"}
 )
 COLUMN_KINDS = ("int", "float", "text", "bool")
 
@@ -180,6 +180,8 @@ class Study:
         folder made with other inputs is refused.
     statements : tuple of str
         The claims that the study judges, one sentence each, as ``nnsim study show`` lists them.
+    answer : tuple of str
+        Ids of the two claims that answer the question best; by default the first that were tested.
     source_sha256 : str
         SHA-256 of the file that it was loaded from, by which such a study is known; `find_study` fills it in. An
         installed study has none: it is known by its name.
@@ -205,6 +207,7 @@ class Study:
     kernels: tuple[str, ...] = ()
     inputs: Callable[[dict[str, Any]], dict[str, str]] | None = None
     statements: tuple[str, ...] = ()
+    answer: tuple[str, ...] = ()
     source_sha256: str = ""
 
     def __post_init__(self) -> None:

@@ -86,6 +86,7 @@ study = Study(
         "value_and_slope float64",
     ),
     inputs=lambda config: {"data_sha256": data_hash(config)},
+    answer=("B4-catapult", "B4-revivals"),
     statements=(
         "B1: a random ReLU network is silent at a given input with probability 1 - prod (1 - 2^-N).",
         "B2: two narrow layers are born dead as often as Lu's exact law says, deeper ones at least so often.",

@@ -95,6 +95,7 @@ study = Study(
         "train_epochs float32",
     ),
     inputs=lambda config: {"data_sha256": data_hash(config)},
+    answer=("G-gap-rises", "G-gap-falls"),
     statements=(
         "G-memorise: a wide network fits wrong labels.",
         "G-gap: the gap grows with width until the labels are fitted, and shrinks beyond; wrong labels widen it.",

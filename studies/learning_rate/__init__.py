@@ -120,6 +120,7 @@ study = Study(
     inputs=lambda config: {
         f"{name}_sha256": datasets.fingerprint(name) for name in sorted({config["data"], *config["adamw_data"]})
     },
+    answer=("D3-edge", "D2-beyond"),
     statements=(
         "D2: on a quadratic, full-batch descent diverges exactly above (2 + 2 b) / lambda_max.",
         "D2: each of the range test's four rules finds a rate within 0.02 of a sweep's best test result.",

@@ -98,6 +98,7 @@ study = Study(
         "value_and_slope float64",
     ),
     inputs=lambda config: {f"{data}_sha256": datasets.fingerprint(data) for data in config["data"]},
+    answer=("optimizer-adam-momentum-digits", "D7-transfer-mup"),
     statements=(
         "At equal tuning budgets an optimizer is no worse than the one it contains, and AdamW no better than momentum.",
         "AdamW at 0.001, untuned, loses little to AdamW tuned.",

@@ -82,6 +82,7 @@ study = Study(
         "logits float32",
         "train_epochs float32",
     ),
+    answer=("C8-train-2", "C8-train-8"),
     statements=(
         "C8-novikoff: the perceptron rule stops within (R / gamma)^2 mistakes, and orthogonal inputs reach that bound.",
         "C8-count, C8-half, C8-jump: a unit of N weights makes C(P, N) of the 2^P labellings of P points, half at 2 N.",

@@ -105,6 +105,7 @@ study = Study(
         "value_and_slope float64",
     ),
     inputs=lambda config: {"data_sha256": data_hash(config)},
+    answer=("A8-stalls", "A8-skip"),
     statements=(
         "A1: a layer changes the gradient's mean square by chi = sw2 E f'^2, for each activation and scheme.",
         "A3: weight gradients hide vanishing errors where activations decay; bias gradients show them.",
