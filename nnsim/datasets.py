@@ -23,6 +23,7 @@ from nnsim.kernels.cpu.columns import mean_and_deviation
 from nnsim.kernels.cpu.draws import fill_permutation
 from nnsim.kernels.philox import DATA, SPLIT
 from nnsim.readers import Table, files_of, read
+from nnsim.shown import Shown
 from nnsim.synthetic import Arrays
 
 PARTS = ("train", "validation", "test")
@@ -33,8 +34,8 @@ _MANY_LABELS = 20
 _ROWS_PER_LABEL = 10
 
 
-@dataclass(frozen=True)
-class Dataset:
+@dataclass(frozen=True, repr=False)
+class Dataset(Shown):
     """Samples and what is to be learnt about them.
 
     Attributes
@@ -61,6 +62,11 @@ class Dataset:
     feature_names: tuple[str, ...]
     class_names: tuple[str, ...] = ()
 
+    def facts(self) -> dict[str, object]:
+        """Return its name, its task and its size."""
+        classes = {"classes": self.n_classes} if self.n_classes else {}
+        return {"name": self.name, "task": self.task, "rows": len(self.X), "features": self.X.shape[1]} | classes
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -79,8 +85,8 @@ class Scaling:
         return values * self.deviation + self.mean + self.origin
 
 
-@dataclass(frozen=True)
-class Split:
+@dataclass(frozen=True, repr=False)
+class Split(Shown):
     """A data set in three disjoint parts, standardised by the training part.
 
     Attributes
@@ -114,6 +120,11 @@ class Split:
     scaling: Scaling
     target_scaling: Scaling | None = None
     class_names: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, object]:
+        """Return the task and the rows of each part."""
+        rows = {part: f"{len(getattr(self, f'X_{part}'))} rows" for part in PARTS}
+        return {"task": self.task, "features": self.n_features, "outputs": self.n_outputs} | rows
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from nnsim.experiment.source import SOURCE, UnnamedStudyError, check_source
 from nnsim.experiment.status import IncompleteError
 from nnsim.experiment.store import CONFIG, ChunkStore, Record, open_folder, read_identity, read_record
 from nnsim.experiment.study import Column, Study
+from nnsim.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +33,8 @@ FIGURE_FORMATS = ("png", "pdf", "svg")
 QUICK_FORMATS = ("png",)
 
 
-@dataclass(frozen=True)
-class StudyResult:
+@dataclass(frozen=True, repr=False)
+class StudyResult(Shown):
     """What a finished run left.
 
     Attributes
@@ -66,6 +67,20 @@ class StudyResult:
     def claims(self) -> pd.DataFrame:
         """One row a claim, with its verdict."""
         return self.tables["claims"]
+
+    def facts(self) -> dict[str, object]:
+        """Return the study, its answer and counts, and where the results are."""
+        from nnsim.report.answer import answer
+        from nnsim.report.claims import verdict_sentence
+
+        return {
+            "study": self.study.name,
+            "answer": " ".join(answer(self.study, self.claims)),
+            "claims": verdict_sentence(self.claims),
+            "trials": ", ".join(f"{count} {status}" for status, count in self.manifest["trials"].items()),
+            "tables": ", ".join(self.tables),
+            "report": self.folder / "report.html",
+        }
 
 
 def merge_study(

@@ -19,6 +19,7 @@ from nnsim.experiment.files import writing
 from nnsim.experiment.plan import SEED_LIMIT
 from nnsim.experiment.progress import Progress
 from nnsim.experiment.study import PRESETS, Study
+from nnsim.shown import Shown
 from nnsim.study_merge import StudyResult, check_formats
 from nnsim.study_runner import RESULTS, run_study
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class SuiteResult:
+@dataclass(frozen=True, repr=False)
+class SuiteResult(Shown):
     """What a run of several studies left.
 
     Attributes
@@ -57,6 +58,18 @@ class SuiteResult:
     def failed_trials(self) -> int:
         """How many rows have the status ``error``, those of an earlier call included."""
         return self.trials.get("error", 0)
+
+    def facts(self) -> dict[str, object]:
+        """Return counts, errors, and where the page is."""
+        from nnsim.report.claims import verdict_sentence
+
+        return {
+            "studies": ", ".join(self.claims["study"].unique()),
+            "claims": verdict_sentence(self.claims),
+            "trials": ", ".join(f"{count} {status}" for status, count in self.trials.items()),
+            "could not be run": ", ".join(self.errors) or "none",
+            "page": self.folder / "index.html",
+        }
 
 
 def run_all(

@@ -26,6 +26,7 @@ from nnsim.kernels.cpu.training import BEST_EPOCH, VALIDATION_LOSS, VALIDATION_M
 from nnsim.models import Model
 from nnsim.problem import CLASS_LOSSES, Problem, prepare
 from nnsim.settings import Settings, command_line, option_of, read_toml, to_toml
+from nnsim.shown import Shown
 from nnsim.training import COLUMNS, Job, Run, evaluate, targets, train, train_on_cpu, trained_by
 
 CALL_SECONDS = 0.5
@@ -34,14 +35,21 @@ CALL_SECONDS = 0.5
 CONFIG, CHECKPOINT, MODEL = "config.toml", "checkpoint.safetensors", "model.safetensors"
 
 
-@dataclass(frozen=True)
-class TrainingResult:
+@dataclass(frozen=True, repr=False)
+class TrainingResult(Shown):
     """What a training gave: its folder, the run, the metrics as in ``metrics.json``, and the files written."""
 
     folder: Path
     run: Run
     metrics: dict[str, Any]
     files: list[Path]
+
+    def facts(self) -> dict[str, object]:
+        """Return how the training ended, its scores, and where the results are."""
+        scores = {part: self.metrics[part] for part in ("validation", "test") if self.metrics[part]}
+        named = {part: ", ".join(f"{name} {value}" for name, value in found.items()) for part, found in scores.items()}
+        kept = ("task", "status", "epochs", "best_epoch", "parameters")
+        return {name: self.metrics[name] for name in kept} | named | {"folder": self.folder}
 
 
 def run_training(
