@@ -19,6 +19,7 @@ from .cache import cache
 from .compare import compare
 from .gradcheck import gradcheck
 from .info import info
+from .list_names import list_names
 from .lr_find import lr_find
 from .merge import merge
 from .predict import predict
@@ -45,7 +46,7 @@ NETWORKS = (train, predict, lr_find, gradcheck)
 GOING_ON = {"study", "merge", "reproduce", "train"}
 """Commands that a second call goes on with where the first was stopped."""
 
-for _command in (*STUDIES, *NETWORKS, bench, cache, info):
+for _command in (*STUDIES, *NETWORKS, list_names, bench, cache, info):
     nnsim.add_command(_command)
 
 

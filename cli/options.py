@@ -10,9 +10,12 @@ import click
 from nnsim.backends import BACKENDS
 from nnsim.experiment.study import PRESETS, Axis, Study
 
+from .completion import FIGURE_FORMATS, offer
+
 FIGURE_FORMAT = click.Option(
     ["--figure-format", "figure_formats"],
-    metavar="png,pdf,svg",
+    metavar=",".join(FIGURE_FORMATS),
+    shell_complete=offer(lambda: FIGURE_FORMATS, several=True),
     show_default="png for quick, else all",
     help="Formats of the figures.",
 )
@@ -67,8 +70,14 @@ def axis_option(axis: Axis) -> click.Option:
         type=click.UNPROCESSED,
         metavar=kind if axis.scalar else f"{kind},...",
         show_default=f"{PRESETS[0]}: {as_text(axis.values[PRESETS[0]])}",
-        help=axis.help,
+        help=_with_names(axis),
+        shell_complete=offer(axis.shown_names, several=not axis.scalar, files=axis.names == "datasets"),
     )
+
+
+def _with_names(axis: Axis) -> str:
+    names = ", ".join(axis.shown_names())
+    return f"{axis.help}; {axis.names or 'known are'}: {names}" if names else axis.help
 
 
 def as_text(value: Any) -> str:

@@ -22,6 +22,7 @@ from nnsim.experiment.study import PRESETS, Axis, Study
 from nnsim.study_merge import StudyResult
 from nnsim.study_runner import ShardResult, default_output, plan_study
 from nnsim.study_suite import SuiteResult, chosen_studies
+from nnsim.vocabulary import VOCABULARY
 
 from .options import as_text
 from .progress import duration
@@ -36,11 +37,6 @@ def print_pairs(rows: Iterable[tuple[str, str]]) -> None:
     print_table(("name", "value"), rows)
 
 
-def print_list(studies: Iterable[Study]) -> None:
-    """Print one line a study."""
-    print_table(("study", "question"), [(study.name, study.question) for study in studies])
-
-
 def print_study(study: Study) -> None:
     """Print everything that a study says about itself, and what each preset costs."""
     terminal = console()
@@ -48,6 +44,9 @@ def print_study(study: Study) -> None:
     for heading in ("question", "expect", "falsify", "misreading"):
         terminal.print(Text(f"\n{heading}: ", style="bold").append(getattr(study, heading), style="not bold"))
     print_table(("axis", "meaning", "allowed", *PRESETS), [_axis_row(axis) for axis in study.axes])
+    named = sorted({axis.names for axis in study.axes if axis.names})
+    if named:
+        print_table(("names", "known"), [(kind, ", ".join(VOCABULARY[kind])) for kind in named])
     _print_list("claims", study.statements)
     tables = {name: ", ".join(column.name for column in columns) for name, columns in measured_columns(study).items()}
     print_table(("table", "columns"), list(tables.items()))
@@ -200,6 +199,8 @@ def _axis_row(axis: Axis) -> tuple[str, ...]:
     known = axis.known()
     if known is not None:
         allowed = ", ".join(map(str, known))
+    elif axis.names:
+        allowed = axis.names
     elif axis.minimum is not None:
         allowed = f"{'>' if axis.exclusive else '>='} {axis.minimum:g}"
     else:

@@ -40,7 +40,7 @@ SLURM_OPTIONS: tuple[click.Parameter, ...] = (
 class SubmitGroup(StudyGroup):
     """A group whose commands are the studies, each with the options of a job."""
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+    def command_of(self, name: str) -> click.Command:
         """Return the command that submits the study of this name or file."""
         return _submit_command(name)
 

@@ -8,12 +8,19 @@ import click
 
 from nnsim.experiment.study import PRESETS
 
+from .completion import FIGURE_FORMATS, installed_studies, offer
 from .options import backend_option
 
 
 @click.command("all")
 @click.option("--preset", type=click.Choice(PRESETS), default=PRESETS[0], show_default=True, help="Size of each study.")
-@click.option("--only", metavar="NAME,...", show_default="all installed", help="Studies to run.")
+@click.option(
+    "--only",
+    metavar="NAME,...",
+    show_default="all installed",
+    help="Studies to run.",
+    shell_complete=offer(installed_studies, several=True),
+)
 @click.option(
     "-o",
     "--output",
@@ -27,7 +34,8 @@ from .options import backend_option
 @click.option(
     "--figure-format",
     "figure_formats",
-    metavar="png,pdf,svg",
+    metavar=",".join(FIGURE_FORMATS),
+    shell_complete=offer(lambda: FIGURE_FORMATS, several=True),
     show_default="png for quick, else all",
     help="Formats of the figures.",
 )

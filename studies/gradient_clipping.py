@@ -413,7 +413,7 @@ study = Study(
              scalar=True),
         Axis("epochs", int, "passes over the training data", presets(6, 12, 40), minimum=1, scalar=True),
         Axis("batch_size", int, "rows a step", presets(32, 32, 32), minimum=1, scalar=True),
-        Axis("data", str, "data set", presets("digits", "digits", "digits"), scalar=True),
+        Axis("data", str, "data set", presets("digits", "digits", "digits"), scalar=True, names="datasets"),
     ),
     tables=(Table("trials", TRIALS), Table("steps", STEP_COLUMNS, canonical=False)),
     schema_version=1,

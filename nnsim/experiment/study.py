@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nnsim.vocabulary import VOCABULARY
+
 PRESETS = ("quick", "standard", "paper")
 """Sizes in which every study comes: seconds for a first look, minutes for a lesson, hours for a publication."""
 
@@ -54,6 +56,9 @@ class Axis:
         Whether `minimum` itself is forbidden.
     scalar : bool
         Whether the axis takes one value (``--epochs 20``) instead of a list (``--depth 5,30``).
+    names : str
+        The kind of name that its values begin with, a key of `nnsim.vocabulary.VOCABULARY` such as ``"activations"``:
+        help and completion show these names, and values such as ``leaky_relu:0.2`` stay possible.
     """
 
     name: str
@@ -64,12 +69,15 @@ class Axis:
     minimum: float | None = None
     exclusive: bool = False
     scalar: bool = False
+    names: str = ""
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name in RESERVED_AXES:
             raise ValueError(f"an axis cannot be called '{self.name}'")
         if set(self.values) != set(PRESETS):
             raise ValueError(f"axis '{self.name}' needs values for exactly {', '.join(PRESETS)}")
+        if self.names and self.names not in VOCABULARY:
+            raise ValueError(f"axis '{self.name}' has names '{self.names}', allowed are {', '.join(VOCABULARY)}")
 
     @property
     def option(self) -> str:
@@ -79,6 +87,10 @@ class Axis:
     def known(self) -> tuple[str, ...] | None:
         """Return the names that exist, or None where any value is allowed."""
         return self.choices() if callable(self.choices) else self.choices
+
+    def shown_names(self) -> tuple[str, ...]:
+        """Return what help and completion show: the names that exist, or that values begin with; else none."""
+        return self.known() or tuple(VOCABULARY.get(self.names, ()))
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ study = Study(
     ),
     axes=(
         Axis("activation", str, "activation of the trained networks, one whose units can die",
-             presets("relu", "relu", "relu"), scalar=True),
+             presets("relu", "relu", "relu"), scalar=True, names="activations"),
         Axis("narrow_width", int, "units a layer of the networks of one input",
              presets((2, 3), (2, 3, 4), (2, 3, 4, 5)), minimum=1),
         Axis("narrow_depth", int, "hidden layers of the networks of one input",
@@ -60,7 +60,8 @@ study = Study(
         Axis("seeds", int, "independent seeds of each trained arm", presets(16, 20, 40), minimum=1, scalar=True),
         Axis("epochs", int, "steps of full-batch descent", presets(100, 200, 600), minimum=1, scalar=True),
         Axis("tau", float, "threshold of the dormancy score", presets(0.1, 0.1, 0.1), minimum=0, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"), scalar=True),
+        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"),
+             scalar=True, names="datasets"),
         Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True),
         Axis("samples", int, "rows to use; 0 is all", presets(400, 800, 0), minimum=0, scalar=True),
     ),

@@ -78,7 +78,7 @@ study = Study(
         Axis("linear_seeds", int, "independent seeds of the linear model", presets(300, 1000, 5000), minimum=1,
              scalar=True),
         Axis("data", str, "data set with classes, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"),
-             scalar=True),
+             scalar=True, names="datasets"),
         Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True),
     ),
     tables=(Table("trials", TRIAL_COLUMNS), Table("linear", LINEAR_COLUMNS, canonical=False)),

@@ -53,10 +53,10 @@ study = Study(
     ),
     axes=(
         Axis("optimizer", str, "optimizers that are compared", presets(*[tuple(OPTIMIZERS)] * 3),
-             choices=tuple(OPTIMIZERS)),
+             choices=tuple(OPTIMIZERS), names="optimizers"),
         Axis("data", str, "data sets; the first is also used for widths and identities",
              presets(("digits", "spirals", "teacher_student"), ("digits", "spirals", "teacher_student"),
-                      ("digits", "spirals", "teacher_student", "breast_cancer"))),
+                      ("digits", "spirals", "teacher_student", "breast_cancer")), names="datasets"),
         Axis("samples", int, "rows of each data set to use; 0 is all", presets(0, 0, 0), minimum=0, scalar=True),
         Axis("rates", int, "learning rates of each optimizer's grid", presets(7, 9, 11), minimum=3, scalar=True),
         Axis("seeds", int, "independent seeds of each trained arm", presets(10, 20, 40), minimum=1, scalar=True),

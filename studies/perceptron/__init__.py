@@ -56,7 +56,7 @@ study = Study(
         Axis("count_seeds", int, "point sets of which every labelling is tried", presets(10, 20, 50), minimum=1,
              scalar=True),
         Axis("activation", str, "activations of the networks that are trained on XOR",
-             presets(("tanh", "relu", "gelu"), ("tanh", "relu", "gelu", "sigmoid"), TRAINABLE)),
+             presets(("tanh", "relu", "gelu"), ("tanh", "relu", "gelu", "sigmoid"), TRAINABLE), names="activations"),
         Axis("hidden", int, "hidden units of the networks that are trained on XOR",
              presets(HIDDEN, (*HIDDEN, 3, 16), (*HIDDEN, 3, 16, 32)), minimum=1),
         Axis("learning_rate", float, "grid of learning rates, the same for every arm", presets(RATES, RATES, RATES),
