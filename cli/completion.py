@@ -52,7 +52,7 @@ def offered(known: Iterable[str], incomplete: str, several: bool = False, files:
     """Return those of `known` that go on from `incomplete`, and that the shell may offer files; as in `offer`."""
     before, comma, begun = incomplete.rpartition(",") if several else ("", "", incomplete)
     names = [CompletionItem(before + comma + name) for name in known if name.startswith(begun)]
-    return [*names, CompletionItem(incomplete, type="file")] if files else names
+    return [CompletionItem(incomplete, type="file"), *names] if files else names  # bash forgets what stands before it
 
 
 def installed_studies() -> list[str]:

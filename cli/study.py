@@ -44,7 +44,7 @@ class StudyGroup(click.Group):
 
     def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the commands, the names of the studies, and that a file will do."""
-        return [*super().shell_complete(context, incomplete), *offered(installed_studies(), incomplete, files=True)]
+        return [*offered(installed_studies(), incomplete, files=True), *super().shell_complete(context, incomplete)]
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, and the names of the studies without loading them."""

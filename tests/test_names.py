@@ -159,6 +159,10 @@ class TestCompletion:
     def test_files_are_offered(self, line: str, tmp_path: Path) -> None:
         assert ("file", "m") in self.offered(line, tmp_path)
 
+    def test_bash_shows_names_though_a_file_will_do(self, tmp_path: Path) -> None:
+        kinds = [kind for kind, _ in self.offered("study in", tmp_path)]
+        assert (kinds[0], set(kinds[1:])) == ("file", {"plain"})  # its script forgets what stands before a file
+
     def test_tab_runs_no_study_in_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "mine.py").write_text("open('ran', 'w')\n")
         for line in ("study run mine.py --s", "study mine.py --s", "submit mine.py --s"):
