@@ -134,7 +134,7 @@ study = Study(
         "value_and_slope float64",
     ),
     inputs=lambda config: {"data_sha256": data_hash(config)},
-    answer=("A4-deep-he", "A4-deep-xavier"),
+    answer=("A4-he-forward", "A4-deep-xavier"),
     statements=(
         "A1: a layer changes the variance as q' = sw2 E f^2 + sb2 and the gradient's square by chi = sw2 E f'^2.",
         "A2: in the linear regime U(+-1/sqrt n) divides both by 3 a layer, Glorot and Bengio's variance keeps them.",
