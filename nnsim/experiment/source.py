@@ -67,7 +67,7 @@ def check_source(study: Study, given: str, folder: Path, recorded: Collection[st
     there = " or ".join(recorded)
     raise UsageError(
         f"'{given}' {here}, but the run in '{folder}' was made with a study file of SHA-256 {there}: "
-        f"{_remedy(folder, there)}, or run the other one into a folder of its own"
+        f"run this one into a folder of its own, or the right one here; {_remedy(folder, there)}"
     )
 
 
