@@ -11,6 +11,8 @@ import click
 from nnsim.errors import NnsimError
 from nnsim.experiment.progress import Progress
 
+from .completion import studies_and_files
+
 
 @click.group()
 def cache() -> None:
@@ -33,7 +35,7 @@ def clear() -> None:
 
 
 @cache.command()
-@click.argument("studies", nargs=-1, metavar="[NAME|FILE]...")
+@click.argument("studies", nargs=-1, metavar="[NAME|FILE]...", shell_complete=studies_and_files)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def warm(studies: tuple[str, ...], quiet: bool) -> None:
     """Compile what the named studies need, or all installed ones, so that their first run starts at once."""

@@ -33,7 +33,7 @@ def compare(first: Path, second: Path, study: str | None, as_json: bool) -> None
     from nnsim.report.compare import compare as compare_runs
 
     runs = open_run(first), open_run(second)
-    found = compare_runs(*runs, study_of(runs[0], study))
+    found = compare_runs(*runs, study_of(runs[0], study, runs[1]))
     if as_json:
         click.echo(json.dumps(_outcome(found)))
     else:

@@ -21,6 +21,7 @@ from .compare import compare
 from .fault import sentence_about
 from .gradcheck import gradcheck
 from .info import info
+from .list_names import list_names
 from .lr_find import lr_find
 from .merge import merge
 from .predict import predict
@@ -53,7 +54,7 @@ NETWORKS = (train, predict, lr_find, gradcheck)
 GOING_ON = {"study", "merge", "reproduce", "train"}
 """Commands that a second call goes on with where the first was stopped."""
 
-for _command in (*STUDIES, *NETWORKS, bench, cache, info):
+for _command in (*STUDIES, *NETWORKS, list_names, bench, cache, info):
     nnsim.add_command(_command)
 
 
@@ -96,6 +97,9 @@ def _exit_code(words: list[str], say_stopped: Callable[[], None], debug: bool) -
     except NnsimError as error:
         _complain(f"error: {error}")
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:  # a group alone: there is nothing wrong
+        click.echo(error.format_message())
+        return 0
     except click.ClickException as error:
         _complain(f"error: {' '.join(error.format_message().split())}")
         return error.exit_code

@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from nnsim.settings import SETTINGS, Settings, option_of, read_toml, resolve
+from nnsim.vocabulary import VOCABULARY
 
+from .completion import TRAINING_NAMES, offer_for
 from .paths import OutputPath
 
 Command = Callable[..., Any]
@@ -48,8 +50,19 @@ def _option(entry: Field) -> Callable[[Command], Command]:
     if isinstance(entry.default, bool):
         return click.option(f"{option}/--no-{option[2:]}", default=None, help=meta["help"])
     shown = meta["shown"] or (None if entry.default is None else _shown(entry.default))
-    metavar = meta["kind"].metavar
-    return click.option(option, entry.name, metavar=metavar, show_default=shown or False, help=meta["help"])
+    return click.option(
+        option,
+        entry.name,
+        metavar=meta["kind"].metavar,
+        show_default=shown or False,
+        help=_with_names(entry),
+        shell_complete=offer_for(entry.name),
+    )
+
+
+def _with_names(entry: Field) -> str:
+    text, kind = entry.metadata["help"], TRAINING_NAMES.get(entry.name)
+    return text if kind is None else f"{text} Names: {', '.join(VOCABULARY[kind])}."
 
 
 def _shown(value: Any) -> str:

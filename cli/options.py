@@ -9,11 +9,13 @@ import click
 from nnsim.backends import BACKENDS
 from nnsim.experiment.study import PRESETS, Axis, Study
 
+from .completion import FIGURE_FORMATS, offer
 from .paths import OutputPath
 
 FIGURE_FORMAT = click.Option(
     ["--figure-format", "figure_formats"],
-    metavar="png,pdf,svg",
+    metavar=",".join(FIGURE_FORMATS),
+    shell_complete=offer(lambda: FIGURE_FORMATS, several=True),
     show_default="png for quick, else all",
     help="Formats of the figures.",
 )
@@ -25,6 +27,9 @@ BACKEND: dict[str, Any] = {
 }
 backend_option = click.option("--backend", **BACKEND)
 STRICT = click.Option(["--strict"], is_flag=True, help="Exit with 4 if a claim fails.")
+CLAIMS = click.Option(
+    ["--claims", "all_claims"], is_flag=True, help="Print all claims, not only those that fail or stay open."
+)
 JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print the outcome as JSON.")
 QUIET = click.Option(["-q", "--quiet"], is_flag=True, help="No progress.")
 
@@ -50,6 +55,7 @@ def common_options(study: Study) -> list[click.Parameter]:
         FIGURE_FORMAT,
         click.Option(["--dry-run"], is_flag=True, help="Show the trials and an estimate of the time, and stop."),
         STRICT,
+        CLAIMS,
         JSON,
         QUIET,
         click.Option(["-v", "--verbose"], is_flag=True, help="Every failed trial's traceback."),
@@ -64,8 +70,14 @@ def axis_option(axis: Axis) -> click.Option:
         type=click.UNPROCESSED,
         metavar=kind if axis.scalar else f"{kind},...",
         show_default=f"{PRESETS[0]}: {as_text(axis.values[PRESETS[0]])}",
-        help=axis.help,
+        help=_with_names(axis),
+        shell_complete=offer(axis.shown_names, several=not axis.scalar, files=axis.names == "datasets"),
     )
+
+
+def _with_names(axis: Axis) -> str:
+    names = ", ".join(axis.shown_names())
+    return f"{axis.help}; {axis.names or 'known are'}: {names}" if names else axis.help
 
 
 def as_text(value: Any) -> str:

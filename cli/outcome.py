@@ -14,9 +14,9 @@ SOME_TRIALS_FAILED = 3
 A_CLAIM_FAILED = 4
 
 
-def conclude(result: StudyResult, as_json: bool, strict: bool, verbose: bool) -> int:
+def conclude(result: StudyResult, all_claims: bool, as_json: bool, strict: bool, verbose: bool) -> int:
     """Print the outcome of `result` and return the exit code."""
-    print_result(result, as_json)
+    print_result(result, all_claims, as_json)
     failed = result.manifest["trials"].get("error", 0)
     if failed:
         print_failures(result.failures, failed, verbose)
@@ -24,9 +24,9 @@ def conclude(result: StudyResult, as_json: bool, strict: bool, verbose: bool) ->
     return A_CLAIM_FAILED if strict and (result.claims["verdict"] == "fails").any() else 0
 
 
-def conclude_suite(result: SuiteResult, as_json: bool, strict: bool, verbose: bool) -> int:
+def conclude_suite(result: SuiteResult, all_claims: bool, as_json: bool, strict: bool, verbose: bool) -> int:
     """Print the outcome of several studies and return the exit code."""
-    print_suite(result, as_json)
+    print_suite(result, all_claims, as_json)
     if result.failed_trials:
         print_failures(result.failures, result.failed_trials, verbose)
     for name, error in result.errors.items():

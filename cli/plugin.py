@@ -9,9 +9,11 @@ import click
 from nnsim.errors import UsageError
 from nnsim.experiment.study import PRESETS, RESERVED_STUDIES, STUDY_NAME
 
+from .completion import studies_and_files
+
 
 @click.command()
-@click.argument("name", metavar="NAME|FILE")
+@click.argument("name", metavar="NAME|FILE", shell_complete=studies_and_files)
 @click.option("--preset", type=click.Choice(PRESETS), default=PRESETS[0], show_default=True, help="Size.")
 @click.option("--set", "assignments", multiple=True, metavar="AXIS=VALUES", help="Set any axis, to something small.")
 def check(name: str, preset: str, assignments: tuple[str, ...]) -> None:

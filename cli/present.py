@@ -22,22 +22,19 @@ from nnsim.experiment.study import PRESETS, Axis, Study
 from nnsim.study_merge import StudyResult
 from nnsim.study_runner import ShardResult, default_output, plan_study
 from nnsim.study_suite import SuiteResult, chosen_studies
+from nnsim.vocabulary import VOCABULARY
 
 from .options import as_text
 from .progress import duration
+from .summary import VERDICT_STYLES, print_suite_summary, print_summary
 from .tables import console, print_table
 
-VERDICT_STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow", "untested": "dim"}
+CLAIM_HEADER = ("claim", "verdict", "measured", "predicted", "statement")
 
 
 def print_pairs(rows: Iterable[tuple[str, str]]) -> None:
     """Print names with what is known about them."""
     print_table(("name", "value"), rows)
-
-
-def print_list(studies: Iterable[Study]) -> None:
-    """Print one line a study."""
-    print_table(("study", "question"), [(study.name, study.question) for study in studies])
 
 
 def print_study(study: Study) -> None:
@@ -47,6 +44,9 @@ def print_study(study: Study) -> None:
     for heading in ("question", "expect", "falsify", "misreading"):
         terminal.print(Text(f"\n{heading}: ", style="bold").append(getattr(study, heading), style="not bold"))
     print_table(("axis", "meaning", "allowed", *PRESETS), [_axis_row(axis) for axis in study.axes])
+    named = sorted({axis.names for axis in study.axes if axis.names})
+    if named:
+        print_table(("names", "known"), [(kind, ", ".join(VOCABULARY[kind])) for kind in named])
     _print_list("claims", study.statements)
     tables = {name: ", ".join(column.name for column in columns) for name, columns in measured_columns(study).items()}
     print_table(("table", "columns"), list(tables.items()))
@@ -85,26 +85,19 @@ def print_plan(name: str, as_json: bool, preset: str, output: Path | None, jobs:
         _print_plan(plan, outcome)
 
 
-def print_result(result: StudyResult, as_json: bool) -> None:
-    """Print the claims with their verdicts and the files that were written."""
+def print_result(result: StudyResult, all_claims: bool, as_json: bool) -> None:
+    """Print how a run ended, after all its claims where they are asked for."""
     if as_json:
         click.echo(json.dumps(_outcome(result)))
         return
-    rows = [_claim_row(claim) for claim in result.claims.to_dict("records")]
-    print_table(("claim", "verdict", "measured", "predicted", "statement"), rows)
-    from nnsim.report.claims import verdict_sentence  # pandas is loaded by now
-
-    click.echo(verdict_sentence(result.claims))
-    trials = ", ".join(f"{count} {status}" for status, count in result.manifest["trials"].items())
-    click.echo(f"trials: {trials}")
-    for path in result.files:
-        click.echo(path)
+    if all_claims:
+        rows = [_claim_row(claim) for claim in result.claims.to_dict("records")]
+        print_table(CLAIM_HEADER, rows)
+    print_summary(result)
 
 
-def print_suite(result: SuiteResult, as_json: bool) -> None:
-    """Print how many claims of each study got which verdict, those that fail, and the files that were written."""
-    from nnsim.report.claims import VERDICTS, verdict_counts, verdict_sentence  # pandas is loaded by now
-
+def print_suite(result: SuiteResult, all_claims: bool, as_json: bool) -> None:
+    """Print how a run of several studies ended, after all their claims where they are asked for."""
     if as_json:
         outcome = {
             "output": str(result.folder),
@@ -115,15 +108,10 @@ def print_suite(result: SuiteResult, as_json: bool) -> None:
         }
         click.echo(json.dumps(outcome))
         return
-    counts = [(name, verdict_counts(claims)) for name, claims in result.claims.groupby("study", sort=False)]
-    print_table(("study", *VERDICTS), [(str(name), *map(str, found.values())) for name, found in counts])
-    failed = result.claims[result.claims["verdict"] == "fails"].to_dict("records")
-    if failed:
-        rows = [(claim["study"], *_claim_row(claim)) for claim in failed]
-        print_table(("study", "claim", "verdict", "measured", "predicted", "statement"), rows)
-    click.echo(verdict_sentence(result.claims))
-    for path in result.files:
-        click.echo(path)
+    if all_claims:
+        rows = [(claim["study"], *_claim_row(claim)) for claim in result.claims.to_dict("records")]
+        print_table(("study", *CLAIM_HEADER), rows)
+    print_suite_summary(result)
 
 
 def print_suite_plan(only: list[str] | None, preset: str, jobs: int | None, seed: int, as_json: bool) -> None:
@@ -154,8 +142,8 @@ def print_tracebacks(failures: Iterable[Failure]) -> None:
         click.echo(f"trial {failure.trial} {json.dumps(failure.settings)}\n{failure.traceback}", err=True)
 
 
-def print_shard(result: ShardResult, as_json: bool) -> None:
-    """Print what a shard left, and what comes next."""
+def print_shard(result: ShardResult, study: str, as_json: bool) -> None:
+    """Print what a shard of the study called `study` left, and what comes next."""
     outcome = {
         "output": str(result.folder),
         "shard": str(result.shard),
@@ -169,7 +157,8 @@ def print_shard(result: ShardResult, as_json: bool) -> None:
     click.echo(
         f"shard {result.shard} is done: {result.chunks} chunks with {result.trials} trials are in {result.folder}"
     )
-    click.echo(f"once all shards are done: {shlex.join(['nnsim', 'merge', str(result.folder)])}")
+    file = ["--study", study] if study.endswith(".py") else []
+    click.echo(f"once all shards are done: {shlex.join(['nnsim', 'merge', str(result.folder), *file])}")
 
 
 def print_status(status: Status, as_json: bool) -> None:
@@ -210,6 +199,8 @@ def _axis_row(axis: Axis) -> tuple[str, ...]:
     known = axis.known()
     if known is not None:
         allowed = ", ".join(map(str, known))
+    elif axis.names:
+        allowed = axis.names
     elif axis.minimum is not None:
         allowed = f"{'>' if axis.exclusive else '>='} {axis.minimum:g}"
     else:

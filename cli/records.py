@@ -6,8 +6,14 @@ import math
 
 import click
 
+from .completion import studies_and_files
+
 study_option = click.option(
-    "--study", metavar="FILE|NAME", show_default="the installed one", help="Where the study is, if it is a file."
+    "--study",
+    metavar="FILE|NAME",
+    show_default="the installed one",
+    help="Where the study is, if it is a file.",
+    shell_complete=studies_and_files,
 )
 jobs_option = click.option(
     "--jobs", type=int, show_default="usable CPUs", help="Threads; results do not depend on them."

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from nnsim.errors import UsageError
 from nnsim.experiment.study import Study
 
-from .options import axis_option, common_options
+from .completion import installed_studies, offered, studies_and_files
+from .options import JSON, axis_option, common_options
 from .plugin import check, new
 from .settings import (
     RANGES_HELP,
@@ -31,7 +33,18 @@ class StudyGroup(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Return the command called `name`, or the one made from the study of this name or file."""
-        return super().get_command(context, name) or _study_command(name)
+        command = super().get_command(context, name)
+        if command is not None or (context.resilient_parsing and name not in installed_studies()):
+            return command  # behind Tab: a file is a program, which must not run then
+        return self.command_of(name)
+
+    def command_of(self, name: str) -> click.Command:
+        """Return the command made from the study of this name or file."""
+        return _study_command(name)
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands, the names of the studies, and that a file will do."""
+        return [*offered(installed_studies(), incomplete, files=True), *super().shell_complete(context, incomplete)]
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, and the names of the studies without loading them."""
@@ -68,18 +81,23 @@ def find_all(names: Iterable[str]) -> Iterator[Study]:
             click.echo(f"nnsim: {error}", err=True)
 
 
-@study.command("list")
-def list_() -> None:
+@study.command("list", params=[JSON])
+def list_(as_json: bool) -> None:
     """List the studies and their questions."""
+    list_studies(as_json)
+
+
+def list_studies(as_json: bool) -> None:
+    """Print the studies and their questions."""
     from nnsim.experiment.catalogue import study_names
 
-    from .present import print_list
+    from .list_names import STUDIES, print_names
 
-    print_list(find_all(study_names()))
+    print_names(STUDIES, {study.name: study.question for study in find_all(study_names())}, as_json)
 
 
 @study.command()
-@click.argument("name", metavar="NAME|FILE")
+@click.argument("name", metavar="NAME|FILE", shell_complete=studies_and_files)
 @click.option("--columns", is_flag=True, help="Print the dictionary of all columns as CSV instead.")
 def show(name: str, columns: bool) -> None:
     """Explain a study: question, axes, claims, tables and cost."""
@@ -117,6 +135,7 @@ def _run(
     shard: str | None,
     dask: str | None,
     strict: bool,
+    all_claims: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -138,18 +157,19 @@ def _run(
         return 0
     try:
         if share is not None:
-            return _run_shard(name, share, strict, as_json, quiet, verbose, **options)
+            return _run_shard(name, share, strict, all_claims, as_json, quiet, verbose, **options)
         result = run_study(name, dask=dask, progress=make_progress(quiet), **options)
     except FailedTrialError as error:
         print_tracebacks([error.failure])
         raise
-    return conclude(result, as_json, strict, verbose)
+    return conclude(result, all_claims, as_json, strict, verbose)
 
 
 def _run_shard(
     name: str,
     shard: Shard,
     strict: bool,
+    all_claims: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -162,11 +182,11 @@ def _run_shard(
     from .present import print_failures, print_shard
     from .progress import make_progress
 
-    if strict or figure_formats is not None:
-        option = "--strict" if strict else "--figure-format"
+    given = {"--strict": strict, "--claims": all_claims, "--figure-format": figure_formats is not None}
+    for option in (option for option, is_given in given.items() if is_given):
         raise UsageError(f"a shard judges and draws nothing: give {option} to nnsim merge")
     result = run_shard(name, shard=shard, progress=make_progress(quiet), **options)
-    print_shard(result, as_json)
+    print_shard(result, name, as_json)
     if not result.failures:
         return 0
     print_failures(result.failures, len(result.failures), verbose)

@@ -12,6 +12,7 @@ import click
 from nnsim.errors import UsageError
 
 from .options import JSON, axis_option, common_options
+from .records import study_option
 from .settings import RANGES_HELP, check_environment, settings_options, with_assignments, with_environment
 from .study import StudyGroup
 
@@ -39,7 +40,7 @@ SLURM_OPTIONS: tuple[click.Parameter, ...] = (
 class SubmitGroup(StudyGroup):
     """A group whose commands are the studies, each with the options of a job."""
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+    def command_of(self, name: str) -> click.Command:
         """Return the command that submits the study of this name or file."""
         return _submit_command(name)
 
@@ -47,23 +48,26 @@ class SubmitGroup(StudyGroup):
 @click.group(
     cls=SubmitGroup,
     invoke_without_command=True,
+    no_args_is_help=True,
     subcommand_metavar="[FILE|NAME [OPTIONS]]",
     params=[DRY_RUN, JSON],
 )
 @click.option("--missing", metavar="DIR", type=click.Path(path_type=Path), help="Submit again what DIR lacks.")
+@study_option
 @click.pass_context
-def submit(context: click.Context, missing: Path | None, dry_run: bool, as_json: bool) -> None:
+def submit(context: click.Context, missing: Path | None, study: str | None, dry_run: bool, as_json: bool) -> None:
     """Submit a study to Slurm: an array of shards, and a merge that waits for them.
 
     It returns at once: see nnsim status DIR. What failed is submitted again with nnsim submit --missing DIR.
     """
-    if (missing is None) != (context.invoked_subcommand is not None) or (missing is None and (dry_run or as_json)):
+    alone = missing is None and (study is not None or dry_run or as_json)
+    if (missing is None) != (context.invoked_subcommand is not None) or alone:
         raise UsageError("give the study first and then its options, or --missing DIR alone: nnsim submit init --help")
     if missing is None:
         return
     from nnsim.submit import submit_missing
 
-    _print(submit_missing(missing, dry_run), as_json, dry_run)
+    _print(submit_missing(missing, study, dry_run), as_json, dry_run)
 
 
 def _submit_command(name: str) -> click.Command:

@@ -8,13 +8,20 @@ import click
 
 from nnsim.experiment.study import PRESETS
 
+from .completion import FIGURE_FORMATS, installed_studies, offer
 from .options import backend_option
 from .paths import OutputPath
 
 
 @click.command("all")
 @click.option("--preset", type=click.Choice(PRESETS), default=PRESETS[0], show_default=True, help="Size of each study.")
-@click.option("--only", metavar="NAME,...", show_default="all installed", help="Studies to run.")
+@click.option(
+    "--only",
+    metavar="NAME,...",
+    show_default="all installed",
+    help="Studies to run.",
+    shell_complete=offer(installed_studies, several=True),
+)
 @click.option(
     "-o",
     "--output",
@@ -28,12 +35,14 @@ from .paths import OutputPath
 @click.option(
     "--figure-format",
     "figure_formats",
-    metavar="png,pdf,svg",
+    metavar=",".join(FIGURE_FORMATS),
+    shell_complete=offer(lambda: FIGURE_FORMATS, several=True),
     show_default="png for quick, else all",
     help="Formats of the figures.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the studies and an estimate of the time, and stop.")
 @click.option("--strict", is_flag=True, help="Exit with 4 if a claim fails.")
+@click.option("--claims", "all_claims", is_flag=True, help="Print all claims, not only those that fail or stay open.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Every failed trial's traceback.")
@@ -47,6 +56,7 @@ def suite(
     figure_formats: str | None,
     dry_run: bool,
     strict: bool,
+    all_claims: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -72,4 +82,4 @@ def suite(
         progress=make_progress(quiet),
         figure_formats=figure_formats,
     )
-    return conclude_suite(result, as_json, strict, verbose)
+    return conclude_suite(result, all_claims, as_json, strict, verbose)

@@ -13,9 +13,9 @@ from rich.text import Text
 PAGE_WIDTH = 120
 
 
-def console() -> Console:
-    """Return where results are printed, without markup."""
-    width = None if sys.stdout.isatty() else PAGE_WIDTH
+def console(page: int = PAGE_WIDTH) -> Console:
+    """Return where results are printed, without markup: as wide as the terminal, or `page` where there is none."""
+    width = None if sys.stdout.isatty() else page
     return Console(file=sys.stdout, width=width, highlight=False, markup=False)
 
 

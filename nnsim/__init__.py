@@ -81,6 +81,11 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    """Return the public names, loaded or not."""
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     """Import what is asked for only then, so that ``import nnsim`` costs nothing."""
     if name == "__version__":

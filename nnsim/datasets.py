@@ -21,14 +21,15 @@ from nnsim.kernels.philox import DATA, SPLIT
 from nnsim.readers import Reading, files_of, read
 from nnsim.registered import DATASETS
 from nnsim.scaling import Scaling, check_distance, check_spread, is_constant, scaling_of
+from nnsim.shown import Shown
 from nnsim.targets import TargetRule
 
 PARTS = ("training", "validation", "test")
 _LARGEST = 1e100  # squares and their sums stay finite
 
 
-@dataclass(frozen=True)
-class Dataset:
+@dataclass(frozen=True, repr=False)
+class Dataset(Shown):
     """Samples and what is to be learnt about them.
 
     Attributes
@@ -73,13 +74,18 @@ class Dataset:
         """What the columns of X are."""
         return self.features or plain_features(self.feature_names)
 
+    def facts(self) -> dict[str, object]:
+        """Return its name, its task and its size."""
+        classes = {"classes": self.n_classes} if self.n_classes else {}
+        return {"name": self.name, "task": self.task, "rows": len(self.X), "features": self.X.shape[1]} | classes
+
     def row(self, number: int) -> int:
         """Return the number that the file gives a row of X."""
         return number if self.rows is None else int(self.rows[number])
 
 
-@dataclass(frozen=True)
-class Split:
+@dataclass(frozen=True, repr=False)
+class Split(Shown):
     """A data set in three disjoint parts, standardised by the training part.
 
     Attributes
@@ -120,6 +126,11 @@ class Split:
     class_names: tuple[str, ...] = ()
     features: tuple[Feature, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, object]:
+        """Return the task and the rows of each part."""
+        rows = {part: f"{len(getattr(self, f'X_{part}'))} rows" for part in ("train", "validation", "test")}
+        return {"task": self.task, "features": self.n_features, "outputs": self.n_outputs} | rows
 
 
 # Loading -------------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from nnsim.features import (
 from nnsim.kernels.cpu import training as kernels
 from nnsim.network import NetworkSpec
 from nnsim.scaling import Scaling, check_distance
+from nnsim.shown import Shown
 from nnsim.tensor_file import TensorFile, write
 
 FORMAT = 1
@@ -37,10 +38,11 @@ FORMAT = 1
 
 TASKS = ("classification", "regression")
 _ROWS = 256  # of a batch
+_SHOWN = 8  # of the names of features and classes that are shown
 
 
-@dataclass(frozen=True)
-class Model:
+@dataclass(frozen=True, repr=False)
+class Model(Shown):
     """A trained network and what turns raw features into its inputs, and its outputs into answers.
 
     Attributes
@@ -80,6 +82,18 @@ class Model:
     def columns(self) -> tuple[Feature, ...]:
         """What each column of raw features becomes."""
         return self.features or plain_features(self.feature_names)
+
+    def facts(self) -> dict[str, object]:
+        """Return what it answers, from what, and its network."""
+        spec, classes = self.spec, self.class_names
+        return {
+            "task": self.task,
+            "features": f"{len(self.feature_names)}: {', '.join(self.feature_names[:_SHOWN])}",
+            **({"classes": f"{len(classes)}: {', '.join(classes[:_SHOWN])}"} if classes else {}),
+            "widths": "-".join(map(str, spec.widths)),
+            "activation": spec.activation,
+            "parameters": spec.n_parameters,
+        }
 
     def logits(self, X: Any) -> np.ndarray:
         """Return the last layer's Z in the network's precision, shape (rows, outputs).

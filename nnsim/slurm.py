@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnsim.errors import UsageError
@@ -22,6 +22,7 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 NAMES = re.compile(rf"{NAME.pattern}(,{NAME.pattern})*")
 GRES = re.compile(rf"{NAME.pattern}(:{NAME.pattern})*")
 MEMORY = re.compile(r"[1-9]\d{0,11}[KMGT]?")
+STUDY = re.compile(r"study (run [^-]|(?!run\b)[^-])")
 TIME = re.compile(
     r"(?:(?P<days>\d{1,5})-(?P<hours>\d{1,5})(?::(?P<minutes>\d{1,5}))?(?::\d{1,5})?"
     r"|(?P<long_hours>\d{1,5}):(?P<long_minutes>\d{1,5}):\d{1,5}"
@@ -112,6 +113,8 @@ class Request:
     def __post_init__(self) -> None:
         """Check every value: each ends in a script that a shell runs."""
         object.__setattr__(self, "command", tuple(self.command))
+        if not all(isinstance(word, str) for word in self.command) or not STUDY.match(shlex.join(self.command)):
+            raise UsageError(f"the command must be a study with its options, got {self.command!r}")
         for name in ("shards", "cpus", "max_running"):
             _check_count(name, getattr(self, name))
         for name in ("account", "qos", "job_name"):
@@ -122,6 +125,16 @@ class Request:
         _check_time(self.time)
         for name in ("folder", "workdir", "log"):
             _check_path(name, getattr(self, name))
+
+    @property
+    def program(self) -> str:
+        """The name or the file of the study."""
+        return self.command[2 if self.command[1] == "run" else 1]
+
+    def of_file(self, path: str) -> Request:
+        """Return the same request for the study in the file `path`."""
+        options = self.command[3 if self.command[1] == "run" else 2 :]
+        return replace(self, command=("study", "run", path, *options))
 
 
 def shards_script(request: Request, tasks: Iterable[int], mark: str) -> str:
@@ -142,7 +155,13 @@ def shards_script(request: Request, tasks: Iterable[int], mark: str) -> str:
 def merge_script(request: Request, array: str, mark: str) -> str:
     """Return the script that merges the shards when all tasks of the job `array` have ended, whichever way."""
     options = _options(request, "-merge", f"{request.log}/merge-%j.log", mark) | {"dependency": f"afterany:{array}"}
-    return _header(options) + f"exec {_nnsim('merge', request.folder, '--quiet')}\n"
+    return _header(options) + f"exec {_nnsim(*merge_words(request), '--quiet')}\n"
+
+
+def merge_words(request: Request) -> tuple[str, ...]:
+    """Return what stands behind ``nnsim`` to merge the shards; a study in a file is named, as no folder does it."""
+    study = ("--study", request.program) if request.program.endswith(".py") else ()
+    return ("merge", request.folder, *study)
 
 
 def compressed(numbers: Iterable[int]) -> str:

@@ -22,9 +22,11 @@ from nnsim.experiment.plan import Plan, make_plan
 from nnsim.experiment.progress import Progress
 from nnsim.experiment.results import DICTIONARY, MANIFEST, dictionary, measured_columns, read_table, write_tables
 from nnsim.experiment.settings import CONFIG_FILE, to_toml
+from nnsim.experiment.source import SOURCE, UnnamedStudyError, check_source
 from nnsim.experiment.status import IncompleteError
 from nnsim.experiment.store import CONFIG, ChunkStore, Record, open_folder, read_identity, read_record
 from nnsim.experiment.study import Column, Study
+from nnsim.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +35,8 @@ FIGURE_FORMATS = ("png", "pdf", "svg")
 QUICK_FORMATS = ("png",)
 
 
-@dataclass(frozen=True)
-class StudyResult:
+@dataclass(frozen=True, repr=False)
+class StudyResult(Shown):
     """What a finished run left.
 
     Attributes
@@ -68,11 +70,25 @@ class StudyResult:
         """One row a claim, with its verdict."""
         return self.tables["claims"]
 
+    def facts(self) -> dict[str, object]:
+        """Return the study, its answer and counts, and where the results are."""
+        from nnsim.report.answer import answer
+        from nnsim.report.claims import verdict_sentence
+
+        return {
+            "study": self.study.name,
+            "answer": " ".join(answer(self.study, self.claims)),
+            "claims": verdict_sentence(self.claims),
+            "trials": ", ".join(f"{count} {status}" for status, count in self.manifest["trials"].items()),
+            "tables": ", ".join(self.tables),
+            "report": self.folder / "report.html",
+        }
+
 
 def merge_study(
     folder: str | PathLike[str],
     *,
-    study: Study | None = None,
+    study: str | Study | None = None,
     progress: Progress | None = None,
     figure_formats: Sequence[str] | None = None,
 ) -> StudyResult:
@@ -82,8 +98,9 @@ def merge_study(
     ----------
     folder : path
         Where the shards worked.
-    study : Study, optional
-        The study; by default the installed one, or the file, that the folder names.
+    study : str or Study, optional
+        The study, its name or its file; by default the installed one that the folder names. A file is never loaded on
+        the word of a folder.
     progress : Progress, optional
         Is told where the merge stands.
     figure_formats : sequence of str, optional
@@ -100,6 +117,8 @@ def merge_study(
         Chunks are missing; nothing is written then.
     StoreError
         The folder holds no run, one of another version, or cannot be used.
+    UsageError
+        The study is a file and none was named, or one with another SHA-256.
     """
     place = Path(folder)
     plan, record = _reopened(place, study)
@@ -160,9 +179,9 @@ def forget_results(folder: Path) -> None:
         (folder / MANIFEST).unlink(missing_ok=True)
 
 
-def _reopened(folder: Path, study: Study | None) -> tuple[Plan, Record]:
+def _reopened(folder: Path, study: str | Study | None) -> tuple[Plan, Record]:
     identity, record = read_identity(folder), read_record(folder)
-    found = study or find_study(record.study)
+    found = study if isinstance(study, Study) else study_in(folder, study)
     paths = {name: into_path(text, folder) for name, text in record.files.items()}
     config = resolve(found, record.preset, renamed(identity["config"], paths))
     plan = make_plan(found, config, identity["seed"])
@@ -170,18 +189,46 @@ def _reopened(folder: Path, study: Study | None) -> tuple[Plan, Record]:
     return plan, record
 
 
+def study_in(folder: Path, given: str | None) -> Study:
+    """Return the study of the run in `folder`, finished or not.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the run is.
+    given : str, optional
+        Name or file of the study; without it the study has to be installed.
+
+    Raises
+    ------
+    UsageError
+        A study in a file that nobody named, or one with another SHA-256.
+    StoreError
+        `folder` holds no run.
+    """
+    record, sha256 = read_record(folder), read_identity(folder).get(SOURCE, "")
+    if given is None and (sha256 or record.study.endswith(".py")):
+        raise UnnamedStudyError(folder, sha256, Path(record.study))
+    found = find_study(record.study if given is None else given)
+    if given is not None:
+        check_source(found, given, folder, [sha256] if sha256 else [])
+    return found
+
+
 def _complete(folder: Path, plan: Plan, store: ChunkStore, record: Record) -> list[Path]:
     """Return the verified file of every chunk, in order."""
     paths: list[Path] = []
-    missing: list[Chunk] = []
+    lacking: list[Chunk] = []
     for chunk in plan.chunks:
         path = store.find(chunk)
         if path is None:
-            missing.append(chunk)
+            lacking.append(chunk)
         else:
             paths.append(path)
-    if missing:
-        raise IncompleteError(folder, record, [chunk.number for chunk in missing], sum(chunk.size for chunk in missing))
+    if lacking:
+        damaged = sum(store.has_file(chunk) for chunk in lacking)
+        numbers = [chunk.number for chunk in lacking]
+        raise IncompleteError(folder, record, numbers, sum(chunk.size for chunk in lacking), damaged)
     return paths
 
 

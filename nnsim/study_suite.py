@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -19,6 +20,7 @@ from nnsim.experiment.plan import SEED_LIMIT
 from nnsim.experiment.progress import Progress
 from nnsim.experiment.store import holds_run
 from nnsim.experiment.study import PRESETS, Study
+from nnsim.shown import Shown
 from nnsim.study_merge import StudyResult, check_formats
 from nnsim.study_runner import RESULTS, run_study
 
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class SuiteResult:
+@dataclass(frozen=True, repr=False)
+class SuiteResult(Shown):
     """What a run of several studies left.
 
     Attributes
@@ -42,8 +44,8 @@ class SuiteResult:
         The studies that could not be run, and why.
     failures : tuple of Failure
         The trials that raised an error; their rows have status ``error``.
-    failed_trials : int
-        How many rows have that status, those of an earlier call included.
+    trials : dict of str to int
+        How many rows have which status, those of an earlier call included.
     """
 
     folder: Path
@@ -51,7 +53,24 @@ class SuiteResult:
     files: tuple[Path, ...]
     errors: dict[str, str]
     failures: tuple[Failure, ...]
-    failed_trials: int
+    trials: dict[str, int]
+
+    @property
+    def failed_trials(self) -> int:
+        """How many rows have the status ``error``, those of an earlier call included."""
+        return self.trials.get("error", 0)
+
+    def facts(self) -> dict[str, object]:
+        """Return counts, errors, and where the page is."""
+        from nnsim.report.claims import verdict_sentence
+
+        return {
+            "studies": ", ".join(self.claims["study"].unique()),
+            "claims": verdict_sentence(self.claims),
+            "trials": ", ".join(f"{count} {status}" for status, count in self.trials.items()),
+            "could not be run": ", ".join(self.errors) or "none",
+            "page": self.folder / "index.html",
+        }
 
 
 def run_all(
@@ -170,7 +189,7 @@ def _concluded(folder: Path, finished: Sequence[_Finished], command: str) -> Sui
         tuple(write_suite(folder, chapters, command)),
         {one.name: one.error for one in finished if one.error},
         tuple(failure for result in results for failure in result.failures),
-        sum(result.manifest["trials"].get("error", 0) for result in results),
+        dict(sum((Counter(result.manifest["trials"]) for result in results), Counter())),
     )
 
 

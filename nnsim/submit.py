@@ -18,7 +18,8 @@ from nnsim.errors import StoreError, UnknownNameError, UsageError
 from nnsim.experiment.files import make_folder, publish, writing
 from nnsim.experiment.outputs import named
 from nnsim.experiment.status import Status, read_status
-from nnsim.slurm import Request, merge_script, shards_script
+from nnsim.slurm import Request, merge_script, merge_words, shards_script
+from nnsim.study_merge import study_in
 from nnsim.study_runner import command_line, default_output, plan_study, prepare_shards
 
 SLURM = "slurm"
@@ -115,13 +116,24 @@ def submit_study(
     return _submitted(request, range(shards))
 
 
-def submit_missing(folder: Path, dry_run: bool = False) -> Submission:
+def submit_missing(folder: Path, study: str | None = None, dry_run: bool = False) -> Submission:
     """Submit again, as it was, those shards of the run in `folder` whose chunks are missing or damaged.
+
+    Parameters
+    ----------
+    folder : Path
+        The output folder.
+    study : str, optional
+        Name or file of the study; by default the installed one. A file is never run on the word of a folder.
+    dry_run : bool
+        As in `submit_study`.
 
     Raises
     ------
     StoreError
         `folder` holds no run, or one that was not submitted.
+    UsageError
+        The study is a file and none was named, or one with another SHA-256.
     SlurmError
         As `submit_study` does.
     """
@@ -129,10 +141,22 @@ def submit_missing(folder: Path, dry_run: bool = False) -> Submission:
     status = read_status(place)
     request = _read_request(place)
     tasks = _missing_tasks(status, request.shards)
+    if tasks:
+        request = _with_study(request, place, study)
     if dry_run or not tasks:
         return _prepared(request, tasks)
     _refuse_queued(place)
     return _submitted(request, tasks)
+
+
+def _with_study(request: Request, folder: Path, given: str | None) -> Request:
+    """Return the request for the program that the user named, or for an installed one of the name it had."""
+    found = study_in(folder, given)
+    if found.source_sha256:
+        return request.of_file(os.path.abspath(str(given)))
+    if request.program != found.name:
+        raise StoreError(f"'{folder / SLURM / REQUEST}' is damaged: submit the study with the same output again")
+    return request
 
 
 def _missing_tasks(status: Status, shards: int) -> list[int]:
@@ -168,7 +192,7 @@ def _submitted(request: Request, tasks: Iterable[int]) -> Submission:
     except sbatch.SlurmError as error:
         raise sbatch.SlurmError(
             f"the shards are submitted as job {array}, their merge is not; when they have ended, run: "
-            f"{shlex.join(['nnsim', 'merge', request.folder])}; the reason: {error}"
+            f"{shlex.join(['nnsim', *merge_words(request)])}; the reason: {error}"
         ) from error
 
 

@@ -21,6 +21,7 @@ from nnsim.kernels.cpu.training import State
 from nnsim.network import CLASS_LOSSES, NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.schedules import plateau
+from nnsim.shown import Shown
 
 COLUMNS = (
     "train_loss",
@@ -37,8 +38,8 @@ CALL_OPERATIONS = 4e9
 """Multiply-adds that one kernel call does at most, well under a second's worth, so that a run can be stopped."""
 
 
-@dataclass(frozen=True)
-class Batches:
+@dataclass(frozen=True, repr=False)
+class Batches(Shown):
     """Training and validation rows in a network's precision, as the kernels want them."""
 
     X: np.ndarray
@@ -46,9 +47,14 @@ class Batches:
     X_validation: np.ndarray
     Y_validation: np.ndarray
 
+    def facts(self) -> dict[str, object]:
+        """Return the shape and the precision of each array."""
+        arrays = {name: getattr(self, name) for name in ("X", "Y", "X_validation", "Y_validation")}
+        return {name: f"{array.dtype} {array.shape}" for name, array in arrays.items()}
 
-@dataclass(frozen=True)
-class Run:
+
+@dataclass(frozen=True, repr=False)
+class Run(Shown):
     """What became of a training.
 
     Attributes
@@ -73,6 +79,12 @@ class Run:
     status: str
     diverged_at: int
     stopped_early: bool
+
+    def facts(self) -> dict[str, object]:
+        """Return how the training ended, and the last epoch's numbers."""
+        last = dict(zip(COLUMNS, self.history[-1].tolist(), strict=True)) if len(self.history) else {}
+        numbers = {name: f"{last[name]:.4g}" for name in COLUMNS[:3] if name in last}
+        return {"status": self.status, "epochs": len(self.history), "parameters": self.theta.size} | numbers
 
 
 class Scores(NamedTuple):

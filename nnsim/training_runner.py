@@ -31,6 +31,7 @@ from nnsim.kernels.cpu.training import BEST_EPOCH, VALIDATION_LOSS, VALIDATION_M
 from nnsim.models import Model
 from nnsim.problem import CLASS_LOSSES, Problem, prepare, reading
 from nnsim.settings import Settings, command_line, option_of, read_toml, to_toml, with_files
+from nnsim.shown import Shown
 from nnsim.training import (
     COLUMNS,
     Job,
@@ -51,8 +52,8 @@ CONFIG, CHECKPOINT, MODEL = "config.toml", "checkpoint.safetensors", "model.safe
 HISTORY, METRICS, FIGURE = "history.csv", "metrics.json", "training.png"
 
 
-@dataclass(frozen=True)
-class TrainingResult:
+@dataclass(frozen=True, repr=False)
+class TrainingResult(Shown):
     """What a training gave.
 
     Attributes
@@ -74,6 +75,13 @@ class TrainingResult:
     history: np.ndarray
     metrics: dict[str, Any]
     files: list[Path]
+
+    def facts(self) -> dict[str, object]:
+        """Return how the training ended, its scores, and where the results are."""
+        scores = {part: self.metrics[part] for part in ("validation", "test") if self.metrics[part]}
+        named = {part: ", ".join(f"{name} {value}" for name, value in found.items()) for part, found in scores.items()}
+        kept = ("task", "status", "epochs", "best_epoch", "parameters")
+        return {name: self.metrics[name] for name in kept} | named | {"folder": self.folder}
 
 
 def run_training(

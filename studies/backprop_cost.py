@@ -500,6 +500,7 @@ study = Study(
         "difference_gradient float64",
         "repeat_passes float64",
     ),
+    answer=("page-backward-time", "D6-slope-differences"),
     statements=(
         "D6: forward and backward pass make 3 - n0 n1 / S times the multiply-adds of the forward pass, always under 3.",
         "D6: in time, too, a backward pass costs about two forward passes, and one only where the input is wide.",

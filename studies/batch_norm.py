@@ -549,7 +549,7 @@ study = Study(
     ),
     axes=(
         Axis("activation", str, "activations whose errors are followed back through normalised layers",
-             presets(ACTIVATION_SET, TRAINABLE, TRAINABLE)),
+             presets(ACTIVATION_SET, TRAINABLE, TRAINABLE), names="activations"),
         Axis("dropout", float, "probabilities of dropout in front of a normalisation, below 1",
              presets((0.2, 0.5), (0.1, 0.2, 0.5), (0.1, 0.2, 0.3, 0.5)), minimum=0, exclusive=True),
         Axis("probe_seeds", int, "independent seeds of each network that is only looked at", presets(18, 24, 60),
@@ -562,8 +562,8 @@ study = Study(
         Axis("seeds", int, "independent seeds of each trained arm", presets(12, 16, 20), minimum=1, scalar=True),
         Axis("epochs", int, "passes over the training data", presets(12, 16, 40), minimum=1, scalar=True),
         Axis("batch_size", int, "rows a step, at least 2", presets(32, 32, 32), minimum=1, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"), scalar=True,
-             file=True),
+        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"),
+             scalar=True, names="datasets", file=True),
         Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True, file=True),
         Axis("samples", int, "rows to use; 0 is all", presets(900, 0, 0), minimum=0, scalar=True),
     ),
@@ -585,6 +585,7 @@ study = Study(
         "value_and_slope float64",
     ),
     inputs=lambda config: {"data_sha256": data_hash(config)},
+    answer=("D1-explosion-relu", "D1-survival-deep"),
     statements=(
         "D1: normalised units have <w, dL/dw> = 0, and scaled weights give the same loss.",
         "D1: at the start errors grow by E f'^2 / Var f a layer (ReLU: 1.467); without normalisation, with He, by 1.",

@@ -527,6 +527,7 @@ study = Study(
         "evaluate float64",
         "value_and_slope float64",
     ),
+    answer=("C3-depth", "C6-digits"),
     statements=(
         "C1: k blocks of two units make 2^k pieces; one layer of n units n + 1; training does not find the tents.",
         "C2: m tents approximate x^2 to exactly 2^(-2m - 2), n straight lines to 1 / (8 n^2).",

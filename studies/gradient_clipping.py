@@ -413,7 +413,7 @@ study = Study(
              scalar=True),
         Axis("epochs", int, "passes over the training data", presets(6, 12, 40), minimum=1, scalar=True),
         Axis("batch_size", int, "rows a step", presets(32, 32, 32), minimum=1, scalar=True),
-        Axis("data", str, "data set", presets("digits", "digits", "digits"), scalar=True, file=True),
+        Axis("data", str, "data set", presets("digits", "digits", "digits"), scalar=True, names="datasets", file=True),
     ),
     tables=(Table("trials", TRIALS), Table("steps", STEP_COLUMNS, canonical=False)),
     schema_version=1,
@@ -433,6 +433,7 @@ study = Study(
         "value_and_slope float64",
     ),
     inputs=lambda config: {"data_sha256": datasets.fingerprint(config["data"])},
+    answer=("D4-with", "D4-always"),
     statements=(
         "D4: clipping by the global norm keeps the direction and makes the length min(norm, threshold).",
         "D4: clipping by value leaves no number above the threshold and turns the gradient.",

@@ -39,17 +39,16 @@ def chunks(folder: Path) -> list[Path]:
 
 
 class TestRun:
-    def test_verdicts_and_files_on_stdout_progress_on_stderr(
+    def test_verdicts_and_report_on_stdout_progress_on_stderr(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main([*RUN, "-o", str(tmp_path / "out")]) == 0
         streams = capsys.readouterr()
-        assert "T1" in streams.out
-        assert "holds" in streams.out
+        assert "Holds: Sizes stay under ten" in streams.out
         assert "trials: 8 done" in streams.out
         assert str(tmp_path / "out" / "report.html") in streams.out
         assert "8/8 trials" in streams.err
-        assert "T1" not in streams.err
+        assert "Sizes stay" not in streams.err
 
     def test_axes_and_seed_are_options(self, tmp_path: Path) -> None:
         options = ["--size", "3,4", "--shape", "cube", "--repeats", "1", "--seed", "7", "--jobs", "2"]
@@ -80,7 +79,7 @@ class TestRun:
     def test_failed_trials_are_reported_with_code_3(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main([*RUN, "-o", str(tmp_path), "--shape", "broken,square", "--strict"]) == 3
         streams = capsys.readouterr()
-        assert "trials: 4 done, 4 error" in streams.out
+        assert "trials: 4 done, 0 diverged, 4 failed" in streams.out
         assert streams.err.count("ZeroDivisionError: a broken shape") == 1
         assert "4 trials failed" in streams.err
 

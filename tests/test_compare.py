@@ -19,7 +19,8 @@ from nnsim.experiment.versions import ARITHMETIC_VERSION
 from nnsim.report.compare import Comparison, PairedDifference, Pairing, pair_trials
 from nnsim.report.compare import compare as compare_runs
 from nnsim.report.statistics import paired_difference_interval
-from nnsim.study_runner import run_study
+from nnsim.study_merge import merge_study
+from nnsim.study_runner import run_shard, run_study
 
 COMPARE = ("compare", "--study", toy.__file__)
 
@@ -81,6 +82,21 @@ class TestConfigurationsAndVersions:
         assert versions["numpy"] == (manifest["versions"]["numpy"], "1.0")
         assert versions["model"][1] == "abacus"
         assert versions["platform"][1] is None
+
+    def test_a_merged_run_is_the_same_as_one_done_in_one_go(self, runs: dict[str, Path], tmp_path: Path) -> None:
+        for index in (0, 1):
+            run_shard(toy.__file__, shard=f"{index}/2", output=tmp_path)
+        merge_study(tmp_path, study=toy.__file__)
+        found = compare(runs["usual"], tmp_path)
+        assert (found.configuration, found.versions) == ({}, {})
+        assert {table.state for table in found.tables} == {"same"}
+
+    def test_a_gpu_is_named_where_both_runs_tell(self, runs: dict[str, Path], tmp_path: Path) -> None:
+        shutil.copytree(runs["usual"], tmp_path / "gpu")
+        edit_manifest(tmp_path / "gpu", backend={"name": "cuda", "device": "H200"})
+        found = compare(runs["usual"], tmp_path / "gpu")
+        assert found.versions == {"backend": ("cpu", "cuda, H200")}
+        assert found.configuration == {}
 
     def test_a_manifest_without_plain_versions_is_no_crash(self, runs: dict[str, Path], tmp_path: Path) -> None:
         other = copy(runs["usual"], tmp_path)

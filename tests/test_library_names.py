@@ -15,6 +15,11 @@ def test_every_public_name_is_there(name):
     assert getattr(nnsim, name) is not None
 
 
+def test_dir_shows_the_public_names_and_imports_none():
+    code = "import sys, nnsim; print(dir(nnsim) == sorted(nnsim.__all__), 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "True False\n"
+
+
 def test_importing_nnsim_imports_nothing_heavy():
     code = "import sys, nnsim, nnsim.settings; print([name for name in ('numba', 'numpy') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -27,7 +27,7 @@ AXES: dict[str, Any] = {"size": [1, 3], "shape": ["cube"], "seed": 5}
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_study(TOY, "standard", output=tmp_path_factory.mktemp("runs") / "toy", **AXES).folder
+    return run_study(toy.study, "standard", output=tmp_path_factory.mktemp("runs") / "toy", **AXES).folder
 
 
 @pytest.fixture

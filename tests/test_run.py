@@ -304,7 +304,7 @@ class TestResume:
         before = hashes(tmp_path)
         min((tmp_path / "chunks").iterdir()).unlink()
         monkeypatch.setattr("nnsim.study_runner.run_chunks", lambda *arguments, **options: [])  # nothing brings it back
-        with pytest.raises(IncompleteError, match=r"1 of 4 chunks \(2 of 8 trials\) of .* are damaged or gone"):
+        with pytest.raises(IncompleteError, match=r"1 of 4 chunks \(2 of 8 trials\) of .* are missing;"):
             run(tmp_path)
         assert hashes(tmp_path) == before
         assert not (tmp_path / "manifest.json").exists()  # a manifest says that a run is finished

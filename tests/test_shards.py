@@ -22,6 +22,7 @@ from nnsim.study_merge import merge_study
 from nnsim.study_runner import plan_study, run_shard, run_study
 
 RUN = ("study", "run", toy.__file__)
+MERGE = ("merge", "--study", toy.__file__)
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +101,7 @@ class TestShard:
         assert main([*RUN, "--shard", "0/2", "-o", str(folder)]) == 0
         out = capsys.readouterr().out
         assert f"shard 0/2 is done: 2 chunks with 4 trials are in {folder}" in out
-        assert f"once all shards are done: nnsim merge '{folder}'" in out
+        assert f"once all shards are done: nnsim merge '{folder}' --study {toy.__file__}\n" in out
 
     def test_its_outcome_as_json(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main([*RUN, "--shard", "0/2", "-o", str(tmp_path), "--json", "--shape", "broken"]) == 3
@@ -133,7 +134,7 @@ class TestMerge:
     def test_shards_and_merge_give_what_one_run_gives(self, tmp_path: Path, whole: Path) -> None:
         for index in (2, 0, 1):
             assert main([*RUN, "--shard", f"{index}/3", "-o", str(tmp_path), "-q"]) == 0
-        assert main(["merge", str(tmp_path)]) == 0
+        assert main([*MERGE, str(tmp_path)]) == 0
         assert hashes(tmp_path) == hashes(whole)
         names = {path.name for path in whole.iterdir()}
         assert {path.name for path in tmp_path.iterdir()} == names
@@ -142,7 +143,7 @@ class TestMerge:
         options = ["--size", "3,4", "--shape", "cube", "--scale", "0.3,1e-7", "--seed", "7", "--preset", "standard"]
         assert main([*RUN, *options, "-o", str(tmp_path / "one")]) == 0
         assert main([*RUN, *options, "-o", str(tmp_path / "two"), "--shard", "0/1"]) == 0
-        assert main(["merge", str(tmp_path / "two"), "--figure-format", "svg"]) == 0
+        assert main([*MERGE, str(tmp_path / "two"), "--figure-format", "svg"]) == 0
         assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
         assert {path.suffix for path in (tmp_path / "two" / "figures").iterdir()} == {".svg"}
         manifest = json.loads((tmp_path / "two" / "manifest.json").read_text())
@@ -157,7 +158,7 @@ class TestMerge:
         assert main(["study", "run", "mine.py", "--shard", "0/1", "-o", "out"]) == 0
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
-        assert main(["merge", "../out"]) == 0
+        assert main(["merge", "../out", "--study", "../mine.py"]) == 0
 
     def test_missing_work_is_exit_3_and_nothing_is_written(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -165,11 +166,11 @@ class TestMerge:
         main([*RUN, "--shard", "1/3", "-o", str(tmp_path)])
         capsys.readouterr()
         before = content(tmp_path)
-        assert main(["merge", str(tmp_path)]) == 3
+        assert main([*MERGE, str(tmp_path)]) == 3
         assert content(tmp_path) == before
         command = shlex.join(["nnsim", *RUN, "--preset", "quick", "--seed", "0"])
         assert capsys.readouterr().err == (
-            f"nnsim: error: 3 of 4 chunks (6 of 8 trials) of '{tmp_path}' are damaged or gone, of shards 0/3, 2/3; "
+            f"nnsim: error: 3 of 4 chunks (6 of 8 trials) of '{tmp_path}' are missing, of shards 0/3, 2/3; "
             f"nothing is written; measure them with: {command} -o {tmp_path} --shard 0/3\n"
         )
 
@@ -185,15 +186,22 @@ class TestMerge:
         damaged = chunks(tmp_path / "out")[1]
         damaged.write_bytes(damaged.read_bytes()[:-1])
         before = content(tmp_path / "out")
-        with pytest.raises(IncompleteError, match=r"1 of 4 chunks \(2 of 8 trials\)"):
+        with pytest.raises(IncompleteError, match=r"1 of 4 chunks \(2 of 8 trials\) of .* are damaged;"):
             merge_study(tmp_path / "out", study=toy.study)
         assert content(tmp_path / "out") == before
 
+    def test_missing_and_damaged_chunks_are_told_apart(self, tmp_path: Path) -> None:
+        run_shard(toy.study, shard="0/2", output=tmp_path)
+        damaged = chunks(tmp_path)[0]
+        damaged.write_bytes(damaged.read_bytes()[:-1])
+        with pytest.raises(IncompleteError, match=r"3 of 4 chunks .* are missing \(2\) or damaged \(1\), of shards"):
+            merge_study(tmp_path, study=toy.study)
+
     def test_failed_trials_are_rows_and_exit_3(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         main([*RUN, "--shard", "0/1", "-o", str(tmp_path), "--shape", "broken,square"])
-        assert main(["merge", str(tmp_path)]) == 3
+        assert main([*MERGE, str(tmp_path)]) == 3
         streams = capsys.readouterr()
-        assert "trials: 4 done, 4 error" in streams.out
+        assert "trials: 4 done, 0 diverged, 4 failed" in streams.out
         assert "4 trials failed" in streams.err
 
     def test_the_better_of_two_files_of_one_chunk_is_taken(self, tmp_path: Path) -> None:

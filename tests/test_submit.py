@@ -12,10 +12,12 @@ import toy
 from nnsim_cli.main import main
 
 from nnsim import sbatch
+from nnsim.experiment.files import sha256_of
 from nnsim.slurm import compressed
 from nnsim.study_runner import run_shard
 
 SUBMIT = ("submit", toy.__file__)
+MISSING = ("submit", "--study", toy.__file__, "--missing")
 COUNTING = 'echo x >> "$0.calls"; cp "$2" "$0.$(wc -l < "$0.calls")"; echo $((100 + $(wc -l < "$0.calls")))'
 
 
@@ -54,6 +56,7 @@ class TestSubmit:
         assert capsys.readouterr().out.startswith("shards 0-3 are job 101, their merge is job 102\n")
         assert "#SBATCH --array=0-3%2\n" in submitted(programs, 1)
         assert "#SBATCH --dependency=afterany:101\n" in submitted(programs, 2)
+        assert f" merge {out} --study {toy.__file__} --quiet\n" in submitted(programs, 2)
         assert (out / "slurm" / "log").is_dir()
 
     def test_every_option_reaches_the_script(self, programs: Path, tmp_path: Path) -> None:
@@ -124,7 +127,9 @@ class TestSubmit:
         assert not (tmp_path / "out").exists()
         assert calls(programs) == 0
 
-    @pytest.mark.parametrize("arguments", [(), ("--dry-run",), ("--missing", "x", toy.__file__, "--shards", "1")])
+    @pytest.mark.parametrize(
+        "arguments", [("--dry-run",), ("--study", "x.py"), ("--missing", "x", toy.__file__, "--shards", "1")]
+    )
     def test_neither_or_both_of_study_and_missing_is_wrong(
         self, programs: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
     ) -> None:
@@ -199,7 +204,8 @@ class TestTrouble:
         code, error = self.submit(tmp_path, capsys)
         assert code == 1
         assert (
-            f"submitted as job 101, their merge is not; when they have ended, run: nnsim merge {tmp_path}/out" in error
+            f"submitted as job 101, their merge is not; when they have ended, run: nnsim merge {tmp_path}/out --study "
+            in error
         )
 
     def test_jobs_in_the_queue_are_not_submitted_twice(
@@ -230,7 +236,7 @@ class TestMissing:
         damaged = sorted((folder / "chunks").glob("*.zip"))[2]
         damaged.write_bytes(damaged.read_bytes()[:-1])
         capsys.readouterr()
-        assert main(["submit", "--missing", str(folder)]) == 0
+        assert main([*MISSING, str(folder)]) == 0
         assert capsys.readouterr().out.startswith("shards 1,3,5-9 are job 103, their merge is job 104\n")
         assert "#SBATCH --array=1,3,5-9\n" in submitted(programs, 3)
         assert "#SBATCH --qos=low\n" in submitted(programs, 3)
@@ -238,13 +244,13 @@ class TestMissing:
     def test_nothing_missing_is_said(self, programs: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         run_shard(toy.__file__, shard="0/1", output=folder, size="range:1:6")
         capsys.readouterr()
-        assert main(["submit", "--missing", str(folder)]) == 0
+        assert main([*MISSING, str(folder)]) == 0
         assert capsys.readouterr().out == f"nothing is missing in {folder}\n"
         assert calls(programs) == 2
 
     def test_as_json(self, programs: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         capsys.readouterr()
-        assert main(["submit", "--missing", str(folder), "--json"]) == 0
+        assert main([*MISSING, str(folder), "--json"]) == 0
         outcome = json.loads(capsys.readouterr().out)
         assert outcome == {"output": str(folder), "shards": "1,5-9", "jobs": {"array": "103", "merge": "104"}}
 
@@ -253,7 +259,40 @@ class TestMissing:
     ) -> None:
         path = folder / "slurm" / "request.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"partition": "x; rm -rf ~"}))
-        assert main(["submit", "--missing", str(folder)]) == 1
+        assert main([*MISSING, str(folder)]) == 1
+        assert "request.json' is damaged" in capsys.readouterr().err
+        assert calls(programs) == 2
+
+    @pytest.mark.parametrize("options", [(), ("--study", "changed.py")], ids=["none", "another"])
+    def test_no_file_is_run_that_the_user_did_not_name(
+        self,
+        programs: Path,
+        folder: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+        options: tuple[str, ...],
+    ) -> None:
+        monkeypatch.chdir(folder.parent)
+        Path("changed.py").write_text(Path(toy.__file__).read_text() + "# changed\n")
+        assert main(["submit", "--missing", str(folder), *options]) == 2
+        assert sha256_of(Path(toy.__file__)) in capsys.readouterr().err
+        assert calls(programs) == 2
+
+    def test_the_file_in_a_request_is_not_the_one_that_runs(self, programs: Path, folder: Path) -> None:
+        path = folder / "slurm" / "request.json"
+        request = json.loads(path.read_text())
+        path.write_text(json.dumps(request | {"command": ["study", "run", "/tmp/evil.py", *request["command"][3:]]}))
+        assert main([*MISSING, str(folder)]) == 0
+        assert "evil" not in submitted(programs, 3) + submitted(programs, 4)
+        assert f"study run {toy.__file__} " in submitted(programs, 3)
+
+    @pytest.mark.parametrize("command", [["cache", "warm", "x.py"], ["study", "run"], ["study", "--help"], [1, 2], []])
+    def test_a_request_for_another_command_is_refused(
+        self, programs: Path, folder: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+    ) -> None:
+        path = folder / "slurm" / "request.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"command": command}))
+        assert main([*MISSING, str(folder)]) == 1
         assert "request.json' is damaged" in capsys.readouterr().err
         assert calls(programs) == 2
 

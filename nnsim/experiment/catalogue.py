@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import sys
 import traceback
+from dataclasses import replace
+from importlib.abc import SourceLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -63,16 +66,31 @@ def _from_file(path: Path) -> Study:
     if not path.is_file():
         raise UsageError(f"there is no study file '{path}'")
     try:
-        module = _import(path)
+        source = path.read_bytes()
+        module = _import(path, source)
     except (Exception, SystemExit) as error:
         raise UsageError(f"the study file '{path}' cannot be imported: {_reason(error, path)}") from error
-    return _checked(getattr(module, "study", None), str(path))
+    study = _checked(getattr(module, "study", None), str(path))
+    return replace(study, source_sha256=hashlib.sha256(source).hexdigest())
 
 
-def _import(path: Path) -> ModuleType:
-    """Return the module in `path`, which may import its neighbours, now and later."""
+class _Loader(SourceLoader):
+    """Runs the bytes whose SHA-256 is recorded: neither the file read once more, nor compiled code beside it."""
+
+    def __init__(self, path: Path, source: bytes) -> None:
+        self.path, self.source = str(path), source
+
+    def get_filename(self, fullname: str) -> str:
+        return self.path
+
+    def get_data(self, path: str) -> bytes:
+        return self.source
+
+
+def _import(path: Path, source: bytes) -> ModuleType:
+    """Return the module of the file `path`, which holds `source` and may import its neighbours, now and later."""
     name = f"nnsim_study_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Loader(path, source))
     if spec is None or spec.loader is None:
         raise ImportError("it is no Python file")
     module = importlib.util.module_from_spec(spec)

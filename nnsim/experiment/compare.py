@@ -12,11 +12,14 @@ from nnsim.errors import StoreError
 from nnsim.experiment.executor import TIMINGS
 from nnsim.experiment.files import sha256_of
 from nnsim.experiment.finished import FinishedRun
+from nnsim.experiment.source import agree
 from nnsim.experiment.table_rows import Cells, differing_cells, read_cells, split_rows
 
 SHOWN_ROWS = 3
 VERSIONS = ("arithmetic_version", "schema_version", "versions", "platform", "cpu")
-CIRCUMSTANCES = ("command", "jobs", "canonical_files", "started", "finished", "trials", "files", "data_files")
+CIRCUMSTANCES = (
+    *("command", "jobs", "backend", "canonical_files", "started", "finished", "trials", "files", "data_files"),
+)
 """Entries of a manifest that follow from the others, or differ between any two runs."""
 
 Entries = dict[str, tuple[Any, Any]]
@@ -62,9 +65,21 @@ def compare_configurations(first: FinishedRun, second: FinishedRun) -> Entries:
 
 
 def compare_versions(first: FinishedRun, second: FinishedRun) -> Entries:
-    """Return the programs, packages and machines that are not the same."""
+    """Return the programs, packages, machines and backends that are not the same.
+
+    A merged run, or one of a Dask cluster, does not tell the backend: it does not differ from one that does.
+    """
     made_with = [{name: run.manifest[name] for name in VERSIONS if name in run.manifest} for run in (first, second)]
+    backends = [_backend(run) for run in (first, second)]
+    if all(backends):
+        made_with = [entries | {"backend": backend} for entries, backend in zip(made_with, backends, strict=True)]
     return _differing(*made_with)
+
+
+def _backend(run: FinishedRun) -> str:
+    """Return the backend with its device, or nothing where the run does not tell."""
+    facts = run.manifest.get("backend")
+    return ", ".join(map(str, facts.values())) if isinstance(facts, dict) else ""
 
 
 def compare_tables(first: FinishedRun, second: FinishedRun) -> tuple[TableComparison, ...]:
@@ -81,7 +96,7 @@ def compare_tables(first: FinishedRun, second: FinishedRun) -> tuple[TableCompar
 
 def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> Entries:
     mine, yours = dict(_flat(first)), dict(_flat(second))
-    return {name: (mine.get(name), yours.get(name)) for name in {**mine, **yours} if mine.get(name) != yours.get(name)}
+    return {name: (mine.get(name), yours.get(name)) for name in {**mine, **yours} if not agree(name, mine, yours)}
 
 
 def _flat(entries: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -17,6 +17,7 @@ from nnsim.experiment.config import resolve, to_json
 from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import SEED_LIMIT, Plan, make_plan
 from nnsim.experiment.results import MANIFEST
+from nnsim.experiment.source import SOURCE, UnnamedStudyError, agree, check_source
 from nnsim.experiment.study import PRESETS, STUDY_NAME, Study
 from nnsim.experiment.versions import ARITHMETIC_VERSION
 
@@ -59,6 +60,11 @@ class FinishedRun:
         """File name within the folder to SHA-256."""
         return self.manifest["files"]
 
+    @property
+    def source_sha256(self) -> str:
+        """SHA-256 of the study's file; empty for an installed study."""
+        return self.manifest.get(SOURCE, "")
+
 
 def open_run(folder: Path) -> FinishedRun:
     """Return the finished run in `folder`.
@@ -98,7 +104,7 @@ def read_manifest(path: Path) -> FinishedRun:
     return FinishedRun(path.parent, manifest)
 
 
-def study_of(run: FinishedRun, given: str | None = None) -> Study:
+def study_of(run: FinishedRun, given: str | None = None, *others: FinishedRun) -> Study:
     """Return the study of `run`.
 
     Parameters
@@ -108,17 +114,24 @@ def study_of(run: FinishedRun, given: str | None = None) -> Study:
     given : str, optional
         Name or file of the study. Without it the study has to be installed: which file is loaded as a program is said
         by who calls, never by a manifest.
+    *others : FinishedRun
+        Further runs, whose study's file is as right.
 
     Raises
     ------
     UsageError
-        The study is not installed, or is another one.
+        The study is not installed, is another one, or has another SHA-256.
     """
+    if given is None and run.source_sha256:
+        raise UnnamedStudyError(run.folder, run.source_sha256)
     if given is None and run.study not in study_names():
         raise UsageError(f"study '{run.study}' is not installed: if it is a file, name it with --study FILE")
     study = find_study(run.study if given is None else given)
     if study.name != run.study:
         raise UsageError(f"'{given}' is the study '{study.name}', but '{run.folder}' is a run of '{run.study}'")
+    if given is not None:
+        recorded = [one.source_sha256 for one in (run, *others)]
+        check_source(study, given, run.folder, list(filter(None, dict.fromkeys(recorded))))
     return study
 
 
@@ -152,7 +165,7 @@ def same_plan(run: FinishedRun, study: Study) -> Plan:
         there = run.manifest.get(name)
         if name == "config":
             _refuse_axes(run, to_json(plan.shown))
-        elif there != value:
+        elif not agree(name, run.manifest, plan.identity):
             raise StoreError(
                 f"{name} is {json.dumps(there)} in the manifest of '{run.folder}' and {json.dumps(value)} here: "
                 "an input of the study is not what it was"
@@ -205,8 +218,12 @@ def _is_paths(value: Any) -> bool:
     return value is None or (isinstance(value, dict) and all(isinstance(path, str) for path in value.values()))
 
 
+def _is_sha(value: Any) -> bool:
+    return isinstance(value, str) and bool(SHA256.fullmatch(value))
+
+
 def _is_hashes(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(sha, str) and SHA256.fullmatch(sha) for sha in value.values())
+    return isinstance(value, dict) and all(map(_is_sha, value.values()))
 
 
 ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -218,5 +235,6 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "schema_version": (_is_version, "a whole number"),
     "files": (_is_hashes, "the SHA-256 of each file"),
     "data_files": (_is_paths, "the path of each data file, where there are such files"),
+    SOURCE: (lambda value: value is None or _is_sha(value), "the SHA-256 of the study's file"),
 }
 """What a manifest must hold for a run to be judged by it: a test of the value, and what it must be in words."""

@@ -14,6 +14,7 @@ from nnsim.experiment.chunks import ID_BYTES, Chunk, Trial, digest
 from nnsim.experiment.config import to_json, whole_number
 from nnsim.experiment.grid import settings_of
 from nnsim.experiment.inputs import data_files, renamed
+from nnsim.experiment.source import SOURCE
 from nnsim.experiment.study import Study
 from nnsim.experiment.versions import ARITHMETIC_VERSION
 
@@ -44,6 +45,7 @@ class Plan:
             "seed": self.seed,
             "arithmetic_version": ARITHMETIC_VERSION,
             "schema_version": self.study.schema_version,
+            **({SOURCE: self.study.source_sha256} if self.study.source_sha256 else {}),
             **self._inputs(),
         }
 

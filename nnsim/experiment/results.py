@@ -14,6 +14,7 @@ from nnsim.experiment.files import publish
 from nnsim.experiment.rows import header_line, text_line
 from nnsim.experiment.store import ChunkStore, read_identity
 from nnsim.experiment.study import Column, Study, Table
+from nnsim.shown import Shown
 from nnsim.spreadsheets import unshielded
 
 if TYPE_CHECKING:
@@ -79,7 +80,15 @@ def measured_columns(study: Study) -> dict[str, tuple[Column, ...]]:
     return {table.name: table.header for table in (*study.tables, TIMINGS)}
 
 
-def load(folder: str | PathLike[str]) -> dict[str, pd.DataFrame]:
+class Tables(Shown, dict[str, "pd.DataFrame"]):
+    """Tables by their names, which show their sizes instead of their rows."""
+
+    def facts(self) -> dict[str, object]:
+        """Return the size of each table."""
+        return {name: f"{len(frame)} rows, {len(frame.columns)} columns" for name, frame in self.items()}
+
+
+def load(folder: str | PathLike[str]) -> Tables:
     """Return the tables of a finished run.
 
     Parameters
@@ -89,9 +98,9 @@ def load(folder: str | PathLike[str]) -> dict[str, pd.DataFrame]:
 
     Returns
     -------
-    dict
-        Table name (``"trials"``, ``"layers"``, ``"claims"`` ...) to DataFrame. ``"columns"`` explains every column.
-        An empty cell is ``""`` in a text column, and a missing value elsewhere.
+    Tables
+        A dict of table name (``"trials"``, ``"layers"``, ``"claims"`` ...) to DataFrame; ``"columns"`` explains every
+        column. An empty cell is ``""`` in a text column, and a missing value elsewhere.
 
     Raises
     ------
@@ -112,7 +121,7 @@ def load(folder: str | PathLike[str]) -> dict[str, pd.DataFrame]:
     for row in names.itertuples():
         if row.table != "summary":  # its columns are each study's own choice: pandas infers their types
             columns.setdefault(row.table, []).append(Column(row.name, row.kind, row.unit, row.description))
-    return {path.stem: read_table(path, columns.get(path.stem, ())) for path in sorted(place.glob("*.csv"))}
+    return Tables({path.stem: read_table(path, columns.get(path.stem, ())) for path in sorted(place.glob("*.csv"))})
 
 
 def read_table(path: Path, columns: Iterable[Column] = ()) -> pd.DataFrame:

@@ -55,17 +55,25 @@ class IncompleteError(StoreError):
 
     exit_code = 3
 
-    def __init__(self, folder: Path, record: Record, missing: Sequence[int], trials: int) -> None:
+    def __init__(self, folder: Path, record: Record, missing: Sequence[int], trials: int, damaged: int = 0) -> None:
         self.folder = folder
         self.missing = tuple(missing)
         self.trials = trials
+        self.damaged = damaged
         shards = missing_shards(missing, record.shards)
         share = f" --shard {shards[0]}" if shards else ""
         work = f"{len(missing)} of {record.chunks} chunks ({trials} of {record.trials} trials)"
         super().__init__(
-            f"{work} of '{folder}' are damaged or gone{_of_shards(shards)}; nothing is written; "
+            f"{work} of '{folder}' are {self._state()}{_of_shards(shards)}; nothing is written; "
             f"measure them with: {record.command} -o {shlex.quote(str(folder))}{share}"
         )
+
+    def _state(self) -> str:
+        """Return what the chunks lack: most often their shard is not done yet."""
+        missing = len(self.missing) - self.damaged
+        if not self.damaged:
+            return "missing"
+        return f"missing ({missing}) or damaged ({self.damaged})" if missing else "damaged"
 
 
 def read_status(folder: str | PathLike[str]) -> Status:

@@ -18,6 +18,7 @@ from nnsim.errors import StoreError
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.files import make_folder, publish, try_to_write, writing
 from nnsim.experiment.outputs import claim_folder
+from nnsim.experiment.source import SOURCE, agree
 from nnsim.experiment.temporary import remove_stale
 
 CONFIG = "config.json"
@@ -91,6 +92,10 @@ class ChunkStore:
         errors = {path: _verified_errors(path, chunk) for path in self._files.get(_stem(chunk), [])}
         found = [(count, path) for path, count in errors.items() if count is not None]
         return min(found)[1] if found else None
+
+    def has_file(self, chunk: Chunk) -> bool:
+        """Return whether there is a file of `chunk`, sound or damaged."""
+        return bool(self._files.get(_stem(chunk)))
 
     def find_complete(self, chunk: Chunk) -> Path | None:
         """Return the verified file of `chunk` if no trial in it failed: a failed one is worth another attempt."""
@@ -261,10 +266,11 @@ def _checksum(content: Mapping[str, Any]) -> str:
 def _refuse_difference(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
     old, new = dict(_flat(there)), dict(_flat(here))
     for name in [*new, *old]:
-        if old.get(name) != new.get(name):
+        if not agree(name, old, new):
+            restore = ", or take the study's file back to what it was" if name == SOURCE else ""
             raise StoreError(
                 f"'{folder}' holds results of another configuration: {name} is {_shown(old, name)} there and "
-                f"{_shown(new, name)} here; name another output folder"
+                f"{_shown(new, name)} here; name another output folder{restore}"
             )
 
 

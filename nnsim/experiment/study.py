@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nnsim.vocabulary import VOCABULARY
+
 PRESETS = ("quick", "standard", "paper")
 """Sizes in which every study comes: seconds for a first look, minutes for a lesson, hours for a publication."""
 
@@ -22,7 +24,7 @@ RESERVED_STUDIES = frozenset({"list", "show", "run", "all", "check", "new"})
 RESERVED_AXES = frozenset(
     {"study", "preset", "output", "jobs", "seed", "progress", "figure_format", "figure_formats", "shard", "fail_fast"}
     | {"config", "set", "zip", "exclude", "dask", "backend"}
-    | {"dry_run", "strict", "json", "quiet", "verbose", "debug", "help", "id", "root_seed", "kind", "trial"}
+    | {"dry_run", "strict", "claims", "json", "quiet", "verbose", "debug", "help", "id", "root_seed", "kind", "trial"}
 )
 COLUMN_KINDS = ("int", "float", "text", "bool")
 
@@ -56,6 +58,9 @@ class Axis:
         Whether the axis takes one value (``--epochs 20``) instead of a list (``--depth 5,30``).
     file : bool
         Whether a value may be the path of a data file: identities and tables then know it by its name.
+    names : str
+        The kind of name that its values begin with, a key of `nnsim.vocabulary.VOCABULARY` such as ``"activations"``:
+        help and completion show these names, and values such as ``leaky_relu:0.2`` stay possible.
     """
 
     name: str
@@ -67,12 +72,15 @@ class Axis:
     exclusive: bool = False
     scalar: bool = False
     file: bool = False
+    names: str = ""
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name in RESERVED_AXES:
             raise ValueError(f"an axis cannot be called '{self.name}'")
         if set(self.values) != set(PRESETS):
             raise ValueError(f"axis '{self.name}' needs values for exactly {', '.join(PRESETS)}")
+        if self.names and self.names not in VOCABULARY:
+            raise ValueError(f"axis '{self.name}' has names '{self.names}', allowed are {', '.join(VOCABULARY)}")
 
     @property
     def option(self) -> str:
@@ -82,6 +90,10 @@ class Axis:
     def known(self) -> tuple[str, ...] | None:
         """Return the names that exist, or None where any value is allowed."""
         return self.choices() if callable(self.choices) else self.choices
+
+    def shown_names(self) -> tuple[str, ...]:
+        """Return what help and completion show: the names that exist, or that values begin with; else none."""
+        return self.known() or tuple(VOCABULARY.get(self.names, ()))
 
 
 @dataclass(frozen=True)
@@ -183,6 +195,11 @@ class Study:
         folder made with other inputs is refused.
     statements : tuple of str
         The claims that the study judges, one sentence each, as ``nnsim study show`` lists them.
+    answer : tuple of str
+        Ids of the two claims that answer the question best; by default the first that were tested.
+    source_sha256 : str
+        SHA-256 of the file that it was loaded from, by which such a study is known; `find_study` fills it in. An
+        installed study has none: it is known by its name.
     """
 
     name: str
@@ -205,6 +222,8 @@ class Study:
     kernels: tuple[str, ...] = ()
     inputs: Callable[[dict[str, Any]], dict[str, str]] | None = None
     statements: tuple[str, ...] = ()
+    answer: tuple[str, ...] = ()
+    source_sha256: str = ""
 
     def __post_init__(self) -> None:
         if self.name in RESERVED_STUDIES or not STUDY_NAME.fullmatch(self.name):

@@ -19,6 +19,7 @@ from nnsim.experiment.plan import Plan, make_plan
 from nnsim.experiment.progress import Progress
 from nnsim.experiment.results import MANIFEST
 from nnsim.experiment.rows import header_line
+from nnsim.experiment.source import agree
 from nnsim.experiment.store import CHUNK_NAME, CONFIG, ChunkStore, read_identity
 from nnsim.experiment.study import Study, Table
 from nnsim.experiment.table_rows import (
@@ -199,8 +200,8 @@ def _config_state(run: FinishedRun, plan: Plan) -> str:
         saved = read_identity(run.folder)
     except StoreError:
         return "changed"
-    there = saved if isinstance(saved, dict) else {}
-    return SAME if all(there.get(name) == value for name, value in plan.identity.items()) else "changed"
+    there, here = saved if isinstance(saved, dict) else {}, plan.identity
+    return SAME if all(agree(name, there, here) for name in here) else "changed"
 
 
 def _check_rows(run: FinishedRun, plan: Plan, tables: Iterable[Table]) -> tuple[Check, ...]:

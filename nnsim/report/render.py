@@ -15,6 +15,7 @@ from pandas.api.types import is_bool_dtype, is_float_dtype, is_integer_dtype
 from nnsim.experiment.files import publish, writing
 from nnsim.experiment.rows import WRITERS
 from nnsim.experiment.study import Column, Study, Table
+from nnsim.report.answer import answer
 from nnsim.report.claims import CLAIM_COLUMNS, claims_frame, summary_columns, verdict_counts, verdict_sentence
 from nnsim.report.document import (
     Block,
@@ -193,6 +194,7 @@ def _answer(findings: Findings) -> Iterator[Block]:
         if len(part)
     )
     yield Heading("Answer")
+    yield Paragraph((Text(" ".join(answer(findings.study, findings.claims))),))
     yield Paragraph(
         spans(f"Of the claims about the world, {verdict_sentence(claims)}. Of the checks, {verdict_sentence(checks)}.")
     )

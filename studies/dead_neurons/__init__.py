@@ -42,7 +42,7 @@ study = Study(
     ),
     axes=(
         Axis("activation", str, "activation of the trained networks, one whose units can die",
-             presets("relu", "relu", "relu"), scalar=True),
+             presets("relu", "relu", "relu"), scalar=True, names="activations"),
         Axis("narrow_width", int, "units a layer of the networks of one input",
              presets((2, 3), (2, 3, 4), (2, 3, 4, 5)), minimum=1),
         Axis("narrow_depth", int, "hidden layers of the networks of one input",
@@ -60,8 +60,8 @@ study = Study(
         Axis("seeds", int, "independent seeds of each trained arm", presets(16, 20, 40), minimum=1, scalar=True),
         Axis("epochs", int, "steps of full-batch descent", presets(100, 200, 600), minimum=1, scalar=True),
         Axis("tau", float, "threshold of the dormancy score", presets(0.1, 0.1, 0.1), minimum=0, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"), scalar=True,
-             file=True),
+        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"),
+             scalar=True, names="datasets", file=True),
         Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True, file=True),
         Axis("samples", int, "rows to use; 0 is all", presets(400, 800, 0), minimum=0, scalar=True),
     ),
@@ -87,6 +87,7 @@ study = Study(
         "value_and_slope float64",
     ),
     inputs=lambda config: {"data_sha256": data_hash(config)},
+    answer=("B4-catapult", "B4-revivals"),
     statements=(
         "B1: a random ReLU network is silent at a given input with probability 1 - prod (1 - 2^-N).",
         "B2: two narrow layers are born dead as often as Lu's exact law says, deeper ones at least so often.",

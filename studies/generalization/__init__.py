@@ -78,7 +78,7 @@ study = Study(
         Axis("linear_seeds", int, "independent seeds of the linear model", presets(300, 1000, 5000), minimum=1,
              scalar=True),
         Axis("data", str, "data set with classes, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"),
-             scalar=True, file=True),
+             scalar=True, names="datasets", file=True),
         Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True, file=True),
     ),
     tables=(Table("trials", TRIAL_COLUMNS), Table("linear", LINEAR_COLUMNS, canonical=False)),
@@ -95,6 +95,7 @@ study = Study(
         "train_epochs float32",
     ),
     inputs=lambda config: {"data_sha256": data_hash(config)},
+    answer=("G-gap-rises", "G-gap-falls"),
     statements=(
         "G-memorise: a wide network fits wrong labels.",
         "G-gap: the gap grows with width until the labels are fitted, and shrinks beyond; wrong labels widen it.",

@@ -65,7 +65,7 @@ study = Study(
     ),
     axes=(
         Axis("data", str, "data set of the sweep, the range test and the steps to a loss",
-             presets("digits", "digits", "digits"), scalar=True, file=True),
+             presets("digits", "digits", "digits"), scalar=True, names="datasets", file=True),
         Axis("width", int, "units of each of the two hidden layers", presets(32, 32, 64), minimum=1, scalar=True),
         Axis("batch_size", int, "rows a step", presets(32, 32, 32), minimum=1, scalar=True),
         Axis("seeds", int, "independent seeds of each arm", presets(10, 20, 20), minimum=1, scalar=True),
@@ -79,13 +79,13 @@ study = Study(
              presets(0.25, 0.25, 0.25), minimum=0, exclusive=True, scalar=True),
         Axis("adamw_data", str, "data sets on which AdamW's rate is swept",
              presets(("digits", "wine"), ("digits", "wine", "breast_cancer", settings.NOISY),
-                      ("digits", "wine", "breast_cancer", settings.NOISY, "diabetes")), file=True),
+                      ("digits", "wine", "breast_cancer", settings.NOISY, "diabetes")), names="datasets", file=True),
         Axis("adamw_rate", float, "grid of AdamW's rates",
              presets(*[_halves(-8, -1)] * 3), minimum=0, exclusive=True),
         Axis("adamw_epochs", int, "passes under AdamW, the fewest and the most are compared",
              presets((4, 64), (4, 16, 64), (4, 16, 64, 256)), minimum=1),
         Axis("schedule", str, "schedules that are compared",
-             presets(*[SCHEDULE_NAMES] * 3), choices=SCHEDULE_NAMES),
+             presets(*[SCHEDULE_NAMES] * 3), choices=SCHEDULE_NAMES, names="schedules"),
         Axis("schedule_rate", float, "grid of the largest rates of every schedule",
              presets(_halves(-6, -1), _halves(-6, -1), _halves(-7, 0)), minimum=0, exclusive=True),
         Axis("schedule_epochs", int, "passes under every schedule, a multiple of 7",
@@ -120,6 +120,7 @@ study = Study(
     inputs=lambda config: {
         f"{name}_sha256": datasets.fingerprint(name) for name in sorted({config["data"], *config["adamw_data"]})
     },
+    answer=("D3-edge", "D2-beyond"),
     statements=(
         "D2: on a quadratic, full-batch descent diverges exactly above (2 + 2 b) / lambda_max.",
         "D2: each of the range test's four rules finds a rate within 0.02 of a sweep's best test result.",

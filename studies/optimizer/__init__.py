@@ -53,10 +53,10 @@ study = Study(
     ),
     axes=(
         Axis("optimizer", str, "optimizers that are compared", presets(*[tuple(OPTIMIZERS)] * 3),
-             choices=tuple(OPTIMIZERS)),
+             choices=tuple(OPTIMIZERS), names="optimizers"),
         Axis("data", str, "data sets; the first is also used for widths and identities",
              presets(("digits", "spirals", "teacher_student"), ("digits", "spirals", "teacher_student"),
-                      ("digits", "spirals", "teacher_student", "breast_cancer")), file=True),
+                      ("digits", "spirals", "teacher_student", "breast_cancer")), names="datasets", file=True),
         Axis("samples", int, "rows of each data set to use; 0 is all", presets(0, 0, 0), minimum=0, scalar=True),
         Axis("rates", int, "learning rates of each optimizer's grid", presets(7, 9, 11), minimum=3, scalar=True),
         Axis("seeds", int, "independent seeds of each trained arm", presets(10, 20, 40), minimum=1, scalar=True),
@@ -98,6 +98,7 @@ study = Study(
         "value_and_slope float64",
     ),
     inputs=lambda config: {f"{data}_sha256": datasets.fingerprint(data) for data in config["data"]},
+    answer=("optimizer-adam-momentum-digits", "D7-transfer-mup"),
     statements=(
         "At equal tuning budgets an optimizer is no worse than the one it contains, and AdamW no better than momentum.",
         "AdamW at 0.001, untuned, loses little to AdamW tuned.",

@@ -56,7 +56,7 @@ study = Study(
         Axis("count_seeds", int, "point sets of which every labelling is tried", presets(10, 20, 50), minimum=1,
              scalar=True),
         Axis("activation", str, "activations of the networks that are trained on XOR",
-             presets(("tanh", "relu", "gelu"), ("tanh", "relu", "gelu", "sigmoid"), TRAINABLE)),
+             presets(("tanh", "relu", "gelu"), ("tanh", "relu", "gelu", "sigmoid"), TRAINABLE), names="activations"),
         Axis("hidden", int, "hidden units of the networks that are trained on XOR",
              presets(HIDDEN, (*HIDDEN, 3, 16), (*HIDDEN, 3, 16, 32)), minimum=1),
         Axis("learning_rate", float, "grid of learning rates, the same for every arm", presets(RATES, RATES, RATES),
@@ -82,6 +82,7 @@ study = Study(
         "logits float32",
         "train_epochs float32",
     ),
+    answer=("C8-train-2", "C8-train-8"),
     statements=(
         "C8-novikoff: the perceptron rule stops within (R / gamma)^2 mistakes, and orthogonal inputs reach that bound.",
         "C8-count, C8-half, C8-jump: a unit of N weights makes C(P, N) of the 2^P labellings of P points, half at 2 N.",

@@ -105,7 +105,7 @@ def main() -> None:
             run = ("study", "run", __file__, "--repeats", str(size), "--shard", "0/1", "--jobs", options.jobs)
             figures = {
                 "run": measure_in_child(*run, "-o", place, "-q"),
-                "merge": measure_in_child("merge", place, "-q"),
+                "merge": measure_in_child("merge", place, "--study", __file__, "-q"),
             }
         print(json.dumps({"trials": size, **figures}), flush=True)
 

@@ -120,7 +120,7 @@ def test_a_disturbed_array_and_its_merge_give_the_bytes_of_a_serial_run(queue: Q
     assert queue.field(merge, "ExitCode") == "3:0"
     assert not list(folder.glob("*.csv"))
 
-    again = queue.nnsim("submit", "--missing", str(folder))
+    again = queue.nnsim("submit", "--missing", str(folder), "--study", toy.__file__)
     assert again.startswith("shards 0 are job ")
     queue.wait_until_empty()
     assert queue.field(re.findall(r"job (\d+)", again)[1], "JobState") == "COMPLETED"
