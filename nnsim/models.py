@@ -36,6 +36,7 @@ class Model:
     Attributes
     ----------
     spec : NetworkSpec
+        Its Huber's delta is that of standardised targets.
     theta, statistics : vectors
         Parameters, and running statistics of batch normalisation.
     task : {"classification", "regression"}
