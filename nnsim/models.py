@@ -48,6 +48,7 @@ class Model(Shown):
     Attributes
     ----------
     spec : NetworkSpec
+        Its Huber's delta is that of standardised targets.
     theta, statistics : vectors
         Parameters, and running statistics of batch normalisation.
     task : {"classification", "regression"}

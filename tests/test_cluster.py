@@ -276,10 +276,11 @@ class TestWorker:
 
     @pytest.mark.parametrize("name", ["arithmetic_version", "schema_version"])
     def test_other_versions_are_refused(self, order: dict[str, object], name: str) -> None:
-        order["identity"][name] = 99  # type: ignore[index]
+        identity: dict[str, int] = order["identity"]  # type: ignore[assignment]
+        here, identity[name] = identity[name], 99
         outcome = self.chunk(order)
         assert str(outcome["refusal"]).endswith(
-            f": {name} is 1 there and 99 here: install the same nnsim, study and data"
+            f": {name} is {here} there and 99 here: install the same nnsim, study and data"
         )
         assert outcome["exit_code"] == 1
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cases import KEY, data, network, parameters
 
-from nnsim.errors import UnknownNameError, UsageError
+from nnsim.errors import NnsimWarning, UnknownNameError, UsageError
 from nnsim.kernels.optimizers import MOMENTUM, OPTIMIZERS, SGD
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
@@ -140,7 +140,12 @@ NETWORKS = [
         {"loss_weights": (1.0, 2.0, 3.0), "loss": "mse"},
         "loss weights belong to the losses 'cross_entropy' and 'bce', not to 'mse'",
     ),
-    ({"loss_weights": (1.0, 2.0)}, "3 loss weights are needed, one an output, got 2"),
+    ({"loss_weights": (1.0, 2.0)}, "the loss 'cross_entropy' takes a weight for each class, 3 here, got 2"),
+    (
+        {"loss_weights": (1.0, 2.0), "loss": "bce", "widths": (4, 6, 1)},
+        "the loss 'bce' takes a weight for the positive targets of each output, 1 here, got 2: "
+        "'cross_entropy' takes one for each class",
+    ),
     ({"loss_weights": (1.0, 0.0, 1.0)}, "loss weights must be positive numbers, got [1.0, 0.0, 1.0]"),
     ({"loss_weights": (1.0, math.inf, 1.0)}, "loss weights must be positive numbers, got [1.0, inf, 1.0]"),
 ]
@@ -162,14 +167,13 @@ def test_an_unknown_norm_is_refused_with_the_nearest_one(given, nearest):
 # --- trainings -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("rows", "batch"), [(21, 5), (22, 7), (3, 1)])
-def test_a_last_batch_of_one_row_under_batch_normalisation_is_refused(rows, batch):
-    spec = network("mse", "batch")
-    sentence = refusal_of(train, spec, parameters(spec), data(spec, rows), Recipe(batch_size=batch), KEY)
-    assert sentence == (
-        f"batch normalisation needs at least 2 rows a batch, and of {rows} rows in batches of {batch} "
-        "the last holds 1: choose another batch size, or drop the last batch"
-    )
+@pytest.mark.parametrize(("rows", "batch"), [(21, 5), (22, 7), (3, 2)])
+def test_a_last_batch_of_one_row_under_batch_normalisation_is_left_out(rows, batch):
+    spec, recipe = network("mse", "batch"), Recipe(0.01, batch_size=batch, epochs=2)
+    with pytest.warns(NnsimWarning, match=f"of {rows} training rows in batches of {batch}, the last of every epoch"):
+        run = train(spec, parameters(spec), data(spec, rows), recipe, KEY)
+    dropping = train(spec, parameters(spec), data(spec, rows), replace(recipe, drop_last=True), KEY)
+    assert run.theta.tobytes() == dropping.theta.tobytes()
 
 
 def test_a_last_batch_of_one_row_can_be_dropped():
