@@ -96,8 +96,7 @@ def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     shared = {"target": config["target"], "samples": config["samples"]}
     fingerprints = _fingerprints(config)
     for data, fingerprint in fingerprints.items():
-        rows = data_of({"data": data, **shared, "root_seed": 0, "fingerprint": fingerprint}).X_train.shape[0]
-        check_batch_size(config["batch_size"], rows, data)
+        check_batch_size(config["batch_size"], {"data": data, **shared, "fingerprint": fingerprint})
     found = (*_network_trials(config), *_training_trials(config))
     return [{**trial, **shared, "fingerprint": fingerprints[trial["data"]]} for trial in found]
 

@@ -78,8 +78,7 @@ def trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield all trials; a clipping or a data set that cannot be used is an error here, before anything runs."""
     limits = {text: clipping(text) for text in config["clip"]}
     shared = {"activation": "relu", "width": config["width"], "data": config["data"], "target": "", "samples": 0}
-    rows = data_of({**shared, "root_seed": 0}).X_train.shape[0]
-    check_batch_size(config["batch_size"], rows, config["data"])
+    check_batch_size(config["batch_size"], shared)
     recipe = {name: config[name] for name in ("epochs", "batch_size")} | {"probe_epoch": []}
     for arm, repeat in product(_arms(config), range(config["seeds"])):
         yield {"kind": "training", **shared, **arm, **recipe, **limits[arm["clip"]], "repeat": repeat}
