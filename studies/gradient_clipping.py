@@ -161,7 +161,12 @@ def _step_questions(steps: pd.DataFrame) -> Iterator[Question]:
     from nnsim.report.judge import Question
 
     by_norm, by_value = rows_of(steps, clip="norm"), rows_of(steps, clip="value")
-    worst = by_norm.assign(away=(by_norm["norm_ratio"] - 1).abs()).sort_values("away").groupby("repeat").last()
+    worst = (
+        by_norm.assign(away=(by_norm["norm_ratio"] - 1).abs())
+        .sort_values("away", kind="stable")
+        .groupby("repeat")
+        .last()
+    )
     where = f"relu, {STEADY_DEPTH} layers, all weights and biases, first step of descent"
     yield Question(
         "D4-direction", "check", "Clipping by the global norm keeps the direction of the gradient.",
