@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,12 @@ import pytest
 from nnsim_studies import backprop_cost, batch_norm
 from nnsim_studies.dead_neurons import measurement as dead_neurons
 from nnsim_studies.vanishing_gradient import measurement as vanishing_gradient
+from tiny_studies import measured, tiny
 
 from nnsim import laboratory
 from nnsim.datasets import fewest_training_rows
 from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.config import resolve
-from nnsim.experiment.executor import run_chunks
-from nnsim.experiment.plan import make_plan
-from nnsim.experiment.results import measured_columns, read_table, write_tables
-from nnsim.experiment.store import ChunkStore, open_folder
 from nnsim.report.claims import claims_frame, summary_columns
 
 SEEDS = range(10)
@@ -41,11 +37,6 @@ CHOSEN: dict[str, dict[str, Any]] = {
 """What is not as in the tiny runs of a study's own tests: data whose rows are not the same in number at every seed."""
 
 
-def settings_of(name: str) -> dict[str, Any]:
-    """Return the axes of the tiny run of a study's own tests, on data of uneven size."""
-    return importlib.import_module(f"test_{name.replace('-', '_')}_study").TINY | CHOSEN[name]
-
-
 def rows_at(seed: int, **data: Any) -> int:
     return len(laboratory.data_of({"target": "", "samples": 0, "root_seed": seed, **data}).X_train)
 
@@ -58,16 +49,9 @@ def short_timings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", CHOSEN)
 def test_a_study_runs_at_ten_root_seeds(name: str, tmp_path: Path) -> None:
     study = find_study(name)
-    config = resolve(study, "quick", settings_of(name))
+    config = resolve(study, "quick", tiny(name) | CHOSEN[name])
     for seed in SEEDS:
-        plan = make_plan(study, config, seed)
-        folder = tmp_path / str(seed)
-        open_folder(folder, plan.identity)
-        store = ChunkStore(folder)
-        assert run_chunks(plan, plan.chunks, store) == []
-        write_tables(folder, study, store, filter(None, map(store.find, plan.chunks)))
-        tables = {table: read_table(folder / f"{table}.csv", of) for table, of in measured_columns(study).items()}
-        assert len(tables["trials"]) == plan.size
+        tables = measured(study, config, tmp_path / str(seed), seed)
         assert len(claims_frame(study.claims(dict(tables), dict(config))))
         summary_columns(study, list(study.summary(dict(tables)).columns))
 
