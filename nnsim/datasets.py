@@ -386,6 +386,18 @@ def _cuts(n: int, fractions: tuple[float, float, float]) -> tuple[int, int]:
     return first, min(max(second, first + 1), n - 1)
 
 
+def fewest_training_rows(data: Split) -> int:
+    """Return how many training rows the data set of `data` has at least, whatever its key.
+
+    How often each class is drawn hangs on the key, and a class that is divided on its own may fall short of its share
+    by up to a row and a half.
+    """
+    rows = sum(len(X) for X in (data.X_train, data.X_validation, data.X_test))
+    if data.task == "regression":
+        return len(data.X_train)
+    return max(math.ceil(0.7 * rows - 1.5 * data.n_outputs), 1)
+
+
 def _standardised(
     dataset: Dataset, values: np.ndarray, rows: list[np.ndarray], names: list[str], spared: np.ndarray | None = None
 ) -> tuple[list[np.ndarray], Scaling]:

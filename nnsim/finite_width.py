@@ -46,6 +46,7 @@ TRAJECTORIES, STRIDE = 610, 377  # consecutive Fibonacci numbers
 SHIFT = 0.7548776662466927  # of the lattice from layer to layer; unlike the golden ratio no near multiple of the stride
 STEP = 0.1  # of the lattice in ln q on which moments are known
 NEIGHBOURS = np.arange(-3, 5)  # of a point, on that lattice
+TIES = 6  # decimals of ln q in which paths that meet again are equal: their order must not hang on the last bit
 WIDEST = 340.0  # of |ln q|: beyond it fourth moments leave the range of floats
 
 
@@ -129,7 +130,7 @@ def _noise(order: Floats, layer: int, means: Floats, deviations: Floats) -> Floa
     """Return what to add to means: as the standard deviations say, uncorrelated with means, and 0 on average."""
     count, noise, apart = means.size, np.empty_like(means), means - means.mean()
     places = (STRIDE * np.arange(count) + int(count * (layer * SHIFT % 1))) % count
-    noise[np.argsort(order, kind="stable")] = _quantiles(count)[places]
+    noise[np.argsort(np.round(order, TIES), kind="stable")] = _quantiles(count)[places]
     noise *= deviations
     noise -= noise.mean()
     noise -= (noise @ apart) / (apart @ apart or 1.0) * apart

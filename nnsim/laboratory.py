@@ -11,7 +11,7 @@ paired.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any
@@ -123,6 +123,20 @@ def data_names(trial: dict[str, Any]) -> tuple[str, str, int, int, str]:
 def data_of(trial: dict[str, Any]) -> datasets.Split:
     """Return a trial's data, split and standardised; kept, because many trials share them."""
     return _split(*data_names(trial))
+
+
+def fewest_rows(trial: Mapping[str, Any]) -> int:
+    """Return how many rows a trial has to train on at least, under whatever root seed."""
+    return datasets.fewest_training_rows(data_of({**trial, "root_seed": 0}))
+
+
+def without_lone_row(trial: dict[str, Any]) -> dict[str, Any]:
+    """Return a trial that leaves out the last batch of an epoch where it would hold one row.
+
+    Batch normalisation needs two, and how many rows there are hangs on the root seed. A study that trains networks
+    with it says so by this, for all that it compares step by step.
+    """
+    return trial | {"drop_last": data_of(trial).X_train.shape[0] % trial["batch_size"] == 1}
 
 
 def network_of(trial: dict[str, Any], dtype: str) -> NetworkSpec:

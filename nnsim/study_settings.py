@@ -9,6 +9,7 @@ from nnsim import datasets
 from nnsim.activations import parse
 from nnsim.errors import UsageError
 from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.laboratory import fewest_rows
 
 TRAINABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
 """Activations through which gradients pass."""
@@ -21,12 +22,20 @@ def check_trainable(activations: Iterable[str]) -> None:
             raise UsageError(f"activation '{text}' passes no gradient: choose from {', '.join(TRAINABLE)}")
 
 
-def check_batch_size(batch_size: int, rows: int, data: str) -> None:
-    """Raise UsageError where a batch is larger than the training rows of a data set."""
+def check_batch_size(batch_size: int, data: Mapping[str, Any]) -> None:
+    """Raise UsageError where a batch is larger than the training rows may be; `data` names them as a trial does."""
+    rows = fewest_rows(data)
     if batch_size > rows:
         raise UsageError(
-            f"a batch of {batch_size} rows is larger than the {rows} training rows of '{data}': choose at most {rows}"
+            f"a batch of {batch_size} rows is larger than the training rows of '{data['data']}', "
+            f"at least {rows} at any root seed: choose at most {rows}"
         )
+
+
+def check_normalizable(batch_size: int) -> None:
+    """Raise UsageError where batches are too small for batch normalisation."""
+    if batch_size < 2:
+        raise UsageError("batch normalisation needs at least 2 rows in every batch: choose --batch-size 2 or more")
 
 
 def data_hash(config: Mapping[str, Any]) -> str:

@@ -96,8 +96,7 @@ def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     shared = {"target": config["target"], "samples": config["samples"]}
     fingerprints = _fingerprints(config)
     for data, fingerprint in fingerprints.items():
-        rows = data_of({"data": data, **shared, "root_seed": 0, "fingerprint": fingerprint}).X_train.shape[0]
-        check_batch_size(config["batch_size"], rows, data)
+        check_batch_size(config["batch_size"], {"data": data, **shared, "fingerprint": fingerprint})
     found = (*_network_trials(config), *_training_trials(config))
     return [{**trial, **shared, "fingerprint": fingerprints[trial["data"]]} for trial in found]
 
@@ -215,7 +214,7 @@ def _moment_questions(moments: pd.DataFrame, config: dict[str, Any]) -> Iterator
     from nnsim.report.judge import Question
 
     for activation in config["activation"]:
-        rows = rows_of(moments, activation=activation).sort_values("repeat")
+        rows = rows_of(moments, activation=activation).sort_values("repeat", kind="stable")
         with np.errstate(divide="ignore", invalid="ignore"):  # leaky_relu:1e200 overflows
             values = np.log(rows["slope"].to_numpy(dtype=float) / rows["second"].to_numpy(dtype=float))
         chi, how = _chi(activation)
@@ -279,7 +278,7 @@ def _selu_questions(layers: pd.DataFrame, perturbation: pd.DataFrame) -> Iterato
             "lecun_normal, selu", "preserving_normal, silu"), _decay(perturbation, "silu"),
         perturbation_factor("silu"), margin=DECAY_MARGIN, note=note,
     )  # fmt: skip
-    last = rows_of(perturbation, activation="selu", layer=SELU_DEPTH).sort_values("repeat")
+    last = rows_of(perturbation, activation="selu", layer=SELU_DEPTH).sort_values("repeat", kind="stable")
     expected = predict("selu", 1.0, 0.0, SELU_DEPTH, SELU_WIDTH, input_square=FAR).forward[-1]
     yield Question(
         "A13-square", "claim", f"Started at {FAR:g} times the variance, SELU layers bring the mean square back to 1.",

@@ -261,13 +261,13 @@ def _time_questions(times: pd.DataFrame, config: dict[str, Any]) -> Iterator[Que
             f"D6-time-{architecture}", "claim", "A backward pass takes as many times a forward pass as it is counted.",
             BAUR, f"{architecture}, {config['timed_batch']} rows",
             rows_of(timed, architecture=architecture)["ratio"].to_numpy(dtype=float),
-            backward_over_forward(widths_of(architecture)), margin=CLOCK, note=note,
+            backward_over_forward(widths_of(architecture)), margin=CLOCK, note=note, timed=True,
         )  # fmt: skip
     deepest = max(config["architecture"], key=lambda text: backward_over_forward(widths_of(text)))
     yield Question(
         "page-backward-time", "correction", "A backward pass takes the time of about two forward passes, not of one.",
         "teaching pages that say: a backward pass costs one forward pass", deepest,
-        rows_of(timed, architecture=deepest)["ratio"].to_numpy(dtype=float), MIDWAY, "at_least", note=note,
+        rows_of(timed, architecture=deepest)["ratio"].to_numpy(dtype=float), MIDWAY, "at_least", note=note, timed=True,
     )  # fmt: skip
 
 
@@ -303,7 +303,7 @@ def _difference_questions(trials: pd.DataFrame, times: pd.DataFrame, config: dic
     for name, (column, power, statement) in texts.items():
         yield Question(
             f"D6-slope-{name}", "claim", statement, BAUR, where, slopes_by_seed(timed, "parameters", column), power,
-            margin=SLOPE, note="log-log slope of processor time against P",
+            margin=SLOPE, note="log-log slope of processor time against P", timed=True,
         )  # fmt: skip
 
 
@@ -340,7 +340,9 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
 
 # --- summary and figures -------------------------------------------------------------------------------------------
 
-SUMMARY_COLUMNS = ["kind", "architecture", "batch", "parameters", "quantity", "n", "median", "low", "high", "method"]
+SUMMARY_COLUMNS = [
+    *("kind", "architecture", "batch", "parameters", "quantity", "n", "median", "low", "high", "method", "timed"),
+]
 
 
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -357,13 +359,13 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
             found = median_interval(values[~np.isnan(values)], 0.95)
             row = dict(zip(SUMMARY_COLUMNS[:4], names, strict=True)) | {"quantity": quantity, "n": len(group)}
             row |= {"median": found.estimate, "low": found.low, "high": found.high, "method": found.method}
-            rows.append(row)
+            rows.append(row | {"timed": True})
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
 
 
 def _counted_costs(trials: pd.DataFrame) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return the multiply-adds of a gradient against the parameters, by method."""
-    rows = trials.drop_duplicates("parameters").sort_values("parameters")
+    rows = trials.drop_duplicates("parameters").sort_values("parameters", kind="stable")
     parameters = rows["parameters"].to_numpy(dtype=float)
     forward, backward = (rows[f"{name}_products"].to_numpy(dtype=float) for name in ("forward", "backward"))
     return {

@@ -18,11 +18,11 @@ from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.kernels.philox import DATA
-from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of
+from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of, without_lone_row
 from nnsim.network import NetworkSpec
 from nnsim.propagation import propagate
 from nnsim.seeding import key
-from nnsim.study_settings import TRAINABLE, check_batch_size, check_trainable, data_hash
+from nnsim.study_settings import TRAINABLE, check_batch_size, check_normalizable, check_trainable, data_hash
 from nnsim.theory.batch_norm import batch_norm_gradient_factor, dropout_variance_ratio
 from nnsim.theory.mean_field import gradient_factor
 from nnsim.units import drift, unit_facts
@@ -72,24 +72,19 @@ def _trained(config: dict[str, Any], data: dict[str, Any]) -> Iterator[dict[str,
         yield {**network, **arm, **recipe, **data}
 
 
-def _check(config: dict[str, Any], rows: int) -> None:
+def _check(config: dict[str, Any], data: dict[str, Any]) -> None:
     check_trainable(config["activation"])
     for dropout in config["dropout"]:
         if dropout >= 1:
             raise UsageError(f"dropout must be above 0 and below 1, got {dropout:g}")
-    batch = config["batch_size"]
-    check_batch_size(batch, rows, config["data"])
-    if batch < 2 or rows % batch == 1:
-        raise UsageError(
-            f"batch normalisation needs at least 2 rows in every batch, and of {rows} rows in batches of {batch} one "
-            f"has 1: choose another size, such as {batch + 1}"
-        )
+    check_batch_size(config["batch_size"], data)
+    check_normalizable(config["batch_size"])
 
 
 def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; a batch of one row, which cannot be normalised, is refused here."""
     data = {name: config[name] for name in ("data", "target", "samples")} | {"fingerprint": data_hash(config)}
-    _check(config, data_of({**data, "root_seed": 0}).X_train.shape[0])
+    _check(config, data)
     return [*_looked_at(config), *_trained(config, data)]
 
 
@@ -166,7 +161,7 @@ def _drift_rows(trial: dict[str, Any], looks: list[Look]) -> Iterator[dict[str, 
 
 
 def _measure_training(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    outcome, looks, run = watch_training(trial, doublings(trial["epochs"]))
+    outcome, looks, run = watch_training(without_lone_row(trial), doublings(trial["epochs"]))
     if run.status == "done":
         spec = network_of(trial, "float32")
         outcome["weight_growth"] = _growth(spec, start_of(trial, spec).astype(np.float64), run.theta.astype(np.float64))

@@ -27,7 +27,7 @@ from nnsim.equal_parameters import equal_width
 from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
-from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, nine_digits, train_network
+from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, fewest_rows, nine_digits, train_network
 from nnsim.linear_pieces import follow
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
@@ -119,7 +119,7 @@ def _check(config: dict[str, Any]) -> None:
         raise UsageError(
             f"{fewest} neurons cannot fill {deepest} layers of a random network: choose at least {deepest} neurons"
         )
-    rows = data_of({"data": "circles", "target": "", "samples": 0, "root_seed": 0}).X_train.shape[0]
+    rows = fewest_rows({"data": "circles", "target": "", "samples": 0})
     if config["batch_size"] > min(rows, config["ridge_rows"]):
         raise UsageError(
             f"a batch of {config['batch_size']} rows is larger than the smallest training set: "

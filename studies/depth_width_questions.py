@@ -66,9 +66,11 @@ def _tents_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Q
         note="pieces over 2^k; one hidden layer needs 2^k - 1 units for as many, a billion at k = 30",
     )  # fmt: skip
     growth = [
-        math.log2(many / few) - depth
+        round(math.log2(many / few) - depth, 9)
         for depth, group in rows_of(zigzags, depth=2).groupby("depth")
-        for (_, few), (_, many) in pairwise(group.sort_values("width")[["width", "pieces"]].itertuples(index=False))
+        for (_, few), (_, many) in pairwise(
+            group.sort_values("width", kind="stable")[["width", "pieces"]].itertuples(index=False)
+        )
     ]
     yield Question(
         "C1-power", "correction",

@@ -78,8 +78,7 @@ def trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield all trials; a clipping or a data set that cannot be used is an error here, before anything runs."""
     limits = {text: clipping(text) for text in config["clip"]}
     shared = {"activation": "relu", "width": config["width"], "data": config["data"], "target": "", "samples": 0}
-    rows = data_of({**shared, "root_seed": 0}).X_train.shape[0]
-    check_batch_size(config["batch_size"], rows, config["data"])
+    check_batch_size(config["batch_size"], shared)
     recipe = {name: config[name] for name in ("epochs", "batch_size")} | {"probe_epoch": []}
     for arm, repeat in product(_arms(config), range(config["seeds"])):
         yield {"kind": "training", **shared, **arm, **recipe, **limits[arm["clip"]], "repeat": repeat}
@@ -162,7 +161,12 @@ def _step_questions(steps: pd.DataFrame) -> Iterator[Question]:
     from nnsim.report.judge import Question
 
     by_norm, by_value = rows_of(steps, clip="norm"), rows_of(steps, clip="value")
-    worst = by_norm.assign(away=(by_norm["norm_ratio"] - 1).abs()).sort_values("away").groupby("repeat").last()
+    worst = (
+        by_norm.assign(away=(by_norm["norm_ratio"] - 1).abs())
+        .sort_values("away", kind="stable")
+        .groupby("repeat")
+        .last()
+    )
     where = f"relu, {STEADY_DEPTH} layers, all weights and biases, first step of descent"
     yield Question(
         "D4-direction", "check", "Clipping by the global norm keeps the direction of the gradient.",

@@ -380,7 +380,7 @@ BAD_VALUES = {
     "deep budget": (("--spirals-parameters", "20"), "8 hidden layers between 2 inputs and 2 outputs have at least 21"),
     "batch": (
         ("--batch-size", "701"),
-        "a batch of 701 rows is larger than the smallest training set: choose at most 700",
+        "a batch of 701 rows is larger than the smallest training set: choose at most 697",
     ),
     "rows": (("--ridge-rows", "32"), "a batch of 64 rows is larger than the smallest training set: choose at most 32"),
     "blocks": (("--blocks", "0"), "--blocks 0 is not allowed: it must be at least 1"),

@@ -266,7 +266,10 @@ def test_training_rows_differ_between_seeds_and_not_between_arms() -> None:
         ({"label_noise": "0,1"}, "label noise is 1, allowed is at least 0 and below 1"),
         ({"dropout": "1"}, "dropout is 1, allowed is above 0 and below 1"),
         ({"data": "diabetes"}, "'diabetes' is a regression, and label noise needs classes"),
-        ({"rows": 5000}, "5000 training rows are asked for, 'digits' has 1258: choose at most 1258"),
+        (
+            {"rows": 5000},
+            "'digits' has at least 1243 at any root seed: choose at most 1243",
+        ),
         ({"rows": 20, "batch_size": 30}, "a batch of 30 rows is larger than the 20 training rows: choose at most 20"),
     ],
 )

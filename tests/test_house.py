@@ -31,6 +31,7 @@ FLOORS = {
     "nnsim.learning_rate_finder": 6,
     "nnsim.training_runner": 6,
     "nnsim.laboratory": 5,
+    "nnsim.study_settings": 5,
     "nnsim.watching": 5,
     "nnsim.report": 5,
     "nnsim.study_merge": 6,
@@ -136,6 +137,18 @@ def offence(node: ast.AST) -> tuple[ast.AST, str]:
     return node, "pickle" if allows and ast.unparse(node.value) != "False" else ""
 
 
+def unstable_sorts(source: str) -> list[int]:
+    """Return the lines that sort rows so that equal ones come in an order of the CPU's: NumPy sorts by its vectors."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"argsort", "sort_values"}
+        and not any(word.arg == "kind" and ast.unparse(word.value) == "'stable'" for word in node.keywords)
+    ]
+
+
 @pytest.mark.parametrize("module", [name for name in SOURCES if name != "nnsim"])  # which only names its lazy ones
 def test_imports_point_down(module: str) -> None:
     path = SOURCES[module]
@@ -165,6 +178,11 @@ def test_fast_math_is_nowhere(module: str) -> None:
 @pytest.mark.parametrize("module", LIBRARY)
 def test_the_library_neither_asserts_nor_prints_nor_pickles(module: str) -> None:
     assert offences(SOURCES[module].read_text()) == []
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_equal_rows_keep_their_order_when_they_are_sorted(module: str) -> None:
+    assert unstable_sorts(SOURCES[module].read_text()) == []
 
 
 class TestTheRulesBite:
@@ -208,6 +226,13 @@ class TestTheRulesBite:
 
     def test_fast_math(self) -> None:
         assert fast_maths("kernel(f, fastmath={'contract'})") == [1]
+
+    @pytest.mark.parametrize("source", ["np.argsort(x)", "x.argsort()", "frame.sort_values('a')"])
+    def test_unstable_sort(self, source: str) -> None:
+        assert unstable_sorts(source) == [1]
+
+    def test_stable_sort(self) -> None:
+        assert unstable_sorts("frame.sort_values(['a', 'b'], kind='stable')") == []
 
     @pytest.mark.parametrize(
         "source",

@@ -584,8 +584,8 @@ class TestBadInput:
 
     def test_the_largest_batch_is_named(self, nothing_written: Path, capsys: pytest.CaptureFixture[str]) -> None:
         main(["study", "init", "--batch-size", "5000", "--data", "xor"])
-        assert capsys.readouterr().err.endswith("of 'xor': choose at most 700\n")
-        assert main(["study", "init", "--batch-size", "700", "--data", "xor", "--dry-run"]) == 0
+        assert capsys.readouterr().err.endswith("at any root seed: choose at most 697\n")
+        assert main(["study", "init", "--batch-size", "697", "--data", "xor", "--dry-run"]) == 0
 
     @pytest.mark.parametrize(
         ("text", "code", "sentence"),

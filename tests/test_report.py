@@ -5,16 +5,20 @@ import math
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
+from jinja2 import UndefinedError
 
 from nnsim.errors import StoreError
 from nnsim.experiment.study import PRESETS, Axis, Column, Study, Table
 from nnsim.report import document as doc
-from nnsim.report import figures
+from nnsim.report import figures, html
 from nnsim.report.claims import (
     CLAIM_COLUMNS,
     VERDICT_SYMBOLS,
@@ -26,6 +30,7 @@ from nnsim.report.claims import (
     verdict_sentence,
 )
 from nnsim.report.html import to_html
+from nnsim.report.ledger import Answer, Ledger, Sentence, ledger_frame
 from nnsim.report.render import SUMMARY_ROWS, frame_csv, report_document, write_report
 from nnsim.report.render import find as find_results
 
@@ -278,28 +283,76 @@ def test_formula_is_mathml_with_words():
     assert 'aria-label="one is at least c_i"' in html
 
 
-@pytest.mark.parametrize(
-    "block",
-    [
-        doc.Heading(HOSTILE),
-        doc.Heading(HOSTILE, level=2),
-        doc.Paragraph((doc.Text(HOSTILE), doc.Code(HOSTILE), doc.Emphasis(HOSTILE))),
-        doc.Bullets(((doc.Text(HOSTILE),),)),
-        doc.Listing(HOSTILE),
-        doc.Formula(doc.row(HOSTILE), HOSTILE),
-        doc.TableBlock(pd.DataFrame({HOSTILE: [HOSTILE]}), HOSTILE),
-        doc.FigureBlock("f", HOSTILE, HOSTILE),
-        doc.ClaimTable(claims_frame([Claim(HOSTILE, "claim", HOSTILE, HOSTILE, HOSTILE, note=HOSTILE)]), HOSTILE),
-        doc.VerdictCounts(HOSTILE, {"holds": 1}),
-        doc.KeyValues(((HOSTILE, HOSTILE),)),
-    ],
-    ids=lambda block: type(block).__name__,
+SENTENCE = Sentence(HOSTILE, (("init", HOSTILE),), Answer("right", HOSTILE), Answer("wrong", HOSTILE))
+LEDGER = ledger_frame(
+    [Ledger(HOSTILE, (SENTENCE,))], pd.DataFrame({"study": ["init"], "id": HOSTILE, "verdict": "holds"})
 )
-def test_every_block_shows_hostile_text_as_text(block):
-    page = Page(render(block, images={"f": b"<svg/>"}))
+PARTS = [
+    doc.Heading(HOSTILE),
+    doc.Heading(HOSTILE, level=2),
+    doc.Paragraph((doc.Text(HOSTILE), doc.Code(HOSTILE), doc.Emphasis(HOSTILE), doc.Link(HOSTILE, HOSTILE))),
+    doc.Bullets(((doc.Text(HOSTILE),),)),
+    doc.Listing(HOSTILE),
+    doc.Formula(doc.row(HOSTILE), HOSTILE),
+    doc.TableBlock(pd.DataFrame({HOSTILE: [HOSTILE]}), HOSTILE),
+    doc.FigureBlock("f", HOSTILE, HOSTILE),
+    doc.ClaimTable(claims_frame([Claim(HOSTILE, "claim", HOSTILE, HOSTILE, HOSTILE, note=HOSTILE)]), HOSTILE),
+    doc.LedgerTable(LEDGER, HOSTILE),
+    doc.VerdictCounts(HOSTILE, {"holds": 1}),
+    doc.KeyValues(((HOSTILE, HOSTILE),)),
+]
+INLINE = [kind(HOSTILE) for kind in (doc.Text, doc.Code, doc.Emphasis)] + [doc.Link(HOSTILE, HOSTILE)]
+
+
+def name_of(part: object) -> str:
+    return type(part).__name__
+
+
+@pytest.mark.parametrize("part", PARTS, ids=name_of)
+def test_every_block_shows_hostile_text_as_text(part):
+    page = Page(render(part, images={"f": b"<svg/>"}))
     assert "script" not in page.tags
     assert page.values("onerror") == []
     assert HOSTILE in page.text
+
+
+@pytest.mark.parametrize("span", INLINE, ids=name_of)
+def test_every_inline_part_shows_hostile_text_as_text(span):
+    assert HOSTILE in Page(render(doc.Paragraph((span,)))).text
+
+
+def test_no_kind_of_part_is_left_out_here():
+    assert {type(part) for part in PARTS} == set(get_args(doc.Block))
+    assert {type(span) for span in INLINE} == set(get_args(doc.Inline))
+
+
+def test_there_is_no_template_but_the_one_that_is_tested_here():
+    assert [path.name for path in Path(html.__file__).with_name("templates").iterdir()] == ["report.html"]
+
+
+@dataclass(frozen=True)
+class Footnote:
+    text: str
+
+
+@pytest.mark.parametrize(
+    "part", [Footnote("see below"), doc.Paragraph((Footnote("see below"),)), doc.Bullets(((Footnote("see below"),),))]
+)
+def test_a_part_that_the_template_does_not_know_is_an_error(part):
+    with pytest.raises(TypeError, match="no template shows a Footnote"):
+        render(part)
+
+
+def test_a_finding_that_does_not_exist_is_an_error():
+    with pytest.raises(UndefinedError):
+        render(doc.LedgerTable(LEDGER.assign(finding="perhaps"), "caption"))
+
+
+def test_a_ledger_says_sentence_finding_and_verdicts():
+    frame = pd.DataFrame([("T", "Water is wet.", "wrong", "It is dry.", "init A1", "1 fails")], columns=list(LEDGER))
+    page = body(render(doc.LedgerTable(frame, "caption")))
+    assert '<span class="verdict fails">wrong</span>' in page
+    assert all(text in page for text in ("Water is wet.", "It is dry.", "init A1 · 1 fails"))
 
 
 def test_figure_that_nobody_drew_is_an_error():

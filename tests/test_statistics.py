@@ -396,6 +396,22 @@ class TestVerdicts:
     def test_at_most_and_at_least_one(self, low, high, most, least):
         assert (at_most(span(low, high), 1.0), at_least(span(low, high), 1.0)) == (most, least)
 
+    @pytest.mark.parametrize("bit", [math.nextafter(1.0, 0.0), 1.0, math.nextafter(1.0, 2.0)])
+    def test_no_verdict_hangs_on_the_last_bit(self, bit):
+        one = span(bit, bit)
+        assert at_most(one, 1.0) == at_least(one, 1.0) == "holds"
+        assert above(one, 1.0) == "fails"
+        assert equivalence(one, 1.5, 0.5) == equivalence(one, 0.75, 0.25) == "holds"
+        assert (at_most(span(bit, 2.0), 1.0), above(span(bit, 2.0), 1.0)) == ("inconclusive", "inconclusive")
+
+    def test_an_end_that_is_further_away_than_rounding_is_seen(self):
+        assert at_most(span(1.0, 1.0 + 1e-9), 1.0) == "inconclusive"
+        assert above(span(1.0 + 1e-9, 2.0), 1.0) == "holds"
+
+    @pytest.mark.parametrize(("end", "verdict"), [(1.0 + 5e-14, "fails"), (1.0 + 5e-15, "holds")])
+    def test_a_narrow_margin_is_not_widened(self, end, verdict):
+        assert equivalence(span(end, end), 1.0, 1e-14) == verdict
+
     def test_infinite_ends_around_a_finite_estimate_are_inconclusive(self):
         whole_line = Interval(-math.inf, 1.0, math.inf, 0.95, "made up", 10)
         assert equivalence(whole_line, 1.0, 1e300) == at_most(whole_line, 1.0) == at_least(whole_line, 1.0)

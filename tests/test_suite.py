@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from dataclasses import replace
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import toy
 from fake_cuda import fake_device, fake_populations  # noqa: F401
 from nnsim_cli.main import main
+from nnsim_studies.ledger import ledger as ours
 
 from nnsim import backends
 from nnsim.errors import UnknownNameError, UsageError
@@ -134,6 +137,14 @@ class TestPage:
     def test_text_of_studies_is_escaped(self, page: str) -> None:
         assert "Another &lt;toy&gt;" in page
         assert "run &amp; report" in page
+
+    def test_it_has_every_sentence_of_the_teaching_page_with_its_finding(self, page: str, tmp_path: Path) -> None:
+        ledger = pd.read_csv(tmp_path / "ledger.csv")
+        assert len(ledger) == len(ours.sentences)
+        rows = re.findall(r'<td><span class="verdict [a-z]+">([^<]+)</span></td>\n<td>([^<]+)</td>', page)
+        assert [(finding, html.unescape(says)) for finding, says in rows] == [
+            (line.finding, line.says) for line in ledger.itertuples()
+        ]
 
     def test_it_names_the_command(self, page: str) -> None:
         assert "nnsim study all --preset quick --seed 0" in page

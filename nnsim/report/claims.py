@@ -9,12 +9,13 @@ else ``inconclusive``; ``untested`` where the run holds no trial that could tell
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from math import nan
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from math import isnan, nan
 from typing import TYPE_CHECKING
 
 from nnsim.experiment.study import Column, Study
+from nnsim.report.rounding import DIGITS, rounded, rounded_rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -53,6 +54,8 @@ class Claim:
         Which interval and which rule, e.g. ``"t interval, equivalence"``.
     verdict : str
         One of `VERDICTS`.
+    timed : bool
+        Whether it rests on measured times.
     note : str
         Anything a reader must know beside it.
 
@@ -76,6 +79,7 @@ class Claim:
     confidence: float = nan
     method: str = ""
     verdict: str = "untested"
+    timed: bool = False
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -85,6 +89,7 @@ class Claim:
             raise ValueError(f"claim {self.id} has verdict '{self.verdict}': allowed are {', '.join(VERDICTS)}")
 
 
+TIMED = Column("timed", "bool", "", "whether it rests on measured times, which are others at every measurement")
 CLAIM_COLUMNS = (
     Column("id", "text", "", "short name of the claim within its study"),
     Column("kind", "text", "", "claim (about the world), check (of the program) or correction (of a teaching text)"),
@@ -93,26 +98,43 @@ CLAIM_COLUMNS = (
     Column("arm", "text", "", "trials that were looked at"),
     Column("prediction", "float", "as estimate", "value or bound that theory predicts"),
     Column("margin", "float", "as estimate", "half width of the band fixed beforehand; nan where the rule has none"),
-    Column("estimate", "float", "see statement", "measured value"),
+    Column(
+        *("estimate", "float", "see statement"),
+        f"measured value; it and low and high have {DIGITS} digits of the largest of them, more where the margin is "
+        "narrower, and all digits in an exact comparison",
+    ),
     Column("low", "float", "as estimate", "lower end of the confidence interval"),
     Column("high", "float", "as estimate", "upper end of the confidence interval"),
     Column("n", "int", "seeds", "independent replications behind the estimate"),
     Column("confidence", "float", "1", "level of the interval after correction for the number of claims"),
     Column("method", "text", "", "interval and decision rule"),
     Column("verdict", "text", "", "holds, fails, inconclusive or untested"),
+    TIMED,
     Column("note", "text", "", "what a reader must know beside it"),
 )
 
-_DTYPES = {"text": "str", "float": "float64", "int": "int64"}
+_DTYPES = {"text": "str", "float": "float64", "int": "int64", "bool": "bool"}
 
 
 def claims_frame(claims: Sequence[Claim]) -> DataFrame:
-    """Return `claims` as a DataFrame: one row each in the given order, columns as in `CLAIM_COLUMNS`."""
+    """Return `claims` as a DataFrame: one row each in the given order, columns as in `CLAIM_COLUMNS`.
+
+    Numbers are those of `as_written`, which are the same on every machine.
+    """
     import pandas as pd  # half a second that listing the studies, which import this module, need not pay
 
-    rows = [asdict(claim) for claim in claims]
+    rows = [asdict(as_written(claim)) for claim in claims]
     frame = pd.DataFrame(rows, columns=[field.name for field in fields(Claim)])
     return frame.astype({column.name: _DTYPES[column.kind] for column in CLAIM_COLUMNS})
+
+
+def as_written(claim: Claim) -> Claim:
+    """Return a claim with its numbers rounded; one without an interval, an exact comparison, stays as it is."""
+    if isnan(claim.confidence):
+        return claim
+    (prediction,), (margin,) = rounded([claim.prediction], claim.margin), rounded([claim.margin])
+    estimate, low, high = rounded([claim.estimate, claim.low, claim.high], claim.margin)
+    return replace(claim, prediction=prediction, margin=margin, estimate=estimate, low=low, high=high)
 
 
 def verdict_counts(frame: DataFrame) -> dict[str, int]:
@@ -135,7 +157,9 @@ def verdict_sentence(frame: DataFrame) -> str:
 STATISTICS = {
     column.name: column
     for column in (
-        Column("quantity", "text", "", "what the row summarises"),
+        Column(
+            "quantity", "text", "", f"what the row summarises; its numbers have {DIGITS} digits of the largest of them"
+        ),
         Column("n", "int", "trials", "trials behind the row"),
         Column("median", "float", "as quantity", "median over seeds"),
         Column("mean", "float", "as quantity", "mean over seeds"),
@@ -147,6 +171,7 @@ STATISTICS = {
         Column("method", "text", "", "how the interval was computed"),
         Column("diverged", "int", "trials", "trials among them that diverged"),
         Column("at_edge", "bool", "", "whether the chosen value lies on the edge of its grid"),
+        TIMED,
     )
 }
 """Columns of ``summary.csv`` that mean the same in every study; ``<column>_<statistic>`` is one of one column."""
@@ -166,6 +191,20 @@ def summary_columns(study: Study, names: Sequence[str]) -> tuple[Column, ...]:
     known |= {column.name: column for table in study.tables for column in table.header}
     known |= STATISTICS
     return tuple(known[name] if name in known else _statistic_of(name, known) for name in names)
+
+
+def summary_frame(summary: DataFrame) -> DataFrame:
+    """Return a study's summary as it is written: the statistics of a quantity rounded together, as claims are."""
+    return rounded_rows(summary, _numbers_of_one_quantity(list(summary.select_dtypes("float").columns)))
+
+
+def _numbers_of_one_quantity(names: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the columns called `names` that hold statistics, those of one quantity together."""
+    shared = [name for name, column in STATISTICS.items() if column.unit == "as quantity"]
+    bases = dict.fromkeys(name.removesuffix(statistic) for statistic in shared for name in names)
+    for base in (base for base in bases if not base or base.endswith("_")):
+        if found := [f"{base}{statistic}" for statistic in shared if f"{base}{statistic}" in names]:
+            yield found
 
 
 _AXIS_KINDS = {str: "text", int: "int", float: "float"}

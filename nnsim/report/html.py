@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from functools import cache
+from typing import NoReturn
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -49,6 +50,8 @@ def to_html(document: Document, images: Mapping[str, bytes]) -> str:
     ------
     KeyError
         If the document names a figure that `images` lacks.
+    TypeError
+        If the document holds a part that the template does not show.
     """
     sources = {block.name: _data_uri(images[block.name]) for block in document.blocks if isinstance(block, FigureBlock)}
     return _environment().get_template("report.html").render(document=document, images=sources)
@@ -76,7 +79,13 @@ def _environment() -> Environment:
         "said_of": verdict_word,
     }
     environment.globals |= {"mathml_tags": MATHML_TAGS, "symbols": VERDICT_SYMBOLS, "finding_classes": FINDING_CLASSES}
+    environment.globals["refuse"] = _refuse
     return environment
+
+
+def _refuse(part: object) -> NoReturn:
+    """Raise TypeError: what a template leaves out would be missed by nobody."""
+    raise TypeError(f"no template shows a {type(part).__name__}")
 
 
 def _cells(table: TableBlock) -> list[list[tuple[str, bool]]]:

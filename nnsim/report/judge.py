@@ -14,6 +14,7 @@ import numpy as np
 
 from nnsim.report import statistics
 from nnsim.report.claims import Claim
+from nnsim.report.rounding import rounded
 from nnsim.report.statistics import FEWEST, MANY, Interval, fewest_values, simultaneous_confidence
 
 CONFIDENCE = 0.95
@@ -61,6 +62,8 @@ class Question:
         "sign_flip" (exact for symmetric values) and "bca" (bootstrap, for many values).
     at_edge : bool
         Whether the values rest on an optimum at the edge of its grid, which makes the verdict inconclusive.
+    timed : bool
+        Whether the values are measured times.
     """
 
     id: str
@@ -75,6 +78,7 @@ class Question:
     interval: str = "mean"
     note: str = ""
     at_edge: bool = False
+    timed: bool = False
 
 
 def judge(questions: Sequence[Question], confidence: float = CONFIDENCE) -> list[Claim]:
@@ -99,7 +103,7 @@ def judge(questions: Sequence[Question], confidence: float = CONFIDENCE) -> list
 def _claim(question: Question, remark: str = "", **found: Any) -> Claim:
     fields = (question.id, question.kind, question.statement, question.source, question.arm)
     note = "; ".join(part for part in (question.note, remark) if part)
-    return Claim(*fields, prediction=question.prediction, note=note, **found)
+    return Claim(*fields, prediction=question.prediction, timed=question.timed, note=note, **found)
 
 
 def _exact(question: Question) -> Claim:
@@ -164,7 +168,7 @@ def _remark_on_mean(kind: str, values: np.ndarray, interval: Interval) -> str:
     if interval.low == interval.high:
         share = statistics.proportion_interval(0, n, interval.confidence).high
         return f"all {n} values are equal, which does not rule out that up to {share:.0%} of all seeds differ"
-    skewness = statistics.skewness(np.log(values) if kind == "geometric_mean" else values)
+    (skewness,) = rounded([statistics.skewness(np.log(values) if kind == "geometric_mean" else values)])
     if n < MODERATE and abs(skewness) > SKEWED:
         return f"skewed values (skewness {skewness:.1f}): this interval may cover more rarely than stated"
     return ""

@@ -74,7 +74,7 @@ def _best_rates(runs: pd.DataFrame) -> pd.DataFrame:
     edges = (grids.transform("min"), grids.transform("max"))
     rates["at_edge"] = (rates["learning_rate"] == edges[0]) | (rates["learning_rate"] == edges[1])
     order = ["_arm", "score", "failed", "learning_rate"]
-    return rates.sort_values(order, ascending=[True, False, True, True]).drop_duplicates("_arm")
+    return rates.sort_values(order, ascending=[True, False, True, True], kind="stable").drop_duplicates("_arm")
 
 
 def _require(frame: pd.DataFrame, columns: Sequence[str]) -> None:

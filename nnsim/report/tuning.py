@@ -45,7 +45,9 @@ def octaves_moved(runs: pd.DataFrame, first: int, last: int) -> np.ndarray:
     first, last : int
         The widths; two that are equal, or one without runs, give no values.
     """
-    losses = runs.assign(loss=runs["train_loss"].astype(float).fillna(np.inf)).sort_values("learning_rate")
+    losses = runs.assign(loss=runs["train_loss"].astype(float).fillna(np.inf)).sort_values(
+        "learning_rate", kind="stable"
+    )
     best = {
         width: rows_of(losses, width=width)
         .groupby("repeat")

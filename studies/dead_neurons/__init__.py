@@ -70,7 +70,7 @@ study = Study(
         Table("units", UNIT_COLUMNS),
         Table("sharpness", SHARPNESS_COLUMNS, canonical=False),
     ),
-    schema_version=1,
+    schema_version=2,
     trials=trials,
     measure=measure,
     cost=cost,

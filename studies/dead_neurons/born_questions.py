@@ -29,7 +29,7 @@ def _narrow(trials: pd.DataFrame, column: str, **arm: Any) -> np.ndarray:
     from nnsim.report.arms import rows_of
 
     plain = {"scheme": "he_normal", "activation": "relu", "shift": 0.0}
-    rows = rows_of(trials, kind="narrow", status="done", **(plain | arm)).sort_values("repeat")
+    rows = rows_of(trials, kind="narrow", status="done", **(plain | arm)).sort_values("repeat", kind="stable")
     return rows[column].to_numpy(dtype=float)
 
 

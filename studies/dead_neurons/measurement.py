@@ -61,7 +61,9 @@ def _unit_rows(trial: dict[str, Any], looks: list[Look]) -> Iterator[dict[str, A
 
 
 def _measure_training(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    outcome, looks, _ = watch_training(trial, doublings(trial["epochs"]))
+    """Descend on all training rows at once; how many there are depends on the root seed."""
+    whole = {**trial, "batch_size": data_of(trial).X_train.shape[0]}
+    outcome, looks, _ = watch_training(whole, doublings(trial["epochs"]))
     rows = list(_unit_rows(trial, looks))
     for name, epochs in (("dead_at_start", {0}), ("dead_at_end", {looks[-1][0]} if looks else set())):
         chosen = [row for row in rows if row["epoch"] in epochs]
@@ -97,4 +99,4 @@ def warm_up() -> None:
     data = {"data": "xor", "target": "", "samples": 60}
     for kind in ("invariant", "sharpness", "training"):
         arm = {"bias": 0.0, "normalization": "batch", "learning_rate": 0.1, "tau": 0.1}
-        measure({"kind": kind, **network, **data, **arm, "epochs": 1, "batch_size": 8, "optimizer": "sgd"})
+        measure({"kind": kind, **network, **data, **arm, "epochs": 1, "optimizer": "sgd"})

@@ -28,7 +28,7 @@ def critical_rates(runs: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for repeat, group in runs.sort_values("learning_rate").groupby("repeat"):
+    for repeat, group in runs.sort_values("learning_rate", kind="stable").groupby("repeat"):
         rates = group["learning_rate"].to_numpy(dtype=float)
         kills = ((group["dead_at_end"] - group["dead_at_start"]) > settings.RISE) | (group["status"] == "diverged")
         first = int(np.argmax(kills.to_numpy())) if kills.any() else 0

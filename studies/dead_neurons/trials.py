@@ -12,7 +12,6 @@ from nnsim.activations import evaluate
 from nnsim.activations import parse as parse_activation
 from nnsim.errors import UsageError
 from nnsim.kernels.activations import ACTIVATIONS
-from nnsim.laboratory import data_of
 from nnsim.study_settings import data_hash
 
 from . import settings
@@ -34,7 +33,7 @@ def _narrow_trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _training_trials(config: dict[str, Any], data: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield full-batch gradient descents: every arm has the same whole grid of learning rates and seeds."""
     network = {"scheme": "he_normal", **{name: config[name] for name in ("activation", "depth", "width")}}
-    recipe = {"optimizer": "sgd", "epochs": config["epochs"], "batch_size": _rows(data), "tau": config["tau"]}
+    recipe = {"optimizer": "sgd", "epochs": config["epochs"], "tau": config["tau"]}
     arms = [*((bias, "none") for bias in config["bias"]), (0.0, "batch")]
     for (bias, normalization), repeat in product(arms, range(config["seeds"])):
         arm = {**network, "bias": bias, "normalization": normalization, "repeat": repeat}
@@ -42,10 +41,6 @@ def _training_trials(config: dict[str, Any], data: dict[str, Any]) -> Iterator[d
             yield {"kind": "sharpness", **arm, **data}
         for rate in config["learning_rate"]:
             yield {"kind": "training", **arm, "learning_rate": rate, **recipe, **data}
-
-
-def _rows(data: dict[str, Any]) -> int:
-    return int(data_of({**data, "root_seed": 0}).X_train.shape[0])
 
 
 def _mortal() -> tuple[str, ...]:

@@ -19,7 +19,7 @@ def page_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Que
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
 
-    rows = rows_of(trials, kind="page", status="done").sort_values("repeat")
+    rows = rows_of(trials, kind="page", status="done").sort_values("repeat", kind="stable")
     decays = {decay: rows_of(rows, strength=decay).set_index("repeat") for decay in settings.PAGE_DECAYS}
     runs = decays[settings.PAGE_DECAYS[-1]]
     where = f"Gaussian rows with random labels, 3 layers of {config['page_width']}, {config['page_epochs']} epochs"

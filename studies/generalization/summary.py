@@ -25,7 +25,7 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
     rows = []
     for arms in (width_arms(tables["trials"]), regularised_arms(tables["trials"], {})[0]):
-        runs = arms.runs.sort_values("repeat")
+        runs = arms.runs.sort_values("repeat", kind="stable")
         for (_, group), quantity in product(runs.groupby(arms.names, sort=False), QUANTITIES):
             interval = mean_interval(group[quantity].dropna().to_numpy(dtype=float), 0.95)
             first = group.iloc[0]

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from nnsim import datasets
 from nnsim.errors import UsageError
 from nnsim.generalization import check_noise
-from nnsim.laboratory import data_of
+from nnsim.laboratory import data_of, fewest_rows
 from nnsim.study_settings import data_hash
 
 from . import settings
@@ -39,7 +38,7 @@ def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
         if dropout >= 1:
             raise UsageError(f"dropout is {dropout:g}, allowed is above 0 and below 1: a share of units to drop")
     data = {"data": config["data"], "target": config["target"], "samples": 0, "fingerprint": data_hash(config)}
-    _check_rows(config, data_of({**data, "root_seed": 0}))
+    _check_rows(config, data)
     recipe = {name: config[name] for name in ("rows", "epochs", "batch_size")}
     networks = [{**trial, **data, **recipe} for trial in (*_width_trials(config), *_regularised_trials(config))]
     pages = [
@@ -51,12 +50,15 @@ def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     return [*networks, *pages, *linear]
 
 
-def _check_rows(config: dict[str, Any], data: datasets.Split) -> None:
-    name, rows = config["data"], data.X_train.shape[0]
-    if data.task != "classification":
+def _check_rows(config: dict[str, Any], data: dict[str, Any]) -> None:
+    name, rows = config["data"], fewest_rows(data)
+    if data_of({**data, "root_seed": 0}).task != "classification":
         raise UsageError(f"'{name}' is a regression, and label noise needs classes: choose digits, for example")
     if config["rows"] > rows:
-        raise UsageError(f"{config['rows']} training rows are asked for, '{name}' has {rows}: choose at most {rows}")
+        raise UsageError(
+            f"{config['rows']} training rows are asked for, '{name}' has at least {rows} at any root seed: "
+            f"choose at most {rows}"
+        )
     if config["batch_size"] > config["rows"]:
         raise UsageError(
             f"a batch of {config['batch_size']} rows is larger than the {config['rows']} training rows: "

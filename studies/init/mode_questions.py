@@ -37,7 +37,7 @@ def half_times(modes: pd.DataFrame, mode: int) -> pd.Series:
     """Return each seed's ln of the measured over the predicted step at which a mode has half its strength."""
     ratios = []
     for repeat, rows in modes[modes["mode"] == mode].groupby("repeat"):
-        rows = rows.sort_values("step")
+        rows = rows.sort_values("step", kind="stable")
         strength, learnt = rows["strength"].iloc[0], rows["learnt"].to_numpy(dtype=float)
         predicted = half_time(strength, rows["start"].iloc[0], 1 / rows["learning_rate"].iloc[0])
         over = np.flatnonzero(learnt >= strength / 2)

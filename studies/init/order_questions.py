@@ -104,7 +104,7 @@ def _measured(pairs: pd.DataFrame, pair: str, layer: int) -> np.ndarray:
     """Mean squares of both inputs and of their difference at one layer, a row a seed."""
     from nnsim.report.arms import rows_of
 
-    rows = rows_of(pairs, pair=pair, layer=layer).sort_values("repeat")
+    rows = rows_of(pairs, pair=pair, layer=layer).sort_values("repeat", kind="stable")
     return rows[["first_square", "other_square", "apart_square"]].to_numpy(dtype=float)
 
 

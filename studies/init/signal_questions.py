@@ -140,7 +140,7 @@ def fluctuation_questions(trials: pd.DataFrame) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
 
-    rows = rows_of(trials, kind="fluctuation", status="done").sort_values("repeat")
+    rows = rows_of(trials, kind="fluctuation", status="done").sort_values("repeat", kind="stable")
     alive = rows["alive"].to_numpy(dtype=float)
     gains = rows["log_gain"].to_numpy(dtype=float)[alive == 1]
     law = relu_log_forward_law([settings.FLUCTUATION_WIDTH] * (settings.FLUCTUATION_DEPTH + 1))

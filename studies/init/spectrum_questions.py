@@ -29,7 +29,9 @@ def spectrum_questions(jacobians: pd.DataFrame) -> Iterator[Question]:
         prediction = jacobian_spectrum_variance(depth, width, keep, orthogonal)
         limit = jacobian_spectrum_variance(depth, keep=keep, orthogonal=orthogonal)
         where = f"{scheme}, {activation}, {depth} layers of {width}"
-        rows = rows_of(jacobians, activation=activation, scheme=scheme, depth=depth).sort_values("repeat")
+        rows = rows_of(jacobians, activation=activation, scheme=scheme, depth=depth).sort_values(
+            "repeat", kind="stable"
+        )
         yield Question(
             f"A11-{name}", "claim" if limit else "check",
             f"At criticality the eigenvalues of J J^T have the variance of the {name.replace('-', ', ')} case.",

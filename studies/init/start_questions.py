@@ -39,7 +39,9 @@ def lsuv_questions(lsuv: pd.DataFrame) -> Iterator[Question]:
             "Mishkin and Matas 2016, algorithm 1", where, worst.to_numpy(), ROUNDING, "at_most",
             note="largest |variance - 1| of a hidden layer, over units and inputs of the batch",
         )  # fmt: skip
-        last = rows_of(lsuv, activation=activation, rows="fresh", layer=settings.LSUV_DEPTH).sort_values("repeat")
+        last = rows_of(lsuv, activation=activation, rows="fresh", layer=settings.LSUV_DEPTH).sort_values(
+            "repeat", kind="stable"
+        )
         yield Question(
             f"A6-fresh-{activation}", "claim", "The unit variance carries over to inputs that LSUV has not seen.",
             "Mishkin and Matas 2016, section 3", where, np.log(last["variance"].to_numpy(dtype=float)), 0.0,
@@ -88,7 +90,7 @@ def _power_questions(layers: pd.DataFrame) -> Iterator[Question]:
         note=f"change of ln q from layer {first} to {last} over that of ln l, prediction corrected for the finite "
         "width; it tends to -1 with the width and the depth",
     )  # fmt: skip
-    end = rows[rows["layer"] == last].sort_values("repeat")["a_log"].to_numpy(dtype=float)
+    end = rows[rows["layer"] == last].sort_values("repeat", kind="stable")["a_log"].to_numpy(dtype=float)
     level = math.log(2 * last)
     yield Question(
         "A7-level", "claim", "What is left after l layers of tanh with sw2 = 1 is a mean square of about 1 / (2 l).",

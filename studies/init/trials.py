@@ -8,7 +8,6 @@ from itertools import product
 from typing import Any
 
 from nnsim.initializers import parse as parse_scheme
-from nnsim.laboratory import data_of
 from nnsim.study_settings import check_batch_size, check_trainable, data_hash
 from nnsim.theory.mean_field import fixed_point
 from nnsim.training import Recipe
@@ -134,8 +133,7 @@ def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     Recipe(momentum=config["momentum"])
     data = {"data": config["data"], "target": config["target"], "samples": config["samples"]}
     data["fingerprint"] = data_hash(config)
-    rows = data_of({**data, "root_seed": 0}).X_train.shape[0]
-    check_batch_size(config["batch_size"], rows, config["data"])
+    check_batch_size(config["batch_size"], data)
     parts = (
         *(_network_trials, _training_trials, _start_trials, _phase_trials, _pair_trials),
         *(_phase_training_trials, _spectrum_trials, _linear_trials),

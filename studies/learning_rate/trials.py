@@ -7,7 +7,6 @@ from itertools import product
 from typing import Any
 
 from nnsim.errors import UsageError
-from nnsim.laboratory import data_of
 from nnsim.study_settings import check_batch_size
 
 from . import settings
@@ -77,8 +76,7 @@ def trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
         )
     shared = {"target": "", "samples": 0, "batch_size": config["batch_size"], "probe_epoch": []}
     for name in {config["data"], *config["adamw_data"]}:
-        rows = data_of({"data": name, "root_seed": 0, **shared}).X_train.shape[0]
-        check_batch_size(config["batch_size"], rows, name)
+        check_batch_size(config["batch_size"], {"data": name, **shared})
     for trial in (*_search_trials(config), *_advice_trials(config)):
         yield {**settings.NETWORK, "width": config["width"], **trial, **shared}
     yield from _curvature_trials(config)

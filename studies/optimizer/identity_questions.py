@@ -21,7 +21,7 @@ ROUNDING = 1e-9  # relative, of double precision; the nearest wrong formula is o
 def _of(identities: pd.DataFrame, **arm: Any) -> np.ndarray:
     from nnsim.report.arms import rows_of
 
-    return rows_of(identities, **arm).sort_values("repeat")["value"].to_numpy(dtype=float)
+    return rows_of(identities, **arm).sort_values("repeat", kind="stable")["value"].to_numpy(dtype=float)
 
 
 def step_questions(identities: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:

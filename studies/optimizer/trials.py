@@ -8,7 +8,6 @@ from typing import Any
 
 from nnsim import datasets
 from nnsim.kernels.optimizers import OPTIMIZERS
-from nnsim.laboratory import data_of
 from nnsim.parametrization import PARAMETRIZATIONS
 from nnsim.study_settings import check_batch_size
 
@@ -63,8 +62,7 @@ def _identities(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all trials; what cannot be used is an error here, before anything runs."""
     for data in config["data"]:
-        rows = data_of({"data": data, "target": "", "samples": config["samples"], "root_seed": 0}).X_train.shape[0]
-        check_batch_size(config["batch_size"], rows, data)
+        check_batch_size(config["batch_size"], {"data": data, "target": "", "samples": config["samples"]})
     shared = {"target": "", "samples": config["samples"]}
     prints = {data: datasets.fingerprint(data) for data in config["data"]}
     found = (*_compared(config), *_widened(config), *_identities(config))

@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.laboratory import data_of, drawn_network, look_at_network, nine_digits, train_network
+from nnsim.laboratory import (
+    data_of,
+    drawn_network,
+    look_at_network,
+    nine_digits,
+    train_network,
+    without_lone_row,
+)
 
 from . import settings
 from .columns import REMEDY
@@ -31,7 +38,7 @@ def _log_gradient(layers: list[dict[str, Any]], depth: int) -> float | None:
 def measure(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of one trial."""
     if trial["kind"] == "training":
-        tables = train_network(trial, (REMEDY,))
+        tables = train_network(without_lone_row(trial) if trial["remedy"] == "batch" else trial, (REMEDY,))
         tables["trials"][0]["log_gradient"] = None
         return tables
     rows = {"fluctuation": 1, "remedy": settings.REMEDY_ROWS}.get(trial["kind"], 16)

@@ -56,7 +56,7 @@ def fluctuation_questions(trials: pd.DataFrame) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judge import Question
 
-    rows = rows_of(trials, kind="fluctuation", status="done").sort_values("repeat")
+    rows = rows_of(trials, kind="fluctuation", status="done").sort_values("repeat", kind="stable")
     changes = rows["log_gradient"].dropna().to_numpy(dtype=float)
     law = relu_log_backward_law([settings.NARROW_WIDTH] * settings.NARROW_DEPTH)
     beta = (settings.NARROW_DEPTH - 1) / settings.NARROW_WIDTH

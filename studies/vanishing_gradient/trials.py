@@ -8,9 +8,8 @@ from typing import Any
 
 from nnsim.errors import UsageError
 from nnsim.initializers import parse as parse_scheme
-from nnsim.laboratory import data_of
 from nnsim.registry import look_up
-from nnsim.study_settings import check_batch_size, check_trainable, data_hash
+from nnsim.study_settings import check_batch_size, check_normalizable, check_trainable, data_hash
 from nnsim.training import Recipe
 
 from . import settings
@@ -69,6 +68,7 @@ def trials(config: dict[str, Any]) -> list[dict[str, Any]]:
     Recipe(momentum=config["momentum"])
     data = {"data": config["data"], "target": config["target"], "samples": config["samples"]}
     data["fingerprint"] = data_hash(config)
-    rows = data_of({**data, "root_seed": 0}).X_train.shape[0]
-    check_batch_size(config["batch_size"], rows, config["data"])
+    check_batch_size(config["batch_size"], data)
+    if any(parse_arm(text)["remedy"] == "batch" for text in config["arm"]):
+        check_normalizable(config["batch_size"])
     return [{**trial, **data} for trial in (*_network_trials(config), *_training_trials(config))]

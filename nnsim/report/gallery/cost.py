@@ -95,7 +95,7 @@ def memory(frame: pd.DataFrame, numbers: int, item: int) -> Figure:
         figure, panels = panel_grid(width=COLUMN_WIDTH, height=3.0)
         axes = panels[0, 0]
         for index, (batch, rows) in enumerate(frame.groupby("batch")):
-            rows = rows.sort_values("depth")
+            rows = rows.sort_values("depth", kind="stable")
             measured(axes, rows["depth"] * batch, rows["kept_bytes"], label=f"batch of {batch}", index=index)
         if len(frame):
             x = np.array(sorted(set(frame["depth"] * frame["batch"])), dtype=float)

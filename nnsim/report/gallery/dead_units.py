@@ -33,7 +33,7 @@ def born(frame: pd.DataFrame, law: Callable[[Sequence[int]], float], bound: Call
         figure, panels = panel_grid(1, len(widths), height=2.6, sharey=True)
         for axes, width in zip(panels[0], widths, strict=True):
             for index, (quantity, label) in enumerate(QUANTITIES.items()):
-                part = rows_of(frame, width=width, quantity=quantity).sort_values("depth")
+                part = rows_of(frame, width=width, quantity=quantity).sort_values("depth", kind="stable")
                 ends = part["low"].to_numpy(), part["high"].to_numpy()
                 measured(axes, part["depth"].to_numpy(), part["estimate"].to_numpy(), ends, label=label, index=index)
             theory_line(axes, depths, [law([width] * depth) for depth in depths], "theory: law above, bound below")

@@ -36,7 +36,7 @@ def capacity(fractions: pd.DataFrame, law: Callable[[int, int], float]) -> Figur
         figure, panels = panel_grid(width=COLUMN_WIDTH, height=2.8)
         axes = panels[0, 0]
         for index, dimension in enumerate(sorted(set(fractions["dimension"]))):
-            rows = rows_of(fractions, dimension=dimension).sort_values("points")
+            rows = rows_of(fractions, dimension=dimension).sort_values("points", kind="stable")
             x, mean, low, high = (rows[name].to_numpy(dtype=float) for name in ("points", "mean", "low", "high"))
             measured(axes, x / dimension, mean, (low, high), label=f"N = {dimension}", index=index)
             points = np.arange(1, int(x.max()) + 1)
@@ -78,7 +78,7 @@ def successes(shares: pd.DataFrame) -> Figure:
         figure, panels = panel_grid(width=COLUMN_WIDTH, height=2.8)
         axes = panels[0, 0]
         for index, activation in enumerate(dict.fromkeys(shares["activation"])):
-            rows = rows_of(shares, activation=activation).sort_values("hidden")
+            rows = rows_of(shares, activation=activation).sort_values("hidden", kind="stable")
             x, mean, low, high = (rows[name].to_numpy(dtype=float) for name in ("hidden", "mean", "low", "high"))
             measured(axes, x, mean, (low, high), label=activation, index=index, line=True)
         hidden = sorted(set(shares["hidden"].dropna()))

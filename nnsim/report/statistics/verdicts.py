@@ -1,7 +1,7 @@
 """The rules that turn an interval into a verdict.
 
 They see the whole interval, so that more noise can only turn ``holds`` or ``fails`` into ``inconclusive``, never the
-reverse.
+reverse. An end that is as far from a bound as rounding errors are is equal to it: no verdict hangs on a last bit.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from nnsim.errors import UsageError
 from nnsim.report.statistics.interval import Interval, usable
 
 Verdict = Literal["holds", "fails", "inconclusive", "untested"]
+
+TIE = 1e-12
+"""Distance at which two numbers are equal, relative to the larger one."""
 
 
 def equivalence(interval: Interval, prediction: float, margin: float) -> Verdict:
@@ -63,8 +66,8 @@ def above(interval: Interval, bound: float) -> Verdict:
     ``holds`` if the whole interval is, ``fails`` if none of it is, else ``inconclusive``; ``untested`` as `at_least`.
     """
     verdict = at_least(interval, bound)
-    if verdict in {"holds", "inconclusive"} and interval.sufficient and interval.low <= bound:
-        return "fails" if interval.high <= bound else "inconclusive"
+    if verdict in {"holds", "inconclusive"} and interval.sufficient and not _exceeds(interval.low, bound):
+        return "inconclusive" if _exceeds(interval.high, bound) else "fails"
     return verdict
 
 
@@ -106,6 +109,14 @@ def _judge(interval: Interval, least: float, most: float) -> Verdict:
         return "inconclusive"
     if not math.isfinite(interval.estimate):
         return "untested"
-    if least <= interval.low and interval.high <= most:
-        return "holds"
-    return "fails" if interval.high < least or most < interval.low else "inconclusive"
+    band = most - least
+    if _exceeds(least, interval.high, band) or _exceeds(interval.low, most, band):
+        return "fails"
+    inside = not (_exceeds(least, interval.low, band) or _exceeds(interval.high, most, band))
+    return "holds" if inside else "inconclusive"
+
+
+def _exceeds(number: float, bound: float, band: float = math.inf) -> bool:
+    """Return whether a number is greater than `bound` by more than the rounding of either, tiny beside the `band`."""
+    larger = max(abs(number), abs(bound))
+    return number > bound and (math.isinf(larger) or number - bound > TIE * min(larger, band))

@@ -1,0 +1,109 @@
+"""Every study runs at every root seed: how many rows it trains on, and of which class, hangs on the seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nnsim_studies import backprop_cost, batch_norm
+from nnsim_studies.dead_neurons import measurement as dead_neurons
+from nnsim_studies.vanishing_gradient import measurement as vanishing_gradient
+from tiny_studies import measured, tiny
+
+from nnsim import laboratory
+from nnsim.datasets import fewest_training_rows
+from nnsim.experiment.catalogue import find_study
+from nnsim.experiment.config import resolve
+from nnsim.report.claims import claims_frame, summary_columns
+
+SEEDS = range(10)
+UNEVEN = {"data": "digits", "samples": 120}  # 84 training rows, give or take some: ten classes, divided one by one
+LONE = UNEVEN | {"batch_size": 21}  # 85 rows leave one over
+CHOSEN: dict[str, dict[str, Any]] = {
+    "activation": UNEVEN | {"probe_seeds": 1},
+    "backprop-cost": {},
+    "batch-norm": LONE,
+    "dead-neurons": UNEVEN,
+    "depth-width": {},
+    "generalization": {},
+    "gradient-clipping": {"data": "xor"},
+    "init": UNEVEN | {"seeds": 1, "probe_seeds": 1},
+    "learning-rate": {"data": "xor", "seeds": 1, "edge_seeds": 1},
+    "optimizer": UNEVEN,
+    "perceptron": {},
+    "vanishing-gradient": LONE,
+}
+"""What is not as in the tiny runs of a study's own tests: data whose rows are not the same in number at every seed."""
+
+
+def rows_at(seed: int, **data: Any) -> int:
+    return len(laboratory.data_of({"target": "", "samples": 0, "root_seed": seed, **data}).X_train)
+
+
+@pytest.fixture(autouse=True)
+def short_timings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backprop_cost, "TIMED_PRODUCTS", 1.0)
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_a_study_runs_at_ten_root_seeds(name: str, tmp_path: Path) -> None:
+    study = find_study(name)
+    config = resolve(study, "quick", tiny(name) | CHOSEN[name])
+    for seed in SEEDS:
+        tables = measured(study, config, tmp_path / str(seed), seed)
+        assert len(claims_frame(study.claims(dict(tables), dict(config))))
+        summary_columns(study, list(study.summary(dict(tables)).columns))
+
+
+def test_the_data_chosen_here_leave_another_number_of_rows_at_another_seed() -> None:
+    rows = [rows_at(seed, **UNEVEN) for seed in SEEDS]
+    assert len(set(rows)) > 1
+    assert any(number % LONE["batch_size"] == 1 for number in rows)
+
+
+@pytest.mark.parametrize("data", [{"data": "digits", "samples": 60}, UNEVEN, {"data": "xor"}, {"data": "circles"}])
+def test_no_seed_leaves_fewer_rows_than_a_batch_may_have(data: dict[str, Any]) -> None:
+    least = laboratory.fewest_rows({"target": "", "samples": 0, **data})
+    assert least <= min(rows_at(seed, **data) for seed in range(50))
+
+
+def test_a_regression_has_as_many_rows_at_every_seed() -> None:
+    data = {"data": "diabetes", "target": "", "samples": 0}
+    assert fewest_training_rows(laboratory.data_of({**data, "root_seed": 0})) == rows_at(3, **data)
+
+
+def trained(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[dict[str, Any]]:
+    """Return the trials that a study's module hands to the laboratory from now on."""
+    seen: list[dict[str, Any]] = []
+    train = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda trial, *rest: seen.append(trial) or train(trial, *rest))
+    return seen
+
+
+ARM = {"kind": "training", "scheme": "he_normal", "activation": "relu", "depth": 1, "width": 2, "repeat": 0}
+ARM |= {"learning_rate": 0.1, "epochs": 1, "momentum": 0.0, "probe_epoch": [], "target": "", "tau": 0.1, "bias": 0.0}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_full_batches_hold_all_rows_of_the_seed(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    seen = trained(monkeypatch, dead_neurons, "watch_training")
+    dead_neurons.measure({**ARM, **UNEVEN, "optimizer": "sgd", "normalization": "batch", "root_seed": seed})
+    assert [trial["batch_size"] for trial in seen] == [rows_at(seed, **UNEVEN)]
+
+
+@pytest.mark.parametrize("normalization", ["batch", "none"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_arm_beside_batch_normalisation_leaves_out_a_last_row_alone(
+    monkeypatch: pytest.MonkeyPatch, seed: int, normalization: str
+) -> None:
+    seen = trained(monkeypatch, batch_norm, "watch_training")
+    batch_norm.measure({**ARM, **LONE, "optimizer": "sgd", "normalization": normalization, "root_seed": seed})
+    assert [trial["drop_last"] for trial in seen] == [rows_at(seed, **UNEVEN) % LONE["batch_size"] == 1]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_remedy_leaves_out_a_last_row_alone(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    seen = trained(monkeypatch, vanishing_gradient, "train_network")
+    vanishing_gradient.measure({**ARM, **LONE, "remedy": "batch", "normalization": "batch", "root_seed": seed})
+    assert [trial["drop_last"] for trial in seen] == [rows_at(seed, **UNEVEN) % LONE["batch_size"] == 1]
