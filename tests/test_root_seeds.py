@@ -20,19 +20,20 @@ from nnsim.report.claims import claims_frame, summary_columns
 SEEDS = range(10)
 UNEVEN = {"data": "digits", "samples": 120}  # 84 training rows, give or take some: ten classes, divided one by one
 LONE = UNEVEN | {"batch_size": 21}  # 85 rows leave one over
+FEW = {"seeds": 1, "probe_seeds": 1}
 CHOSEN: dict[str, dict[str, Any]] = {
-    "activation": UNEVEN | {"probe_seeds": 1},
+    "activation": UNEVEN | FEW,
     "backprop-cost": {},
     "batch-norm": LONE,
     "dead-neurons": UNEVEN,
-    "depth-width": {},
+    "depth-width": {"seeds": 1},
     "generalization": {},
     "gradient-clipping": {"data": "xor"},
-    "init": UNEVEN | {"seeds": 1, "probe_seeds": 1},
+    "init": UNEVEN | FEW,
     "learning-rate": {"data": "xor", "seeds": 1, "edge_seeds": 1},
-    "optimizer": UNEVEN,
+    "optimizer": UNEVEN | FEW,
     "perceptron": {},
-    "vanishing-gradient": LONE,
+    "vanishing-gradient": LONE | FEW,
 }
 """What is not as in the tiny runs of a study's own tests: data whose rows are not the same in number at every seed."""
 
