@@ -21,7 +21,6 @@ from nnsim_cli import progress as cli_progress
 from nnsim_cli.main import main
 
 from nnsim.experiment.files import sha256_of
-from nnsim.experiment.progress import Progress
 
 TOY = toy.__file__
 RUN = ("study", "run", TOY)
@@ -386,5 +385,9 @@ class TestProgress:
         assert "compiling [bold]" in streams.err
         assert streams.out == ""
 
-    def test_quiet_is_silent(self) -> None:
-        assert type(cli_progress.make_progress(quiet=True)) is Progress
+    def test_quiet_says_nothing_but_notes(self, capsys: pytest.CaptureFixture[str]) -> None:
+        progress = cli_progress.make_progress(quiet=True)
+        progress.phase("loading kernels")
+        progress.advance(1.0)
+        progress.note("a row is left out")
+        assert capsys.readouterr().err == "nnsim: a row is left out\n"
