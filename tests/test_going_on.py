@@ -284,7 +284,7 @@ class TestStudies:
         for shard in ("0/2", "1/2"):
             self.study("./my.csv", "--shard", shard)
         monkeypatch.chdir("elsewhere")
-        assert main(["merge", "../out", "-q"]) == 0
+        assert main(["merge", "../out", "--study", "../plugin.py", "-q"]) == 0
         monkeypatch.chdir(tmp_path)
         assert self.state("out") == self.state("whole")
 
