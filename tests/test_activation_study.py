@@ -19,6 +19,8 @@ from nnsim.report.claims import Claim
 from nnsim.study_runner import run_study
 from nnsim.testing import check_study
 
+pytestmark = pytest.mark.physics
+
 SMALL = {
     "activation": "relu,sigmoid,selu",
     "trained_activation": "relu,tanh",

@@ -29,6 +29,8 @@ from nnsim.study_runner import run_study
 from nnsim.testing import check_study
 from nnsim.theory.cost import backward_over_forward
 
+pytestmark = pytest.mark.physics
+
 SMALL = {
     "batch": "2,5",
     "random_networks": 20,

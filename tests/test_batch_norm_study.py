@@ -17,6 +17,8 @@ from nnsim.initializers import variance_scaling
 from nnsim.report.claims import Claim
 from nnsim.testing import check_study
 
+pytestmark = pytest.mark.physics
+
 SMALL = {
     "activation": "relu,tanh", "dropout": "0.5", "probe_seeds": 20, "depth": "2,8", "width": 24, "seeds": 12,
     "epochs": 8, "samples": 500, "batch_size": 32, "learning_rate": "0.04,0.16,0.64,2.56,10.24,40.96",

@@ -18,6 +18,8 @@ import pytest
 import nnsim
 from nnsim.kernels import compile_cache
 
+pytestmark = pytest.mark.crash
+
 HELPER = "from nnsim.kernels.options import scalar\n\n\n@scalar\ndef helper(x):\n    return x + {}\n"
 ENTRY = (
     "from nnsim.kernels.helper import helper\nfrom nnsim.kernels.options import kernel\n\n\n"

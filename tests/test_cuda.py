@@ -16,6 +16,8 @@ import pytest
 
 from nnsim.errors import DeviceError
 
+pytestmark = pytest.mark.cuda
+
 TESTS = Path(__file__).parent
 
 

@@ -23,6 +23,8 @@ from nnsim.sharpness import sharpness
 from nnsim.testing import check_study
 from nnsim.units import UnitFacts
 
+pytestmark = pytest.mark.physics
+
 SMALL = {
     "narrow_width": "3", "narrow_depth": "2,8", "nets": 2200, "probe_seeds": 12, "width": 24, "seeds": 12,
     "bias": "-2,0,0.5", "learning_rate": "0.125,0.25,0.5,1,2,4,8,16,32", "epochs": 40, "samples": 300,

@@ -22,6 +22,8 @@ from nnsim.report.claims import Claim
 from nnsim.testing import check_study
 from nnsim.theory import approximation
 
+pytestmark = pytest.mark.physics
+
 SMALL = {
     "blocks": 6,
     "tents": 4,

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from nnsim.report.figures import encode
 from nnsim.report.gallery import activation, intervals, signals, training
 
+pytestmark = pytest.mark.physics
+
 DEPTH = 4
 
 

@@ -22,6 +22,8 @@ from nnsim.experiment.config import resolve
 from nnsim.report.claims import Claim
 from nnsim.testing import check_study
 
+pytestmark = pytest.mark.physics
+
 SMALL = {
     "rows": 150,
     "epochs": 150,

@@ -20,6 +20,8 @@ from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
 from nnsim.testing import check_study
 
+pytestmark = pytest.mark.physics
+
 SMALL = {
     "clip": "none,norm:1,norm:0.01,value:0.01",
     "learning_rate": "0.003,0.03,0.3,3",

@@ -31,6 +31,8 @@ from nnsim.report.judge import judge
 from nnsim.report.render import frame_csv
 from nnsim.study_runner import run_study
 
+pytestmark = pytest.mark.physics
+
 SMALL = {
     "scheme": "he_normal,xavier_normal,torch_default",
     "activation": "relu",

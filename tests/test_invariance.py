@@ -26,6 +26,8 @@ from nnsim.experiment.store import ChunkStore
 from nnsim.experiment.study import Study
 from nnsim.study_runner import plan_study, run_shard
 
+pytestmark = pytest.mark.physics
+
 
 class Interrupter(Progress):
     """Presses Ctrl-C after so many trials."""

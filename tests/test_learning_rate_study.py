@@ -24,6 +24,8 @@ from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
 from nnsim.testing import check_study
 
+pytestmark = pytest.mark.physics
+
 SMALL = {
     "width": 32,
     "seeds": 8,

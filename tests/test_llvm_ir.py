@@ -10,8 +10,12 @@ import math
 import os
 import pkgutil
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import numba
@@ -20,11 +24,13 @@ import pytest
 from numba.core.registry import CPUDispatcher
 
 import nnsim.kernels
-from nnsim.kernels import scalar_math
+from nnsim.kernels import compile_cache, scalar_math
 from nnsim.kernels.cpu.optimizers import Moments
 from nnsim.kernels.cpu.training import COLUMNS, Data, State
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
+
+pytestmark = pytest.mark.bits
 
 KINDS = {"float32": np.float32, "float64": np.float64}
 SCALARS = ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos", "fma"]
@@ -165,11 +171,27 @@ def foreign_calls(text):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Compile everything in a process of its own, past the cache."""
+    """Compile everything in a process of its own, past the cache; the same sources give the same IR, so it is kept."""
     place = tmp_path_factory.mktemp("llvm")
+    kept = None if compile_cache.folder() is None else compile_cache.folder() / "llvm" / source_digest()
+    if kept is not None and kept.is_dir():
+        return kept
     environment = {**os.environ, "NNSIM_COMPILE_CACHE": "0"}
     subprocess.run([sys.executable, __file__, str(place)], check=True, env=environment, timeout=3600)
-    return place
+    if kept is None:
+        return place
+    kept.parent.mkdir(exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=kept.parent))
+    shutil.copytree(place, beside / "all")
+    with suppress(OSError):  # another process was faster
+        (beside / "all").rename(kept)
+    shutil.rmtree(beside)
+    return kept
+
+
+def source_digest():
+    """Return the digest of this file, whose samples decide what is compiled."""
+    return sha256(Path(__file__).read_bytes()).hexdigest()[:16]
 
 
 all_kinds = pytest.mark.parametrize("kind", KINDS)

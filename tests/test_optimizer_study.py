@@ -28,6 +28,8 @@ from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
 from nnsim.testing import check_study
 
+pytestmark = pytest.mark.physics
+
 SMALL = {
     "data": "digits",
     "optimizer": "momentum,adamw",

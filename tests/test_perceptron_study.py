@@ -18,6 +18,8 @@ from nnsim.report.claims import Claim
 from nnsim.testing import check_study
 from nnsim.threshold_unit import Learnt, corners
 
+pytestmark = pytest.mark.physics
+
 SMALL = {
     "margin": "0.5,0.05",
     "rule_seeds": 8,

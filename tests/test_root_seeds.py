@@ -17,6 +17,8 @@ from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.config import resolve
 from nnsim.report.claims import claims_frame, summary_columns
 
+pytestmark = pytest.mark.physics
+
 SEEDS = range(10)
 UNEVEN = {"data": "digits", "samples": 120}  # 84 training rows, give or take some: ten classes, divided one by one
 LONE = UNEVEN | {"batch_size": 21}  # 85 rows leave one over

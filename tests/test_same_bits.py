@@ -27,6 +27,8 @@ from nnsim.kernels.cpu.gemm import matrix_product
 from nnsim.kernels.cpu.linalg import orthonormal_columns
 from nnsim.kernels.vector import VECTOR_BYTES
 
+pytestmark = pytest.mark.bits
+
 
 def draws(kind):
     uniform, order = np.empty(1001, kind), np.empty(777, np.int64)

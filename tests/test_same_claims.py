@@ -35,6 +35,8 @@ from nnsim.kernels.vector import VECTOR_BYTES
 from nnsim.report.claims import claims_frame, summary_frame
 from nnsim.report.render import frame_csv
 
+pytestmark = pytest.mark.bits
+
 LAPACK = ("init", "generalization", "learning-rate")
 """Studies whose tables hold singular values, least squares and eigenvalues."""
 SIMD = [feature for feature in __cpu_dispatch__ if __cpu_features__[feature]]

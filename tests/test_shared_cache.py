@@ -15,6 +15,8 @@ import cache_scan
 import llvmlite.binding as llvm
 import pytest
 
+pytestmark = pytest.mark.crash
+
 WORKER = Path(__file__).with_name("shared_cache.py")
 WORKS = ("tables", "batch_normalized float32", "layer_normalized float32", "pickles", "answers", "units", "activations")
 

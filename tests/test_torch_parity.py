@@ -25,6 +25,8 @@ from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.seeding import key
 
+pytestmark = pytest.mark.torch
+
 KEY = key(0, "tests", "torch")
 WIDTHS = (6, 16, 12, 5)
 ROWS = 41  # odd, as every batch is: MAE's slopes +-1 never sum to zero but for rounding, which Adagrad would amplify

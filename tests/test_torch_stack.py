@@ -11,6 +11,8 @@ from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.seeding import key
 
+pytestmark = pytest.mark.torch
+
 KEY = key(0, "tests", "torch", "stack")
 ROWS, BATCH, EPOCHS = 41, 9, 20
 ADAPTIVE = {"rmsprop", "adam", "adamw"}

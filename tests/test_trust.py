@@ -28,6 +28,8 @@ from nnsim.experiment.temporary import temporary_path
 from nnsim.study_merge import merge_study
 from nnsim.study_runner import plan_study, run_shard, run_study
 
+pytestmark = pytest.mark.crash
+
 TESTS = Path(__file__).parent
 
 

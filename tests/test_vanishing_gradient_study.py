@@ -24,6 +24,8 @@ from nnsim.report.claims import Claim
 from nnsim.study_runner import run_study
 from nnsim.testing import check_study
 
+pytestmark = pytest.mark.physics
+
 SMALL = {
     "activation": "sigmoid,relu",
     "scheme": "xavier_normal,he_normal,torch_default",

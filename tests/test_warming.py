@@ -25,6 +25,8 @@ from nnsim.experiment.catalogue import find_study, study_names
 from nnsim.experiment.progress import Progress
 from nnsim.large_kernels import LARGE, seconds
 
+pytestmark = pytest.mark.crash
+
 SMALL_COMMAND = [sys.executable, small_kernels.__file__]
 BOTH = ["half_cosines float32", "half_cosines float64"]
 PARENT = """

@@ -21,10 +21,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 import cluster
 from cluster import wait_for
 
-pytestmark = pytest.mark.skipif(
-    bool(cluster.missing_programs()),
-    reason=f"REAL SLURM IS NOT TESTED: no {', '.join(cluster.missing_programs())} here",
-)
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.skipif(
+        bool(cluster.missing_programs()),
+        reason=f"REAL SLURM IS NOT TESTED: no {', '.join(cluster.missing_programs())} here",
+    ),
+]
 OPTIONS = ("--size", "range:1:9", "--pause", "2.5", "--seed", "3")  # 8 shards of 2 chunks of 2 trials
 
 
