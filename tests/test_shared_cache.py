@@ -111,8 +111,9 @@ def test_a_forked_process_counts_from_elsewhere() -> None:
     code = (
         "import os, numba.core.bytecode as bytecode, nnsim.kernels.options\n"
         "fork = os.fork()\n"
-        "print(next(bytecode.FunctionIdentity._unique_ids), flush=True)\n"
-        "fork and os.waitpid(fork, 0)\n"
+        "status = os.waitpid(fork, 0)[1] if fork else 0\n"
+        "os.write(1, f'{next(bytecode.FunctionIdentity._unique_ids)}\\n'.encode())\n"
+        "os._exit(1 if status else 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=300)
     first, second = map(int, done.stdout.split())
