@@ -57,9 +57,9 @@ def probe_arguments(dtype: str) -> tuple[Any, ...]:
 KERNELS = {"train_epochs": (train_epochs, training_arguments), "probe_layers": (probe_layers, probe_arguments)}
 
 
-def launched(name: str, dtype: str, resident: bool, architecture: tuple[int, int]) -> Any:
+def launched(name: str, dtype: str, resident: bool) -> Any:
     """Return the kernel as numba-cuda compiles it for its first launch, on a device that need not be there."""
-    device = SimpleNamespace(compute_capability=architecture)
+    device = SimpleNamespace(compute_capability=ARCHITECTURES[0])  # NVVM alone, which comes later, asks for it
     numba.cuda.dispatcher.get_current_device = lambda: device
     numba.cuda.codegen.devices = SimpleNamespace(get_context=lambda: SimpleNamespace(device=device))
     factory, arguments = KERNELS[name]
@@ -89,16 +89,17 @@ def assembled(ptx: str) -> dict[str, int]:
 
 def main(words: list[str]) -> None:
     found = {}
-    for dtype, resident, name, architecture in product(("float32", "float64"), (True, False), KERNELS, ARCHITECTURES):
-        label = "{} {} {} sm_{}{}".format(name, dtype, "shared" if resident else "streaming", *architecture)
-        if not all(word in label for word in words):
-            continue
-        code = launched(name, dtype, resident, architecture)._codelibrary
-        ptx = code.get_asm_str()
-        facts = {"loose": len(LOOSE.findall(ptx)), "fused": ptx.count("fma.rn."), "relinked": code._lto}
-        facts |= assembled(ptx)
-        print(label, facts, file=sys.stderr, flush=True)
-        found[label] = facts
+    for dtype, resident, name in product(("float32", "float64"), (True, False), KERNELS):
+        variant = f"{name} {dtype} {'shared' if resident else 'streaming'}"
+        labels = {"{} sm_{}{}".format(variant, *architecture): architecture for architecture in ARCHITECTURES}
+        chosen = {label: labels[label] for label in labels if all(word in label for word in words)}
+        code = launched(name, dtype, resident)._codelibrary if chosen else None
+        for label, architecture in chosen.items():
+            ptx = code.get_asm_str(architecture)
+            facts = {"loose": len(LOOSE.findall(ptx)), "fused": ptx.count("fma.rn."), "relinked": code._lto}
+            facts |= assembled(ptx)
+            print(label, facts, file=sys.stderr, flush=True)
+            found[label] = facts
     print(json.dumps(found))
 
 
