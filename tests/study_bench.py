@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import kept
 import pandas as pd
 import pytest
 
@@ -47,16 +49,29 @@ class Bench:
 
     def __call__(self, *kinds: str, measure: Callable[..., Any] | None = None, **axes: Any) -> Tables:
         """Return the tables of the trials of some kinds (of all, without a name)."""
+        folder = self.factory.mktemp("tables")
+        self._measure(folder, kinds, measure or self.study.measure, axes)
+        return self._read(folder)
 
+    def kept(self, **axes: Any) -> Tables:
+        """Return the tables of all trials as they are: measured once, so nothing may have been replaced before."""
+        folder = kept.folder(
+            lambda begun: self._measure(begun, (), self.study.measure, axes), self.study.name, self.small | axes
+        )
+        return self(**axes) if folder is None else self._read(folder)
+
+    def _measure(self, folder: Path, kinds: tuple[str, ...], measure: Callable[..., Any], axes: dict[str, Any]) -> None:
         def chosen(config: dict[str, Any]) -> list[dict[str, Any]]:
             return [trial for trial in self.study.trials(config) if trial["kind"] in kinds or not kinds]
 
-        study = replace(self.study, trials=chosen, measure=measure or self.study.measure)
+        study = replace(self.study, trials=chosen, measure=measure)
         plan = make_plan(study, resolve(study, "quick", self.small | axes))
-        folder = self.factory.mktemp("tables")
         open_folder(folder, plan.identity)
         store = ChunkStore(folder)
         run_chunks(plan, plan.chunks, store)
         found = [store.find(chunk) for chunk in plan.chunks]
         write_tables(folder, study, store, [path for path in found if path is not None])
-        return {name: read_table(folder / f"{name}.csv", columns) for name, columns in measured_columns(study).items()}
+
+    def _read(self, folder: Path) -> Tables:
+        tables = measured_columns(self.study).items()
+        return {name: read_table(folder / f"{name}.csv", columns) for name, columns in tables}

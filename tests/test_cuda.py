@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import cuda_cases
+import kept
 import needs
 import pytest
 
@@ -18,20 +14,10 @@ from nnsim.errors import DeviceError
 
 pytestmark = pytest.mark.cuda
 
-TESTS = Path(__file__).parent
-
-
-def run(script: str, *arguments: str, **environment: str) -> dict:
-    command = [sys.executable, str(TESTS / script), *arguments]
-    inherited = {**os.environ, "PYTHONPATH": str(TESTS), **environment}
-    done = subprocess.run(command, env=inherited, capture_output=True, text=True, timeout=3600)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout)
-
 
 @cache
 def simulated(*arguments: str) -> dict[str, bool]:
-    return run("cuda_cases.py", *arguments, NUMBA_ENABLE_CUDASIM="1")
+    return kept.json_of("cuda_cases.py", *arguments, NUMBA_ENABLE_CUDASIM="1")
 
 
 @needs.numba_cuda
@@ -47,7 +33,7 @@ def test_a_product_that_is_rounded_by_itself_is_noticed() -> None:
 
 @cache
 def races(*arguments: str) -> dict[str, list[str]]:
-    return run("cuda_races.py", *arguments, NUMBA_ENABLE_CUDASIM="1")
+    return kept.json_of("cuda_races.py", *arguments, NUMBA_ENABLE_CUDASIM="1")
 
 
 @needs.numba_cuda
@@ -64,7 +50,7 @@ def test_a_missing_barrier_is_noticed() -> None:
 
 @cache
 def compiled() -> dict[str, dict[str, int]]:
-    return run("cuda_ptx.py")
+    return kept.json_of("cuda_ptx.py")
 
 
 @needs.numba_cuda

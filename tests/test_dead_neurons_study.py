@@ -41,7 +41,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 @pytest.fixture(scope="module")
 def whole(bench: Bench) -> Tables:
     """Everything, as it is."""
-    return bench()
+    return bench.kept()
 
 
 def judged(bench: Bench, tables: Tables, **axes: Any) -> dict[str, Claim]:

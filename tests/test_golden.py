@@ -6,17 +6,15 @@ Run as a script with "quick", "small" or "tiny", this file prints the SHA-256 of
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-import os
 import platform
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import kept
 import llvmlite.binding
 import pytest
 import reference_runs
@@ -125,14 +123,9 @@ def expect_golden(name: str, found: dict[str, str]) -> None:
     )
 
 
-@functools.cache
 def compiled_for(cpu: str, name: str) -> dict[str, str]:
     """Return the digests of a process that compiles for `cpu`."""
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_CPU_")}
-    choice = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
-    command = [sys.executable, __file__, name]
-    done = subprocess.run(command, env={**inherited, **choice}, check=True, capture_output=True, timeout=3600)
-    return json.loads(done.stdout)
+    return kept.json_of("test_golden.py", name, NUMBA_CPU_NAME=cpu, NUMBA_CPU_FEATURES="")
 
 
 x86 = pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="names of x86 CPUs")

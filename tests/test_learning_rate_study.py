@@ -86,13 +86,13 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 @pytest.fixture(scope="module")
 def whole(bench: Bench) -> Tables:
     """Everything, as it is."""
-    return bench()
+    return bench.kept()
 
 
 @pytest.fixture(scope="module")
 def tiny(bench: Bench) -> Tables:
     """As little as there can be of everything."""
-    return bench(**TINY)
+    return bench.kept(**TINY)
 
 
 def judged(tables: Tables, config: dict[str, Any] = CONFIG) -> dict[str, Claim]:

@@ -59,7 +59,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 @pytest.fixture(scope="module")
 def whole(bench: Bench) -> Tables:
-    return bench()
+    return bench.kept()
 
 
 def judged(tables: Tables, **axes: Any) -> dict[str, Claim]:

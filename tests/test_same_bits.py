@@ -9,11 +9,10 @@ import functools
 import hashlib
 import itertools
 import json
-import os
 import platform
-import subprocess
 import sys
 
+import kept
 import llvmlite.binding
 import numpy as np
 import pytest
@@ -93,10 +92,7 @@ def digest(arrays):
 def digests(cpu):
     """Return the digests of a process that compiles for `cpu`; "host" is this machine."""
     choice = {} if cpu == "host" else {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_CPU_")}
-    command = [sys.executable, __file__, "small" if cpu == "generic" else "whole"]
-    done = subprocess.run(command, env={**inherited, **choice}, check=True, capture_output=True, timeout=3600)
-    return json.loads(done.stdout)
+    return kept.json_of("test_same_bits.py", "small" if cpu == "generic" else "whole", **choice)
 
 
 x86 = pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="names of x86 CPUs")

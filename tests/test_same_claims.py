@@ -9,9 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import kept
 import llvmlite.binding
 import numpy as np
 import pandas as pd
@@ -68,11 +67,7 @@ def chosen_code() -> dict[str, Any]:
 @functools.cache
 def process(choice: tuple[tuple[str, str], ...], studies: tuple[str, ...]) -> dict[str, Any]:
     """Return what this file prints as a script in a process with some variables of its own."""
-    deciding = ("NUMBA_CPU_", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "GLIBC_TUNABLES")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(deciding)}
-    command = [sys.executable, __file__, *studies]
-    done = subprocess.run(command, env=inherited | dict(choice), check=True, capture_output=True, timeout=600)
-    return json.loads(done.stdout)
+    return kept.json_of("test_same_claims.py", *studies, **dict(choice))
 
 
 def on(variables: dict[str, str], *studies: str) -> dict[str, Any]:
