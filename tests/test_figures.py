@@ -42,6 +42,15 @@ def test_the_same_drawing_gives_the_same_bytes(file_format):
     assert figures.encode(drawn(), file_format) == figures.encode(drawn(), file_format)
 
 
+def test_places_of_panels_hold_no_last_bits_of_the_solver():
+    with figures.style():
+        figure, _ = figures.panel_grid(3, 2)
+    figures.encode(figure, "svg")
+    for axes in figure.axes:
+        bounds = axes.get_position().bounds
+        assert bounds == tuple(np.round(bounds, 9))
+
+
 @pytest.mark.parametrize("file_format", figures.FORMATS)
 def test_no_date_and_no_version_in_a_file(file_format):
     data = figures.encode(drawn(), file_format)

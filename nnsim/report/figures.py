@@ -279,6 +279,10 @@ def encode(figure: Figure, file_format: str) -> bytes:
     return buffer.getvalue()
 
 
+_PLACE_DIGITS = 9
+"""Decimal places of a panel's place, in widths of the figure."""
+
+
 def _lay_out(figure: Figure) -> None:
     """Place the panels, once for all formats; `Figure.savefig` would draw everything for it, without showing it."""
     engine = figure.get_layout_engine()
@@ -286,6 +290,8 @@ def _lay_out(figure: Figure) -> None:
         figure.dpi = matplotlib.rcParams["savefig.dpi"]
         engine.execute(figure)
         figure.set_layout_engine(None)  # "none" is still an engine, for which savefig draws twice
+        for axes in figure.axes:  # the last bits of the solver's places depend on the CPU, and name clips in an SVG
+            axes.set_position(np.round(axes.get_position(original=True).bounds, _PLACE_DIGITS), which="original")
 
 
 def save(figure: Figure, path: str | os.PathLike[str], formats: Sequence[str] = ("png",)) -> list[Path]:
