@@ -60,8 +60,8 @@ def bench(
         return 0
     from nnsim.benchmarks.measure import bench as measure
     from nnsim.benchmarks.measurement import csv_lines
-    from nnsim.experiment.files import publish
-    from nnsim.experiment.outputs import check_file
+    from nnsim.core.atomic_files import publish
+    from nnsim.core.output_folders import check_file
 
     if output is not None:
         check_file(output)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import click
 
-from nnsim.errors import NnsimError
-from nnsim.experiment.progress import Progress
+from nnsim.core.errors import NnsimError
+from nnsim.core.progress import Progress
 
 from .completion import studies_and_files
 

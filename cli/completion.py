@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import click
 from click.shell_completion import CompletionItem
 
-from nnsim.vocabulary import VOCABULARY
+from nnsim.core.vocabulary import VOCABULARY
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from nnsim.vocabulary import VOCABULARY
+from nnsim.core.vocabulary import VOCABULARY
 
 from .options import JSON
 

@@ -13,7 +13,7 @@ from functools import partial
 
 import click
 
-from nnsim.errors import NnsimError
+from nnsim.core.errors import NnsimError
 
 from .bench import bench
 from .cache import cache

@@ -16,6 +16,6 @@ class OutputPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
-        from nnsim.experiment.outputs import named
+        from nnsim.core.output_folders import named
 
         return super().convert(named(value), param, ctx)

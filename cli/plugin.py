@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.experiment.study import PRESETS, RESERVED_STUDIES, STUDY_NAME
 
 from .completion import studies_and_files
@@ -34,7 +34,7 @@ def _tell(rule: str, problem: str) -> None:
 @click.argument("name")
 def new(name: str) -> None:
     """Write NAME.py here: a small, complete study to change into your own."""
-    from nnsim.experiment.files import publish
+    from nnsim.core.atomic_files import publish
 
     if name in RESERVED_STUDIES or not STUDY_NAME.fullmatch(name):
         raise UsageError(

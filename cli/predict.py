@@ -25,9 +25,9 @@ def predict(model: Path, data: Path, output: Path | None, quiet: bool, **signs: 
     MODEL is a model.safetensors of nnsim train. Columns of a CSV file are found by their names; DATA may be - for CSV
     from standard input. Signs of numbers are those of the training's file, unless given.
     """
+    from nnsim.core.atomic_files import publish
+    from nnsim.core.output_folders import refuse_inputs
     from nnsim.data_files import data_file
-    from nnsim.experiment.files import publish
-    from nnsim.experiment.outputs import refuse_inputs
     from nnsim.models import load_model
     from nnsim.prediction import predict_file
     from nnsim.settings import given_signs

@@ -12,6 +12,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from nnsim.core.vocabulary import VOCABULARY
 from nnsim.experiment.config import to_json
 from nnsim.experiment.executor import Failure, check_jobs
 from nnsim.experiment.grid import rule_options
@@ -22,7 +23,6 @@ from nnsim.experiment.study import PRESETS, Axis, Study
 from nnsim.study_merge import StudyResult
 from nnsim.study_runner import ShardResult, default_output, plan_study
 from nnsim.study_suite import SuiteResult, chosen_studies
-from nnsim.vocabulary import VOCABULARY
 
 from .options import as_text
 from .progress import duration

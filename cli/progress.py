@@ -8,7 +8,7 @@ import time
 
 import click
 
-from nnsim.experiment.progress import Progress
+from nnsim.core.progress import Progress
 
 LINE_SECONDS = 30.0
 BAR_SECONDS = 0.1  # a million tiny trials must not wait for the bar

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from nnsim.errors import UnknownNameError, UsageError
+from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.experiment.study import Study
 
 from .paths import OutputPath

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 
 from .options import JSON, axis_option, common_options
 from .records import study_option

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from nnsim.errors import NnsimWarning
+from nnsim.core.errors import NnsimWarning
 
 
 @contextmanager

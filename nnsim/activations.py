@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.registry import look_up
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.activations import value_and_slope
-from nnsim.registry import look_up
 
 
 def resolve(name: str, parameter: float | None = None) -> tuple[int, float]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from nnsim.errors import UnknownNameError, UsageError
+from nnsim.core.errors import UnknownNameError, UsageError
 
 BACKENDS = ("cpu", "cuda", "auto")
 """What may be asked for; ``auto`` is CUDA where it can be used, else the CPU."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnsim.activations import evaluate
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.network import NetworkSpec
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.errors import DataError, StoreError
+from nnsim.core.errors import DataError, StoreError
+from nnsim.core.tensor_file import TensorFile, write
 from nnsim.kernels.cpu.optimizers import Moments
 from nnsim.kernels.cpu.training import COLUMNS, State
-from nnsim.tensor_file import TensorFile, write
 from nnsim.training import Run
 
 STATUSES = ("done", "diverged")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 
 WrittenLayers = list[tuple[np.ndarray, np.ndarray]]
 

@@ -15,9 +15,9 @@ from typing import NoReturn
 
 import numpy as np
 
+from nnsim.core.errors import DataError, UsageError
 from nnsim.data_files import DataFile, is_plain_text, quoted
 from nnsim.dialects import DELIMITERS, Dialect, is_missing
-from nnsim.errors import DataError, UsageError
 from nnsim.spreadsheets import unshielded
 
 BLANKS = " \t"

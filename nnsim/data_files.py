@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from nnsim.errors import DataError, UsageError
+from nnsim.core.errors import DataError, UsageError
 
 STANDARD_INPUT = "-"
 FORMATS = {".csv": "csv", ".tsv": "csv", ".npz": "npz"}

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsim.core.errors import DataError, UnknownNameError, UsageError
+from nnsim.core.shown import Shown
 from nnsim.data_files import DataFile
-from nnsim.errors import DataError, UnknownNameError, UsageError
 from nnsim.features import Feature, expand, indicators, input_names, learn, plain_features, recoded
 from nnsim.kernels.cpu.draws import fill_permutation
 from nnsim.kernels.philox import DATA, SPLIT
 from nnsim.readers import Reading, files_of, read
 from nnsim.registered import DATASETS
 from nnsim.scaling import Scaling, check_distance, check_spread, is_constant, scaling_of
-from nnsim.shown import Shown
 from nnsim.targets import TargetRule
 
 PARTS = ("training", "validation", "test")
@@ -155,7 +155,7 @@ def load(
     name_or_path : str or DataFile
         A key of `DATASETS`, or a path as `nnsim.readers.read` takes it (write ``./digits`` for a file of that name).
     key : int
-        64-bit key (`nnsim.seeding.key`) that synthetic data, and the choice of rows for `n_samples`, depend on.
+        64-bit key (`nnsim.core.seeding.key`) that synthetic data, and the choice of rows for `n_samples`, depend on.
     target : str, optional
         For files: a CSV's target column, or the labels file of IDX images.
     n_samples : int, optional

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnsim import training
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.cpu.linalg import orthonormal_columns
 from nnsim.kernels.philox import DATA

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnsim.block_size import Limits
-from nnsim.errors import DeviceError
+from nnsim.core.errors import DeviceError
 from nnsim.kernels.cuda.options import FAILURES, cuda, simulated
 from nnsim.kernels.cuda.simulator import complete
 

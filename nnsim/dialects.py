@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none", "?", "-", "."})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.network import NetworkSpec
 
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnsim.activations import evaluate
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.registry import look_up
 from nnsim.kernels.activations import ACTIVATIONS
-from nnsim.registry import look_up
 
 Floats = np.ndarray
 NODES = np.arange(-34, 35) / 4.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.draws import fill_uniform
 from nnsim.kernels.philox import NOISE
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.seeding import key
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.network import NetworkSpec, Tensor
-from nnsim.seeding import key
 
 STEP = 1e-4
 """h: rounding costs about 1e-12 of the loss, the extrapolated difference h^4."""

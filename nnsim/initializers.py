@@ -13,14 +13,14 @@ from functools import cache
 
 import numpy as np
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.registry import look_up
 from nnsim.kernels.cpu.draws import fill_normal, fill_uniform
 from nnsim.kernels.cpu.linalg import orthonormal_columns
 from nnsim.kernels.cpu.probes import scale_to_unit_variance
 from nnsim.kernels.philox import INIT
 from nnsim.memory import check_memory
 from nnsim.network import NetworkSpec
-from nnsim.registry import look_up
 
 WEIGHTS, BIASES, CHOICES, FRACTIONS = range(4)  # streams of one layer
 TRUNCATED_DEVIATION = 0.8796256610342398  # of a standard normal cut at +-2
@@ -285,7 +285,7 @@ def initialize(spec: NetworkSpec, scheme: str, key: int, X: np.ndarray | None = 
     scheme : str
         ``name`` or ``name:number`` from `SCHEMES`.
     key : int
-        64-bit key of the draws, see `nnsim.seeding.key`.
+        64-bit key of the draws, see `nnsim.core.seeding.key`.
     X : array (rows, inputs), optional
         Batch of inputs for the scheme that needs one (LSUV).
 

@@ -20,13 +20,13 @@ import numpy as np
 
 from nnsim import datasets, training
 from nnsim.activations import parse as parse_activation
+from nnsim.core.seeding import key
 from nnsim.experiment.study import Column
 from nnsim.initializers import initialize
 from nnsim.network import NetworkSpec
 from nnsim.probes import probe
 from nnsim.propagation import propagate, shown_layers, unit_rows
 from nnsim.recipe import Recipe
-from nnsim.seeding import key
 
 PROBE_ROWS = 16
 """Inputs on which an untrained network is looked at."""

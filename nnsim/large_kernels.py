@@ -16,11 +16,11 @@ from typing import Any
 import numba
 import numpy as np
 
+from nnsim.core.registry import look_up
 from nnsim.kernels.compile_cache import folder
 from nnsim.kernels.cpu import activations, cost, probes, training, units
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
-from nnsim.registry import look_up
 from nnsim.training import Batches, Job, begin
 
 PRECISIONS = ("float32", "float64")

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nnsim.errors import UsageError
-from nnsim.experiment.files import publish
-from nnsim.experiment.outputs import claim_folder, refuse_inputs
+from nnsim.core.atomic_files import publish
+from nnsim.core.errors import UsageError
+from nnsim.core.output_folders import claim_folder, refuse_inputs
 from nnsim.kernels.cpu import training as kernels
 from nnsim.network import NetworkSpec
 from nnsim.problem import Problem

@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from nnsim.errors import MemoryShortageError
+from nnsim.core.errors import MemoryShortageError
 from nnsim.network import NetworkSpec
 
 try:

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnsim.core.errors import DataError, NnsimError
+from nnsim.core.shown import Shown
+from nnsim.core.tensor_file import TensorFile, write
 from nnsim.dialects import Dialect
-from nnsim.errors import DataError, NnsimError
 from nnsim.experiment.machine import version_of
 from nnsim.features import (
     Feature,
@@ -30,8 +32,6 @@ from nnsim.features import (
 from nnsim.kernels.cpu import training as kernels
 from nnsim.network import NetworkSpec
 from nnsim.scaling import Scaling, check_distance
-from nnsim.shown import Shown
-from nnsim.tensor_file import TensorFile, write
 
 FORMAT = 1
 """Raised when the file's layout changes."""

@@ -26,7 +26,7 @@ def sampled_moments(name: str, parameter: float | None, draws: int, key: int) ->
     draws : int
         Number of draws, at least 1.
     key : int
-        64-bit key of the draws, see `nnsim.seeding.key`.
+        64-bit key of the draws, see `nnsim.core.seeding.key`.
 
     Raises
     ------

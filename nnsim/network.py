@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from nnsim.activations import resolve
-from nnsim.checks import check_dtype, check_shape, check_targets
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.registry import look_up
+from nnsim.core.validation import check_dtype, check_shape, check_targets
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.network import Architecture
 from nnsim.kernels.losses import LOSSES
 from nnsim.kernels.normalization import NORMALIZATIONS
-from nnsim.registry import look_up
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from nnsim.activations import evaluate
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.network import NetworkSpec
 
 

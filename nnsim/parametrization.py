@@ -16,8 +16,8 @@ import math
 
 import numpy as np
 
-from nnsim.checks import check_dtype, check_shape
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.validation import check_dtype, check_shape
 from nnsim.kernels.cpu.training import logits
 from nnsim.network import NetworkSpec
 

@@ -19,14 +19,14 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nnsim.activations import parse
-from nnsim.errors import DivergenceError, ParameterError, UsageError
+from nnsim.core.errors import DivergenceError, ParameterError, UsageError
+from nnsim.core.registry import look_up
+from nnsim.core.seeding import key
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.training import logits
 from nnsim.network import DTYPES, NetworkSpec
 from nnsim.recipe import Recipe
-from nnsim.registry import look_up
 from nnsim.schedules import Schedule
-from nnsim.seeding import key
 from nnsim.training import COLUMNS, Batches, Run, train, without_lone_row
 
 AUTO_BATCH = 200

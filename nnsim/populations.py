@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from nnsim.block_size import side_by_side, threads_of_block
+from nnsim.core.errors import UsageError
 from nnsim.devices import Device, current_device
-from nnsim.errors import UsageError
 from nnsim.kernels.cpu.metrics import spread_of
 from nnsim.kernels.cpu.network import Architecture
 from nnsim.kernels.cpu.optimizers import Rule

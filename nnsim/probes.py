@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 
 from nnsim.activations import evaluate
-from nnsim.checks import check_shape
+from nnsim.core.validation import check_shape
 from nnsim.kernels.cpu import probes as kernels
 from nnsim.network import NetworkSpec
 

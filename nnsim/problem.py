@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnsim.activations import parse as parse_activation
+from nnsim.core.errors import UsageError
+from nnsim.core.registry import look_up
+from nnsim.core.seeding import key
 from nnsim.data_files import STANDARD_INPUT, DataFile, data_file
 from nnsim.datasets import Dataset, Split, fingerprint, load, split, with_task
 from nnsim.dialects import Dialect
-from nnsim.errors import UsageError
 from nnsim.initializers import initialize
 from nnsim.initializers import parse as parse_scheme
 from nnsim.kernels.losses import LOSSES
@@ -18,9 +20,7 @@ from nnsim.memory import check_memory
 from nnsim.network import CLASS_LOSSES, NetworkSpec
 from nnsim.readers import Reading
 from nnsim.recipe import Recipe
-from nnsim.registry import look_up
 from nnsim.schedules import parse_schedule
-from nnsim.seeding import key
 from nnsim.settings import Settings
 from nnsim.target_units import TargetUnit, unit_of
 from nnsim.targets import TargetRule

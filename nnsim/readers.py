@@ -13,10 +13,10 @@ from typing import NoReturn
 import numpy as np
 
 from nnsim.array_files import labels_beside, read_idx, read_idx_array, read_npz, read_npz_features, refuse_entry
+from nnsim.core.errors import DataError, UnknownNameError, UsageError
 from nnsim.csv_files import Cells, CsvFile, ForeignCellsError, Words
 from nnsim.data_files import DataFile, is_plain_text, quoted
 from nnsim.dialects import Dialect, is_missing, looks_like_a_number, options_for
-from nnsim.errors import DataError, UnknownNameError, UsageError
 from nnsim.features import STRATEGIES, TRUTH, Feature, first_hole, plain_features, unreadable
 from nnsim.targets import Place, Target, TargetRule, target_of_array, target_of_cells
 

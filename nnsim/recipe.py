@@ -8,12 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.registry import look_up
 from nnsim.kernels.cpu.optimizers import Rule
 from nnsim.kernels.cpu.training import Course
 from nnsim.kernels.optimizers import MOMENTUM, OPTIMIZERS, SGD, Optimizer
 from nnsim.network import NetworkSpec
-from nnsim.registry import look_up
 from nnsim.schedules import Plateau, Schedule, Warmup, parse_schedule, plateau, trace
 
 DECAYED = ("all", "weights")

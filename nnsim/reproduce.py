@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnsim.errors import StoreError
+from nnsim.core.errors import StoreError
+from nnsim.core.progress import Progress
 from nnsim.experiment.finished import FinishedRun, open_run, same_plan, study_of
-from nnsim.experiment.progress import Progress
 from nnsim.experiment.results import MANIFEST
 from nnsim.study_runner import run_study
 

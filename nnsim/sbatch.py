@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nnsim.errors import NnsimError
+from nnsim.core.errors import NnsimError
 
 BACK_OFF = (2.0, 4.0, 8.0)
 """Seconds between attempts."""

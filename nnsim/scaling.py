@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnsim.errors import DataError
+from nnsim.core.errors import DataError
 from nnsim.kernels.cpu.columns import mean_and_deviation
 
 ROUNDING = 10 * float(np.finfo(np.float64).eps)

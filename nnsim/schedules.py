@@ -19,10 +19,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnsim.core.errors import UsageError
+from nnsim.core.option_strings import FLAG, check, choice, domain, number, parse, whole
 from nnsim.curves import between, half_cosine, power, products, remaining
-from nnsim.errors import UsageError
 from nnsim.kernels.schedules import PlateauRule
-from nnsim.key_values import FLAG, check, choice, domain, number, parse, whole
 
 LONGEST = 10**12  # of a schedule's lengths: sums of a few, and their products with a run's, stay within range
 

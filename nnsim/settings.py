@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nnsim.core.errors import DataError, UnknownNameError, UsageError
 from nnsim.data_paths import has_labels_file, into_path
-from nnsim.errors import DataError, UnknownNameError, UsageError
 
 
 def _whole(value: Any) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh_tridiagonal
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.network import NetworkSpec
 

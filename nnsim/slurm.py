@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 
 REQUEUES = 20
 """How often a shard that was stopped before its time limit puts itself back into the queue."""

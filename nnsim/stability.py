@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nnsim.core.errors import UsageError
 from nnsim.curves import half_cosine
-from nnsim.errors import UsageError
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.sharpness import sharpness

@@ -9,24 +9,24 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnsim.core.atomic_files import one_at_a_time, publish, writing
+from nnsim.core.errors import UnknownNameError
+from nnsim.core.progress import Progress
+from nnsim.core.shown import Shown
 from nnsim.data_paths import into_path
-from nnsim.errors import UnknownNameError
 from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executor import Failure
-from nnsim.experiment.files import one_at_a_time, publish, writing
 from nnsim.experiment.inputs import renamed
 from nnsim.experiment.manifest import file_hashes, now, provenance
 from nnsim.experiment.plan import Plan, make_plan
-from nnsim.experiment.progress import Progress
 from nnsim.experiment.results import DICTIONARY, MANIFEST, dictionary, measured_columns, read_table, write_tables
 from nnsim.experiment.settings import CONFIG_FILE, to_toml
 from nnsim.experiment.source import SOURCE, UnnamedStudyError, check_source
 from nnsim.experiment.status import IncompleteError
 from nnsim.experiment.store import CONFIG, ChunkStore, Record, open_folder, read_identity, read_record
 from nnsim.experiment.study import Column, Study
-from nnsim.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd

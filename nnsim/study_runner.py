@@ -15,8 +15,10 @@ from threading import Thread
 from typing import Any
 
 from nnsim.backends import Backend, choose
+from nnsim.core.errors import UsageError
+from nnsim.core.output_folders import named, refuse_inputs
+from nnsim.core.progress import Progress
 from nnsim.data_paths import from_folder
-from nnsim.errors import UsageError
 from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.cluster import check_address, connected, make_order, run_on_cluster
@@ -25,9 +27,7 @@ from nnsim.experiment.executor import Failure, check_jobs, run_chunks
 from nnsim.experiment.gang_executor import run_gangs
 from nnsim.experiment.grid import rule_options
 from nnsim.experiment.manifest import now, provenance
-from nnsim.experiment.outputs import named, refuse_inputs
 from nnsim.experiment.plan import Plan, make_plan
-from nnsim.experiment.progress import Progress
 from nnsim.experiment.shard import Shard
 from nnsim.experiment.store import ChunkStore, Record, open_folder
 from nnsim.experiment.study import Study

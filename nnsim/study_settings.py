@@ -7,7 +7,7 @@ from typing import Any
 
 from nnsim import datasets
 from nnsim.activations import parse
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.laboratory import fewest_rows
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from nnsim import sbatch
 from nnsim.backends import BACKENDS
-from nnsim.errors import StoreError, UnknownNameError, UsageError
-from nnsim.experiment.files import make_folder, publish, writing
-from nnsim.experiment.outputs import named
+from nnsim.core.atomic_files import make_folder, publish, writing
+from nnsim.core.errors import StoreError, UnknownNameError, UsageError
+from nnsim.core.output_folders import named
 from nnsim.experiment.status import Status, read_status
 from nnsim.slurm import Request, merge_script, merge_words, shards_script
 from nnsim.study_merge import study_in

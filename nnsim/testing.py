@@ -18,12 +18,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnsim.errors import NnsimError
+from nnsim.core.errors import NnsimError
+from nnsim.core.progress import Progress
 from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executor import check_jobs
 from nnsim.experiment.plan import Plan, Trial, make_plan
-from nnsim.experiment.progress import Progress
 from nnsim.experiment.results import measured_columns, read_table
 from nnsim.experiment.rows import encode, header_line
 from nnsim.experiment.study import PRESETS, Study
@@ -242,7 +242,7 @@ def _seeds(case: Case) -> Problem:
         here, there = (_without_ids(folder / f"{table.name}.csv") for folder in (case.first, other))
         if here != there:
             return ""
-    return "seed 1 gives what seed 0 gives: draw from trial['root_seed'], as nnsim.seeding.key does"
+    return "seed 1 gives what seed 0 gives: draw from trial['root_seed'], as nnsim.core.seeding.key does"
 
 
 def _without_ids(path: Path) -> list[bytes]:

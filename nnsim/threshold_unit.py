@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnsim.checks import check_dtype, check_shape
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.validation import check_dtype, check_shape
 from nnsim.kernels.cpu import threshold_unit as kernels
 
 Function = tuple[int, ...]

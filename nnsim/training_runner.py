@@ -17,21 +17,21 @@ import numpy as np
 
 from nnsim.backends import Backend, choose
 from nnsim.checkpoints import load_checkpoint, save_checkpoint
+from nnsim.core.atomic_files import publish
+from nnsim.core.errors import NnsimError, StoreError
+from nnsim.core.output_folders import claim_folder, named, refuse_inputs
+from nnsim.core.progress import Progress
+from nnsim.core.shown import Shown
+from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.data_files import STANDARD_INPUT
 from nnsim.data_paths import from_folder, label
 from nnsim.datasets import files_named
-from nnsim.errors import NnsimError, StoreError
 from nnsim.experiment.config import whole_number
-from nnsim.experiment.files import publish
 from nnsim.experiment.machine import versions
-from nnsim.experiment.outputs import claim_folder, named, refuse_inputs
-from nnsim.experiment.progress import Progress
-from nnsim.experiment.versions import ARITHMETIC_VERSION
 from nnsim.kernels.cpu.training import BEST_EPOCH, VALIDATION_LOSS, VALIDATION_METRIC
 from nnsim.models import Model
 from nnsim.problem import CLASS_LOSSES, Problem, prepare, reading
 from nnsim.settings import Settings, command_line, option_of, read_toml, to_toml, with_files
-from nnsim.shown import Shown
 from nnsim.training import (
     COLUMNS,
     Job,

@@ -12,6 +12,7 @@ import numpy as np
 from nnsim import datasets
 from nnsim.activations import evaluate
 from nnsim.activations import parse as parse_activation
+from nnsim.core.seeding import key
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.finite_width import Propagation, predict
 from nnsim.initializers import parse as parse_scheme
@@ -30,7 +31,6 @@ from nnsim.laboratory import (
 )
 from nnsim.moments import sampled_moments
 from nnsim.propagation import propagate, unit_rows
-from nnsim.seeding import key
 from nnsim.study_settings import TRAINABLE, check_batch_size, check_trainable
 from nnsim.theory.attraction import perturbation_factor
 from nnsim.theory.closed_moments import closed_moments

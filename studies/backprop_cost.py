@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.seeding import key
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.cost import difference_gradient, kept_bytes, repeat_passes
@@ -17,7 +18,6 @@ from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.philox import SIGNAL
 from nnsim.network import NetworkSpec
 from nnsim.product_count import count_products
-from nnsim.seeding import key
 from nnsim.theory.cost import backward_over_forward, difference_passes, forward_products, gradient_over_forward
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import numpy as np
 
 from nnsim import training
 from nnsim.activations import parse as parse_activation
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.seeding import key
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.cpu.training import loss_and_gradient
@@ -21,7 +22,6 @@ from nnsim.kernels.philox import DATA
 from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of, without_lone_row
 from nnsim.network import NetworkSpec
 from nnsim.propagation import propagate
-from nnsim.seeding import key
 from nnsim.study_settings import TRAINABLE, check_batch_size, check_normalizable, check_trainable, data_hash
 from nnsim.theory.batch_norm import batch_norm_gradient_factor, dropout_variance_ratio
 from nnsim.theory.mean_field import gradient_factor

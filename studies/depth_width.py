@@ -22,9 +22,10 @@ from nnsim_studies.depth_width_questions import (
 
 from nnsim import piece_counts as counts
 from nnsim import training
+from nnsim.core.errors import UsageError
+from nnsim.core.seeding import key
 from nnsim.enclosure import encloses, positive_stretches
 from nnsim.equal_parameters import equal_width
-from nnsim.errors import UsageError
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
 from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, fewest_rows, nine_digits, train_network
@@ -32,7 +33,6 @@ from nnsim.linear_pieces import follow
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.ridges import fixed_unit_errors, ridge_data
-from nnsim.seeding import key
 from nnsim.theory import approximation
 from nnsim.theory import regions as laws
 

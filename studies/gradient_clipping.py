@@ -11,12 +11,12 @@ import numpy as np
 
 from nnsim import datasets, training
 from nnsim.clipping import gradient_at, turn
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.seeding import key
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.initializers import initialize
 from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, nine_digits, train_network
 from nnsim.recipe import Recipe
-from nnsim.seeding import key
 from nnsim.study_settings import check_batch_size
 from nnsim.theory.clipping import gaussian_cosine
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.experiment.executor import usable_cpus
 
 

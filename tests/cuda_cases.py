@@ -234,7 +234,7 @@ def split_launches_agree() -> bool:
 def too_large_is_refused() -> bool:
     """A network that the device's memory cannot hold, to train and to look at."""
     from nnsim import devices, populations
-    from nnsim.errors import UsageError
+    from nnsim.core.errors import UsageError
 
     job, refused = job_of("wide"), 0
     look = Look(job.spec, job.theta, job.data.X, job.data.Y, job.data.X[:0])

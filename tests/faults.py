@@ -26,8 +26,8 @@ import toy
 from toy import hashes
 
 import nnsim.report.render  # noqa: F401  imported once, here, instead of in every child
-from nnsim.errors import StoreError
-from nnsim.experiment.files import sha256_of
+from nnsim.core.atomic_files import sha256_of
+from nnsim.core.errors import StoreError
 from nnsim.experiment.plan import Plan
 from nnsim.experiment.store import ChunkStore
 from nnsim.study_merge import merge_study

@@ -9,7 +9,7 @@ import pytest
 from naive_activations import SELU_ALPHA, SELU_LAMBDA, TEXTBOOK, elu, elu_slope, leaky_relu, leaky_relu_slope
 
 from nnsim.activations import evaluate
-from nnsim.errors import UnknownNameError, UsageError
+from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.activations import value_and_slope
 

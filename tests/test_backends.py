@@ -17,7 +17,7 @@ from nnsim_cli.main import main
 
 from nnsim import backends
 from nnsim.backends import Backend, Cuda, choose, look
-from nnsim.errors import DeviceError, UnknownNameError, UsageError
+from nnsim.core.errors import DeviceError, UnknownNameError, UsageError
 from nnsim.experiment import machine
 from nnsim.kernels import compile_cache
 from nnsim.slurm import Request

@@ -17,7 +17,7 @@ from nnsim_studies import backprop_cost
 from nnsim_studies.backprop_cost import DEEP_MODEL, PAGE_MODEL, WIDE_INPUT, widths_of
 from study_bench import Bench, Tables
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.experiment.config import resolve
 from nnsim.experiment.finished import open_run
 from nnsim.experiment.study import Table

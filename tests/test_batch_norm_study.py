@@ -12,7 +12,7 @@ from nnsim_studies import batch_norm
 from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim import initializers, laboratory
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.initializers import variance_scaling
 from nnsim.report.claims import Claim
 from nnsim.testing import check_study

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnsim.activations import evaluate
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.theory.batch_norm import batch_norm_gradient_factor, dropout_variance_ratio
 

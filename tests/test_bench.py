@@ -20,7 +20,7 @@ from nnsim.benchmarks.measurement import COLUMNS, Measurement, csv_lines, with_r
 from nnsim.benchmarks.peers import NNSIM, PEERS, Contender
 from nnsim.benchmarks.process import call_alone
 from nnsim.benchmarks.workloads import WORKLOADS, choose
-from nnsim.errors import NnsimError, UnknownNameError, UsageError
+from nnsim.core.errors import NnsimError, UnknownNameError, UsageError
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 

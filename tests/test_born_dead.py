@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from nnsim.activations import evaluate
 from nnsim.born_dead import is_constant
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.initializers import initialize
 from nnsim.network import NetworkSpec
 from nnsim.theory.dead_units import born_dead_bound, dead_at_input, dead_at_input_bound

@@ -12,7 +12,7 @@ import pytest
 import toy
 from nnsim_cli.main import main
 
-from nnsim.errors import UnknownNameError, UsageError
+from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.experiment import catalogue
 from nnsim.experiment.catalogue import find_study, study_names
 

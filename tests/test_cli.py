@@ -20,7 +20,7 @@ import toy
 from nnsim_cli import progress as cli_progress
 from nnsim_cli.main import main
 
-from nnsim.experiment.files import sha256_of
+from nnsim.core.atomic_files import sha256_of
 
 TOY = toy.__file__
 RUN = ("study", "run", TOY)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnsim.clipping import gradient_at, turn
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.initializers import initialize
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe

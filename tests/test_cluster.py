@@ -19,11 +19,11 @@ import toy
 from nnsim_cli.main import main
 from toy import hashes
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.progress import Progress
 from nnsim.experiment import cluster as cluster_module
 from nnsim.experiment import cluster_worker, executor
 from nnsim.experiment.cluster import ClusterError, connected, make_order, run_on_cluster
-from nnsim.experiment.progress import Progress
 from nnsim.experiment.store import ChunkStore
 from nnsim.study_runner import plan_study, run_study
 

@@ -15,7 +15,7 @@ import toy
 from nnsim_cli.main import main
 from nnsim_studies.init import study as init
 
-from nnsim.errors import UnknownNameError, UsageError
+from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.experiment.study import Study
 from nnsim.kernels.options import kernel
 from nnsim.testing import RULES, ContractError, check_study

@@ -10,7 +10,7 @@ from naive_activations import TEXTBOOK
 from scipy.integrate import dblquad, quad, solve_ivp
 from scipy.stats import ortho_group
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.finite_width_pairs import predict_pair
 from nnsim.initializers import initialize
 from nnsim.network import NetworkSpec

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from nnsim_cli.main import main
 
+from nnsim.core.errors import DataError, UsageError
 from nnsim.csv_files import CsvFile
 from nnsim.data_files import DataFile
 from nnsim.dialects import Dialect
-from nnsim.errors import DataError, UsageError
 from nnsim.readers import Reading, read
 
 PLAIN = "a,b,y\n1.5,2,p\n3,4,q\n"

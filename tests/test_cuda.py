@@ -10,7 +10,7 @@ import kept
 import needs
 import pytest
 
-from nnsim.errors import DeviceError
+from nnsim.core.errors import DeviceError
 
 pytestmark = pytest.mark.cuda
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from nnsim import synthetic
+from nnsim.core.errors import DataError, UnknownNameError, UsageError
+from nnsim.core.seeding import key
 from nnsim.datasets import DATASETS, Dataset, Split, fingerprint, load, split
 from nnsim.dialects import Dialect
-from nnsim.errors import DataError, UnknownNameError, UsageError
 from nnsim.kernels.cpu.synthetic import teacher
 from nnsim.readers import Reading
-from nnsim.seeding import key
 from nnsim.targets import TargetRule
 
 KEY, OTHER = key(0, "data"), key(1, "data")

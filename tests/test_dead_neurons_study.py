@@ -14,7 +14,7 @@ from nnsim_studies.dead_neurons import measurement
 from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim import initializers, laboratory, training, watching
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.initializers import Filled, Layer
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.network import NetworkSpec

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from nnsim.core.errors import UsageError
 from nnsim.deep_linear import balanced_start, draw_task, follow_modes, mode_starts, orthonormal, steps_to_learn
-from nnsim.errors import UsageError
 from nnsim.initializers import initialize
 from nnsim.jacobians import jacobian, squared_singular_values
 from nnsim.network import NetworkSpec

@@ -11,9 +11,9 @@ from scipy.integrate import quad
 from scipy.optimize import linprog, minimize_scalar
 
 from nnsim.best_lines import line_error, lines_needed
+from nnsim.core.errors import UsageError
 from nnsim.enclosure import circle, encloses, positive_stretches
 from nnsim.equal_parameters import equal_width
-from nnsim.errors import UsageError
 from nnsim.kernels.cpu.ridges import sum_of_waves
 from nnsim.linear_pieces import follow
 from nnsim.network import NetworkSpec

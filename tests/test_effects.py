@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.report.statistics import at_least, cliffs_delta_interval, log_log_slopes, superiority_interval
 
 

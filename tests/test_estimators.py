@@ -24,7 +24,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 
 import nnsim.estimators
 from nnsim import MLPClassifier, MLPRegressor
-from nnsim.errors import DivergenceError, NnsimError, NnsimWarning, ParameterError
+from nnsim.core.errors import DivergenceError, NnsimError, NnsimWarning, ParameterError
 from nnsim.perceptron import _epochs_without_gain
 from nnsim.training import COLUMNS
 

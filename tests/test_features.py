@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 
+from nnsim.core.errors import DataError, UnknownNameError, UsageError
 from nnsim.datasets import load, split
-from nnsim.errors import DataError, UnknownNameError, UsageError
 from nnsim.features import Feature, encode, expand, from_record, input_names, learn, to_record
 from nnsim.models import load_model
 from nnsim.readers import MOST_WORDS, Reading, Table, read, read_features

@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from nnsim.errors import StoreError, UnknownNameError
+from nnsim.core.errors import StoreError, UnknownNameError
 from nnsim.report import figures
 from nnsim.report.claims import Claim, claims_frame
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from nnsim import finite_width
+from nnsim.core.seeding import key
 from nnsim.finite_width import Propagation, predict
 from nnsim.initializers import initialize
 from nnsim.network import NetworkSpec
 from nnsim.propagation import propagate, unit_rows
-from nnsim.seeding import key
 from nnsim.theory.mean_field import gradient_trajectory, variance_trajectory
 from nnsim.theory.relu_laws import relu_log_backward_law, relu_log_forward_law
 

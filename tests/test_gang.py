@@ -23,13 +23,13 @@ from test_init_study import TINY
 from toy_training import RECIPE, ROWS, SPEC, train
 
 from nnsim import training
-from nnsim.errors import DataError, DeviceError, NnsimError, StoreError, UsageError
+from nnsim.core.errors import DataError, DeviceError, NnsimError, StoreError, UsageError
+from nnsim.core.progress import Progress
 from nnsim.experiment import executor, gang, gang_executor
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executor import FailedTrialError, run_chunks
 from nnsim.experiment.gang_executor import in_gangs, run_gangs
 from nnsim.experiment.plan import Plan, make_plan
-from nnsim.experiment.progress import Progress
 from nnsim.experiment.store import ChunkStore
 from nnsim.experiment.study import Study
 from nnsim.training import Batches, Job, Run, train_on_cpu

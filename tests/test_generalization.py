@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.generalization import accuracy_on_noisy_labels, least_norm_fit, noisy_labels, ridge_fit
 from nnsim.theory.double_descent import best_ridge, least_squares_risk
 

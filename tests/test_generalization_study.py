@@ -17,7 +17,7 @@ from nnsim_studies.generalization import measurement, settings
 from nnsim_studies.generalization.arms import regularised_arms
 from study_bench import Bench, Tables, student  # noqa: F401
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.experiment.config import resolve
 from nnsim.report.claims import Claim
 from nnsim.testing import check_study

@@ -14,7 +14,7 @@ import pytest
 from nnsim_cli.main import main
 
 from nnsim import data_paths, training_runner
-from nnsim.errors import StoreError
+from nnsim.core.errors import StoreError
 from nnsim.settings import resolve
 from nnsim.training_runner import run_training
 

@@ -20,12 +20,12 @@ import pytest
 import reference_runs
 from nnsim_studies.init import study
 
+from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executor import run_chunks
 from nnsim.experiment.plan import make_plan
 from nnsim.experiment.results import write_tables
 from nnsim.experiment.store import ChunkStore, open_folder
-from nnsim.experiment.versions import ARITHMETIC_VERSION
 
 pytestmark = pytest.mark.bits
 
@@ -117,7 +117,7 @@ def expect_golden(name: str, found: dict[str, str]) -> None:
     assert not changed, (
         f"{', '.join(changed)} of the {name} init study differ from tests/golden/init-{name}.json. If nobody meant to "
         "change a result, this is a bug: find it. If it is meant, raise ARITHMETIC_VERSION in "
-        "nnsim/experiment/versions.py (for other bits) or the study's schema_version (for other rows, columns or "
+        "nnsim/core/versions.py (for other bits) or the study's schema_version (for other rows, columns or "
         "settings), so that old and new results are never mixed; then run `python tests/test_golden.py write`, commit "
         "the files it writes and say why in the change log."
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnsim import gradient_check
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.gradient_check import check_gradient
 from nnsim.network import NetworkSpec
 

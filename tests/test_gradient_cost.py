@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnsim import product_count
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.cost import difference_gradient, kept_bytes, repeat_passes
 from nnsim.kernels.cpu.training import loss_and_gradient

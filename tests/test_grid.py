@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import toy
 
-from nnsim.errors import UnknownNameError, UsageError
+from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.experiment.config import resolve
 from nnsim.experiment.grid import boxes
 from nnsim.experiment.plan import make_plan

@@ -14,17 +14,17 @@ PACKAGES = {"nnsim": ROOT / "nnsim", "nnsim_cli": ROOT / "cli", "nnsim_studies":
 
 # A module may import those on its own floor and below. What is not named stands with training: models and data.
 FLOORS = {
-    "nnsim.errors": 0,
-    "nnsim.registry": 0,
-    "nnsim.checks": 0,
-    "nnsim.seeding": 0,
+    "nnsim.core.errors": 0,
+    "nnsim.core.registry": 0,
+    "nnsim.core.validation": 0,
+    "nnsim.core.seeding": 0,
     "nnsim.kernels": 1,
     "nnsim.activations": 2,
     "nnsim.network": 2,
     "nnsim": 3,
     "nnsim.experiment": 4,
     "nnsim.benchmarks": 5,
-    "nnsim.tensor_file": 5,
+    "nnsim.core.tensor_file": 5,
     "nnsim.models": 5,
     "nnsim.checkpoints": 5,
     "nnsim.prediction": 5,
@@ -110,7 +110,7 @@ def decorators(source: str) -> set[str]:
 def beside_the_kernels(source: str) -> list[str]:
     """Return what a kernel's file imports of nnsim from elsewhere: an edit there would leave stale code behind."""
     found = imports(ast.parse(source), "nnsim.kernels")
-    return [name for name in found if not name.startswith(("nnsim.kernels", "nnsim.errors."))]
+    return [name for name in found if not name.startswith(("nnsim.kernels", "nnsim.core.errors."))]
 
 
 def fast_maths(source: str) -> list[int]:
@@ -222,7 +222,7 @@ class TestTheRulesBite:
         assert decorators(f"def f():\n    from {module} import kernel") == {"kernel"}
 
     def test_import_beside_the_kernels(self) -> None:
-        assert beside_the_kernels("from nnsim.registry import look_up") == ["nnsim.registry.look_up"]
+        assert beside_the_kernels("from nnsim.core.registry import look_up") == ["nnsim.core.registry.look_up"]
 
     def test_fast_math(self) -> None:
         assert fast_maths("kernel(f, fastmath={'contract'})") == [1]

@@ -23,7 +23,7 @@ from nnsim_studies.init import order_questions, settings
 from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim import deep_linear, initializers, laboratory, training
-from nnsim.errors import StoreError
+from nnsim.core.errors import StoreError
 from nnsim.experiment.config import resolve
 from nnsim.initializers import Filled, Layer, variance_scaling
 from nnsim.report.claims import Claim

@@ -15,7 +15,8 @@ from naive_activations import TEXTBOOK
 from scipy import stats
 from scipy.integrate import quad
 
-from nnsim.errors import UnknownNameError, UsageError
+from nnsim.core.errors import UnknownNameError, UsageError
+from nnsim.core.seeding import key
 from nnsim.initializers import (
     ASYMMETRIC_SIGMA,
     SCHEMES,
@@ -28,7 +29,6 @@ from nnsim.initializers import (
     variances,
 )
 from nnsim.network import NetworkSpec
-from nnsim.seeding import key
 
 KEY = key(0, "tests", "initializers")
 WIDE = NetworkSpec((300, 100), dtype="float64")  # one layer of unequal fans

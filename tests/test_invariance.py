@@ -18,7 +18,7 @@ import pytest
 import toy
 from nnsim_studies.init import study as init
 
-from nnsim.experiment.progress import Progress
+from nnsim.core.progress import Progress
 from nnsim.experiment.results import write_tables
 from nnsim.experiment.store import ChunkStore
 from nnsim.experiment.study import Study

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.learning_rate_finder import (
     find_learning_rate,
     minimum,

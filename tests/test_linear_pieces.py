@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 
 from nnsim import constructions
 from nnsim.arrangements import count_regions
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.linear_pieces import affine, follow, rational, regions
 from nnsim.piece_counts import SQUARE, UNIT
 from nnsim.theory.regions import arrangement_regions, central_regions, folded_regions

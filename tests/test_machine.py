@@ -14,7 +14,7 @@ import pytest
 import toy
 from nnsim_cli.main import main
 
-from nnsim.errors import NnsimError
+from nnsim.core.errors import NnsimError
 from nnsim.experiment import machine
 from nnsim.kernels import compile_cache
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from cases import KEY, data, network, parameters, twin
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.metrics import area_under_curve
 from nnsim.kernels.cpu.training import VALIDATION_AUC
 from nnsim.recipe import Recipe

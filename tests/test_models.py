@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from nnsim.core.errors import DataError, UsageError
+from nnsim.core.tensor_file import TensorFile
 from nnsim.datasets import Scaling
-from nnsim.errors import DataError, UsageError
 from nnsim.models import Model, layout, load_model
 from nnsim.network import NetworkSpec
-from nnsim.tensor_file import TensorFile
 
 INPUTS, OUTPUTS = 4, 3
 KINDS = {

@@ -12,6 +12,7 @@ import pytest
 from nnsim_cli.completion import TRAINING_CHOICES
 from nnsim_cli.main import main
 
+from nnsim.core.vocabulary import VOCABULARY
 from nnsim.datasets import DATASETS
 from nnsim.experiment.catalogue import find_study, study_names
 from nnsim.experiment.study import Axis, presets
@@ -22,7 +23,6 @@ from nnsim.kernels.optimizers import OPTIMIZERS
 from nnsim.network import DTYPES
 from nnsim.recipe import WATCHED
 from nnsim.schedules import SCHEDULES
-from nnsim.vocabulary import VOCABULARY
 
 REGISTRIES = {
     "activations": ACTIVATIONS,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from cases import NORMS, twin
 
-from nnsim.errors import UnknownNameError, UsageError
+from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.losses import LOSSES
 from nnsim.network import ROLES, NetworkSpec

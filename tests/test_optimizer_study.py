@@ -21,7 +21,7 @@ from nnsim_studies.optimizer.trials import grid
 from study_bench import Bench, Tables
 
 from nnsim import training_identities
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.experiment.config import resolve
 from nnsim.recipe import Recipe
 from nnsim.report.claims import Claim

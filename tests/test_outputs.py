@@ -15,9 +15,9 @@ import toy
 from nnsim_cli.main import main
 
 import nnsim
-from nnsim.errors import StoreError, UsageError
-from nnsim.experiment.files import is_stream, publish
-from nnsim.experiment.outputs import claim_folder, named, refuse_inputs
+from nnsim.core.atomic_files import is_stream, publish
+from nnsim.core.errors import StoreError, UsageError
+from nnsim.core.output_folders import claim_folder, named, refuse_inputs
 from nnsim.settings import resolve
 from nnsim.training_runner import run_training
 

@@ -12,7 +12,7 @@ from nnsim_studies.perceptron import measurement, settings
 from study_bench import Bench, Tables
 
 from nnsim import threshold_unit
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.experiment.config import resolve
 from nnsim.report.claims import Claim
 from nnsim.testing import check_study

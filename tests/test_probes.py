@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from naive_activations import TEXTBOOK
 
+from nnsim.core.seeding import key
 from nnsim.initializers import initialize, preserving_gain
 from nnsim.network import NetworkSpec
 from nnsim.probes import COLUMNS, largest_slope, probe
-from nnsim.seeding import key
 from nnsim.theory import mean_field
 
 WIDTHS = (5, 7, 4, 6, 3)

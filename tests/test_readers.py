@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nnsim.array_files import read_idx_array
-from nnsim.errors import DataError, NnsimError, UnknownNameError, UsageError
+from nnsim.core.errors import DataError, NnsimError, UnknownNameError, UsageError
 from nnsim.readers import Table, read
 from nnsim.targets import TargetRule
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cases import KEY, data, network, parameters
 
-from nnsim.errors import NnsimWarning, UnknownNameError, UsageError
+from nnsim.core.errors import NnsimWarning, UnknownNameError, UsageError
 from nnsim.kernels.optimizers import MOMENTUM, OPTIMIZERS, SGD
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from jinja2 import UndefinedError
 
-from nnsim.errors import StoreError
+from nnsim.core.errors import StoreError
 from nnsim.experiment.study import PRESETS, Axis, Column, Study, Table
 from nnsim.report import document as doc
 from nnsim.report import figures, html

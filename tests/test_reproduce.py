@@ -13,10 +13,10 @@ import toy
 from finished_runs import edit_manifest
 from nnsim_cli.main import main
 
-from nnsim.errors import StoreError, UsageError
-from nnsim.experiment.files import sha256_of
+from nnsim.core.atomic_files import sha256_of
+from nnsim.core.errors import StoreError, UsageError
+from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.experiment.finished import open_run, read_manifest
-from nnsim.experiment.versions import ARITHMETIC_VERSION
 from nnsim.reproduce import reproduce
 from nnsim.study_runner import run_study
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.report.statistics import at_least, bca_interval, equivalence, mean_interval, sign_flip_interval
 
 SKEWED = np.array([0.02, 0.1, 0.3, 0.35, 0.8, 1.1, 4.0, 0.5])

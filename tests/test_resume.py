@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnsim.checkpoints import load_checkpoint, save_checkpoint
-from nnsim.errors import DataError, StoreError
+from nnsim.core.errors import DataError, StoreError
 from nnsim.initializers import initialize
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe

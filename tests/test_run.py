@@ -19,18 +19,18 @@ import toy
 from toy import CANONICAL, hashes
 
 import nnsim
-from nnsim.errors import DataError, StoreError, UnknownNameError, UsageError
+from nnsim.core.atomic_files import sha256_of
+from nnsim.core.errors import DataError, StoreError, UnknownNameError, UsageError
+from nnsim.core.progress import Progress
+from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executor import run_chunks
-from nnsim.experiment.files import sha256_of
 from nnsim.experiment.plan import make_plan
-from nnsim.experiment.progress import Progress
 from nnsim.experiment.results import write_tables
 from nnsim.experiment.rows import SchemaError
 from nnsim.experiment.status import IncompleteError
 from nnsim.experiment.store import ChunkStore
 from nnsim.experiment.study import Axis, Column, Study, Table
-from nnsim.experiment.versions import ARITHMETIC_VERSION
 from nnsim.study_runner import StudyResult, plan_study, run_study
 
 

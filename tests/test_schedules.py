@@ -21,8 +21,8 @@ import naive_schedules as naive
 import numpy as np
 import pytest
 
+from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.curves import power
-from nnsim.errors import UnknownNameError, UsageError
 from nnsim.kernels.schedules import FACTOR, reduce_on_plateau
 from nnsim.schedules import (
     SCHEDULES,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.report.selection import select_learning_rate
 
 

@@ -15,8 +15,8 @@ import toy
 from nnsim_cli.main import main
 from nnsim_cli.settings import with_environment
 
+from nnsim.core.atomic_files import sha256_of
 from nnsim.experiment.config import resolve
-from nnsim.experiment.files import sha256_of
 from nnsim.experiment.plan import make_plan
 from nnsim.experiment.settings import read_assignments, to_toml
 

@@ -14,7 +14,7 @@ import toy
 from nnsim_cli.main import main
 from toy import hashes
 
-from nnsim.errors import StoreError, UsageError
+from nnsim.core.errors import StoreError, UsageError
 from nnsim.experiment.executor import FailedTrialError
 from nnsim.experiment.shard import Shard
 from nnsim.experiment.status import IncompleteError, read_status

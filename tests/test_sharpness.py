@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.network import NetworkSpec

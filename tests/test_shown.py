@@ -12,7 +12,7 @@ import pytest
 import toy
 
 import nnsim
-from nnsim.shown import Shown
+from nnsim.core.shown import Shown
 from nnsim.study_suite import SuiteResult
 
 LONGEST = 700

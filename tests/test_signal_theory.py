@@ -11,7 +11,7 @@ from naive_activations import TEXTBOOK
 from scipy.integrate import quad
 from scipy.optimize import fsolve
 
-from nnsim.errors import UnknownNameError
+from nnsim.core.errors import UnknownNameError
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.moments import sampled_moments
 from nnsim.theory.attraction import perturbation_factor

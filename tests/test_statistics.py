@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.report.claims import VERDICTS
 from nnsim.report.statistics import (
     Interval,

@@ -10,7 +10,7 @@ import pytest
 from cases import EVERYTHING, KEY, data, network, parameters
 from naive_schedules import Plateau
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.training import LEARNING_RATE, VALIDATION_LOSS, VALIDATION_METRIC
 from nnsim.recipe import Recipe
 from nnsim.schedules import parse_schedule

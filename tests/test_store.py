@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnsim.errors import StoreError
+from nnsim.core.atomic_files import publish, sha256_of
+from nnsim.core.errors import StoreError
 from nnsim.experiment.chunks import Chunk, Trial
-from nnsim.experiment.files import publish, sha256_of
 from nnsim.experiment.results import read_table
 from nnsim.experiment.rows import SchemaError, encode, header_line
 from nnsim.experiment.store import ChunkStore, chunk_files, open_folder, read_identity

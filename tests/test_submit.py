@@ -12,7 +12,7 @@ import toy
 from nnsim_cli.main import main
 
 from nnsim import sbatch
-from nnsim.experiment.files import sha256_of
+from nnsim.core.atomic_files import sha256_of
 from nnsim.slurm import compressed
 from nnsim.study_runner import run_shard
 

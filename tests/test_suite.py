@@ -18,7 +18,7 @@ from nnsim_cli.main import main
 from nnsim_studies.ledger import ledger as ours
 
 from nnsim import backends
-from nnsim.errors import UnknownNameError, UsageError
+from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.experiment.catalogue import GROUP
 from nnsim.study_suite import chosen_studies, run_all
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnsim.core.errors import DataError, NnsimError, UnknownNameError, UsageError
 from nnsim.dialects import Dialect
-from nnsim.errors import DataError, NnsimError, UnknownNameError, UsageError
 from nnsim.readers import MOST_WORDS, Reading, Table, read
 from nnsim.settings import SETTINGS
 from nnsim.targets import MOST_CLASSES, TargetRule

@@ -11,7 +11,7 @@ from naive_activations import TEXTBOOK
 from scipy.integrate import quad
 from scipy.stats import binom
 
-from nnsim.errors import UnknownNameError, UsageError
+from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.theory import gaussian, mean_field, relu_laws, spectra
 

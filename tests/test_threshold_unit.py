@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nnsim import threshold_unit
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.theory import perceptron as theory
 from nnsim.threshold_unit import XOR, corners, is_separable, learn, radius_and_margin
 

@@ -19,11 +19,11 @@ from torch_twin import (
     torch,
 )
 
+from nnsim.core.seeding import key
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.training import logits, loss_and_gradient
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
-from nnsim.seeding import key
 
 pytestmark = pytest.mark.torch
 

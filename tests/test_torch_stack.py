@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from torch_twin import OPTIMIZERS, Case, compare, torch
 
+from nnsim.core.seeding import key
 from nnsim.initializers import initialize
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
-from nnsim.seeding import key
 
 pytestmark = pytest.mark.torch
 

@@ -17,7 +17,7 @@ import pytest
 from nnsim_cli.main import main
 
 from nnsim import training_runner
-from nnsim.experiment.progress import Progress
+from nnsim.core.progress import Progress
 from nnsim.models import load_model
 from nnsim.readers import read
 from nnsim.settings import resolve

@@ -13,11 +13,11 @@ from cases import naive_epochs, twin
 from naive_optimizers import Optimizer
 
 from nnsim import datasets, training
-from nnsim.errors import NnsimWarning, UsageError
+from nnsim.core.errors import NnsimWarning, UsageError
+from nnsim.core.seeding import key
 from nnsim.initializers import initialize
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
-from nnsim.seeding import key
 from nnsim.training import COLUMNS, Batches, batches, evaluate, loss_of, targets, train
 
 KEY = key(0, "tests", "training")

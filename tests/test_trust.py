@@ -19,12 +19,12 @@ import toy
 from faults import outcome
 from toy import hashes
 
-from nnsim.errors import StoreError
-from nnsim.experiment.files import publish, sha256_of
-from nnsim.experiment.progress import Progress
+from nnsim.core.atomic_files import publish, sha256_of
+from nnsim.core.errors import StoreError
+from nnsim.core.progress import Progress
+from nnsim.core.temporary_files import temporary_path
 from nnsim.experiment.status import IncompleteError, read_status
 from nnsim.experiment.store import ChunkStore, read_record
-from nnsim.experiment.temporary import temporary_path
 from nnsim.study_merge import merge_study
 from nnsim.study_runner import plan_study, run_shard, run_study
 
@@ -139,7 +139,7 @@ class TestUnfinishedFiles:
     def test_those_of_dead_processes_go(self, tmp_path: Path, whole: Path) -> None:
         shutil.copytree(whole, tmp_path / "out")
         program = (
-            "import os, sys, pathlib; from nnsim.experiment.temporary import temporary_path\n"
+            "import os, sys, pathlib; from nnsim.core.temporary_files import temporary_path\n"
             "for name in sys.argv[1:]: temporary_path(pathlib.Path(name)).write_text('half')"
         )
         names = [str(tmp_path / "out" / name) for name in ("trials.csv", "chunks/000001-x.zip", "figures/claims.png")]

@@ -18,7 +18,7 @@ import toy
 from nnsim_cli.main import main
 
 from nnsim import memory
-from nnsim.errors import MemoryShortageError
+from nnsim.core.errors import MemoryShortageError
 from nnsim.estimators import MLPClassifier
 from nnsim.experiment.settings import read_toml as read_study_toml
 from nnsim.initializers import initialize

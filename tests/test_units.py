@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnsim.activations import evaluate
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.initializers import initialize
 from nnsim.laboratory import network_of
 from nnsim.network import NetworkSpec
@@ -160,9 +160,9 @@ def test_a_dead_unit_keeps_its_weights() -> None:
 
 
 def test_training_by_hand_gives_the_same() -> None:
+    from nnsim.core.seeding import key
     from nnsim.laboratory import data_of
     from nnsim.recipe import Recipe
-    from nnsim.seeding import key
 
     spec = network_of(TRIAL, "float32")
     recipe = Recipe(learning_rate=0.1, batch_size=16, epochs=5, optimizer="sgd")

@@ -16,12 +16,12 @@ import toy
 from finished_runs import edit, edit_manifest, verify
 from nnsim_cli.main import main
 
-from nnsim.errors import StoreError, UsageError
-from nnsim.experiment.files import sha256_of
+from nnsim.core.atomic_files import sha256_of
+from nnsim.core.errors import StoreError, UsageError
+from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.experiment.finished import open_run, read_manifest, same_plan, study_of
 from nnsim.experiment.study import Study, Table
 from nnsim.experiment.verify import TrialDifference, Verification, choose_trials
-from nnsim.experiment.versions import ARITHMETIC_VERSION
 from nnsim.study_runner import run_study
 
 VERIFY = ("verify", "--study", toy.__file__, "-q")

@@ -19,10 +19,10 @@ import pytest
 import small_kernels
 import toy
 
-from nnsim.errors import UnknownNameError
+from nnsim.core.errors import UnknownNameError
+from nnsim.core.progress import Progress
 from nnsim.experiment import warming
 from nnsim.experiment.catalogue import find_study, study_names
-from nnsim.experiment.progress import Progress
 from nnsim.large_kernels import LARGE, seconds
 
 pytestmark = pytest.mark.crash
@@ -35,7 +35,7 @@ sys.path.append({tests!r})
 import small_kernels, toy
 from dataclasses import replace
 from nnsim.experiment import warming
-from nnsim.experiment.progress import Progress
+from nnsim.core.progress import Progress
 warming.COMMAND = {command!r}
 warming.LARGE.update(small_kernels.SMALL)
 

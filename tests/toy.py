@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from nnsim.errors import DataError
-from nnsim.experiment.files import sha256_of
+from nnsim.core.atomic_files import sha256_of
+from nnsim.core.errors import DataError
 from nnsim.experiment.study import Axis, Column, Study, Table
 
 CANONICAL = ("trials.csv", "layers.csv")

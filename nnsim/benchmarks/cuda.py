@@ -9,7 +9,7 @@ import numpy as np
 
 from nnsim.backends import choose
 from nnsim.benchmarks.workloads import Runner, Workload
-from nnsim.errors import NnsimError
+from nnsim.core.errors import NnsimError
 
 
 def require() -> None:

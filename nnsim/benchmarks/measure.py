@@ -17,10 +17,10 @@ from nnsim.benchmarks.measurement import Measurement, with_ratios
 from nnsim.benchmarks.peers import NNSIM, PEERS, Contender
 from nnsim.benchmarks.process import call_alone
 from nnsim.benchmarks.workloads import Runner, Workload
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.registry import look_up
 from nnsim.experiment.executor import usable_cpus
 from nnsim.experiment.machine import cpu_model
-from nnsim.registry import look_up
 
 BACKENDS = {"cpu": ("cpu",), "cuda": ("cuda",), "auto": ("cpu", "cuda")}
 ROUNDS = 7

@@ -8,14 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.registry import look_up
+from nnsim.core.seeding import key
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation
 from nnsim.kernels.philox import SHUFFLE
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
-from nnsim.registry import look_up
-from nnsim.seeding import key
 from nnsim.training import Batches, Job
 
 Layers = list[tuple[np.ndarray, np.ndarray]]

@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
-from nnsim.errors import NnsimError, UnknownNameError, UsageError
+from nnsim.core.errors import NnsimError, UnknownNameError, UsageError
 from nnsim.experiment.study import RESERVED_STUDIES, STUDY_NAME, Study
 
 GROUP = "nnsim.studies"

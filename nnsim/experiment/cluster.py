@@ -14,14 +14,14 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from nnsim.errors import NnsimError, UsageError
+from nnsim.core.errors import NnsimError, UsageError
+from nnsim.core.progress import Progress
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.cluster_worker import measure_chunk
 from nnsim.experiment.config import to_json
 from nnsim.experiment.executor import FailedTrialError, Failure, is_kept
 from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import Plan
-from nnsim.experiment.progress import Progress
 from nnsim.experiment.store import ChunkStore
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from nnsim.errors import NnsimError
+from nnsim.core.errors import NnsimError
 from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executor import FailedTrialError, Work

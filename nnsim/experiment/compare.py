@@ -8,9 +8,9 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from nnsim.errors import StoreError
+from nnsim.core.atomic_files import sha256_of
+from nnsim.core.errors import StoreError
 from nnsim.experiment.executor import TIMINGS
-from nnsim.experiment.files import sha256_of
 from nnsim.experiment.finished import FinishedRun
 from nnsim.experiment.source import agree
 from nnsim.experiment.table_rows import Cells, differing_cells, read_cells, split_rows

@@ -8,7 +8,7 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nnsim.errors import UnknownNameError, UsageError
+from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.experiment.grid import RULES, axis_called, read_excludes, read_zips
 from nnsim.experiment.ranges import expand, is_range
 from nnsim.experiment.study import PRESETS, Axis, Study

@@ -15,12 +15,12 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from nnsim.errors import NnsimError
+from nnsim.core.errors import NnsimError
+from nnsim.core.progress import Progress
 from nnsim.experiment.chunks import Chunk, Trial
 from nnsim.experiment.config import whole_number
 from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import Plan
-from nnsim.experiment.progress import Progress
 from nnsim.experiment.rows import SchemaError, encode
 from nnsim.experiment.store import ChunkStore
 from nnsim.experiment.study import STATUSES, Column, Study, Table

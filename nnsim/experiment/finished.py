@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from nnsim.core.errors import StoreError, UsageError
+from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.data_paths import into_path
-from nnsim.errors import StoreError, UsageError
 from nnsim.experiment.catalogue import find_study, study_names
 from nnsim.experiment.config import resolve, to_json
 from nnsim.experiment.inputs import renamed
@@ -19,7 +20,6 @@ from nnsim.experiment.plan import SEED_LIMIT, Plan, make_plan
 from nnsim.experiment.results import MANIFEST
 from nnsim.experiment.source import SOURCE, UnnamedStudyError, agree, check_source
 from nnsim.experiment.study import PRESETS, STUDY_NAME, Study
-from nnsim.experiment.versions import ARITHMETIC_VERSION
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 

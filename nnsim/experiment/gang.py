@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.errors import DeviceError, UsageError
+from nnsim.core.errors import DeviceError, UsageError
 from nnsim.experiment.equal_data import EqualData
 from nnsim.probes import Look, probed_by
 from nnsim.training import Job, Run, begin, finished, train_on_cpu, trained_by

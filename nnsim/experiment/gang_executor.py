@@ -8,12 +8,12 @@ from concurrent.futures import as_completed
 
 from threadpoolctl import threadpool_limits
 
-from nnsim.errors import NnsimError
+from nnsim.core.errors import NnsimError
+from nnsim.core.progress import Progress
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.executor import Failure, Task, Work, count_kept, worker_threads
 from nnsim.experiment.gang import Gang, Population
 from nnsim.experiment.plan import Plan
-from nnsim.experiment.progress import Progress
 from nnsim.experiment.store import ChunkStore
 
 MEMBERS = 512

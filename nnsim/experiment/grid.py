@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from nnsim.errors import UnknownNameError, UsageError
+from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.experiment.study import Axis, Study
 
 RULES = ("zip", "exclude")

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nnsim.core.errors import UsageError
 from nnsim.data_paths import is_data_file, label
-from nnsim.errors import UsageError
 from nnsim.experiment.study import Study
 
 

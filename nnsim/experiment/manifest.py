@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nnsim.core.atomic_files import sha256_of
 from nnsim.experiment.executor import usable_cpus
-from nnsim.experiment.files import sha256_of
 from nnsim.experiment.machine import compiled_for, cpu_model, versions
 from nnsim.experiment.plan import Plan
 

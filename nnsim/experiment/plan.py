@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.experiment.chunks import ID_BYTES, Chunk, Trial, digest
 from nnsim.experiment.config import to_json, whole_number
 from nnsim.experiment.grid import settings_of
 from nnsim.experiment.inputs import data_files, renamed
 from nnsim.experiment.source import SOURCE
 from nnsim.experiment.study import Study
-from nnsim.experiment.versions import ARITHMETIC_VERSION
 
 SEED_LIMIT = 2**63
 SHORTEST_CHUNK, LONGEST_CHUNK = 2.0, 60.0

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from decimal import Context, Decimal
 
-from nnsim.errors import UnknownNameError, UsageError
+from nnsim.core.errors import UnknownNameError, UsageError
 
 EXACT = Context(prec=50)
 """Three times the digits of a float: what is rounded here never shows there."""

@@ -8,13 +8,13 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnsim.errors import StoreError
+from nnsim.core.atomic_files import publish
+from nnsim.core.errors import StoreError
+from nnsim.core.shown import Shown
 from nnsim.experiment.executor import TIMINGS
-from nnsim.experiment.files import publish
 from nnsim.experiment.rows import header_line, text_line
 from nnsim.experiment.store import ChunkStore, read_identity
 from nnsim.experiment.study import Column, Study, Table
-from nnsim.shown import Shown
 from nnsim.spreadsheets import unshielded
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nnsim.core.errors import UsageError
 from nnsim.data_paths import from_folder, into_path
-from nnsim.errors import UsageError
 from nnsim.experiment.grid import axis_called
 from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import Plan

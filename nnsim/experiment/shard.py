@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.experiment.chunks import Chunk
 
 PATTERN = re.compile(r"(\d{1,9})/(\d{1,9})")

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nnsim.errors import UsageError
-from nnsim.experiment.files import sha256_of
+from nnsim.core.atomic_files import sha256_of
+from nnsim.core.errors import UsageError
 from nnsim.experiment.study import Study
 
 SOURCE = "source_sha256"

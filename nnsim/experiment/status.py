@@ -10,7 +10,7 @@ from operator import itemgetter
 from os import PathLike
 from pathlib import Path
 
-from nnsim.errors import StoreError
+from nnsim.core.errors import StoreError
 from nnsim.experiment.chunks import digest
 from nnsim.experiment.results import MANIFEST
 from nnsim.experiment.store import CHUNKS, CONFIG, Record, chunk_files, read_record, reading, verified_meta

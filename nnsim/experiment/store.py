@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nnsim.errors import StoreError
+from nnsim.core.atomic_files import make_folder, publish, try_to_write, writing
+from nnsim.core.errors import StoreError
+from nnsim.core.output_folders import claim_folder
+from nnsim.core.temporary_files import remove_stale
 from nnsim.experiment.chunks import Chunk
-from nnsim.experiment.files import make_folder, publish, try_to_write, writing
-from nnsim.experiment.outputs import claim_folder
 from nnsim.experiment.source import SOURCE, agree
-from nnsim.experiment.temporary import remove_stale
 
 CONFIG = "config.json"
 CHUNKS = "chunks"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nnsim.vocabulary import VOCABULARY
+from nnsim.core.vocabulary import VOCABULARY
 
 PRESETS = ("quick", "standard", "paper")
 """Sizes in which every study comes: seconds for a first look, minutes for a lesson, hours for a publication."""
@@ -59,8 +59,8 @@ class Axis:
     file : bool
         Whether a value may be the path of a data file: identities and tables then know it by its name.
     names : str
-        The kind of name that its values begin with, a key of `nnsim.vocabulary.VOCABULARY` such as ``"activations"``:
-        help and completion show these names, and values such as ``leaky_relu:0.2`` stay possible.
+        The kind of name that its values begin with, a key of `nnsim.core.vocabulary.VOCABULARY` such as
+        ``"activations"``: help and completion show these names, and values such as ``leaky_relu:0.2`` stay possible.
     """
 
     name: str

@@ -10,13 +10,13 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from nnsim.errors import StoreError
+from nnsim.core.atomic_files import sha256_of
+from nnsim.core.errors import StoreError
+from nnsim.core.progress import Progress
 from nnsim.experiment.config import whole_number
 from nnsim.experiment.executor import check_jobs, run_chunks
-from nnsim.experiment.files import sha256_of
 from nnsim.experiment.finished import FinishedRun, same_plan
 from nnsim.experiment.plan import Plan, make_plan
-from nnsim.experiment.progress import Progress
 from nnsim.experiment.results import MANIFEST
 from nnsim.experiment.rows import header_line
 from nnsim.experiment.source import agree

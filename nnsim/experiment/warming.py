@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import groupby
 from subprocess import DEVNULL, PIPE, Popen
 
-from nnsim.experiment.progress import Progress
+from nnsim.core.progress import Progress
 from nnsim.experiment.study import Study
 from nnsim.kernels.compile_cache import folder
 from nnsim.large_kernels import LARGE, lacking, seconds

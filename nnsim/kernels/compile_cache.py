@@ -23,7 +23,7 @@ import llvmlite.binding
 import numba
 import numpy as np
 
-from nnsim.errors import NnsimError
+from nnsim.core.errors import NnsimError
 
 SWITCH = "NNSIM_COMPILE_CACHE"
 SOURCES = Path(__file__).resolve().parent

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnsim.errors import NnsimError, StoreError
+from nnsim.core.errors import NnsimError, StoreError
+from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.experiment.compare import (
     Entries,
     TableComparison,
@@ -23,7 +24,6 @@ from nnsim.experiment.finished import FinishedRun, plan_of
 from nnsim.experiment.inputs import renamed
 from nnsim.experiment.results import read_table
 from nnsim.experiment.study import Study
-from nnsim.experiment.versions import ARITHMETIC_VERSION
 from nnsim.report.statistics import Interval, paired_difference_interval
 
 CONFIDENCE = 0.95

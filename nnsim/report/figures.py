@@ -24,8 +24,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from nnsim.errors import UnknownNameError
-from nnsim.experiment.files import publish
+from nnsim.core.atomic_files import publish
+from nnsim.core.errors import UnknownNameError
 from nnsim.report.claims import VERDICT_SYMBOLS
 
 COLUMN_WIDTH = 3.4

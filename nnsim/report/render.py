@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_float_dtype, is_integer_dtype
 
-from nnsim.experiment.files import publish, writing
+from nnsim.core.atomic_files import publish, writing
 from nnsim.experiment.rows import WRITERS
 from nnsim.experiment.study import Column, Study, Table
 from nnsim.report.answer import answer

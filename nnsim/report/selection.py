@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 
 
 def select_learning_rate(

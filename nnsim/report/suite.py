@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nnsim.experiment.files import publish
+from nnsim.core.atomic_files import publish
 from nnsim.experiment.study import Column, Study
 from nnsim.report.claims import CLAIM_COLUMNS, verdict_counts, verdict_sentence
 from nnsim.report.document import (

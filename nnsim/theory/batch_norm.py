@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.theory.gaussian import activation_moments
 
 

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from nnsim.activations import evaluate
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.registry import look_up
 from nnsim.kernels.activations import ACTIVATIONS
-from nnsim.registry import look_up
 from nnsim.theory.gaussian import NODES, REACH, WEIGHTS, Floats, activation_moments, gaussian_expectation
 from nnsim.theory.mean_field import fixed_point, gradient_factor
 

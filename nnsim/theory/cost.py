@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 
 
 def forward_products(widths: Sequence[int]) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 
 
 def dead_at_input(widths: Sequence[int]) -> float:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 
 
 def least_squares_risk(rows: int, features: int, signal: float, unexplained: float) -> float:

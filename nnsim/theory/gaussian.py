@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnsim.activations import evaluate
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.registry import look_up
 from nnsim.kernels.activations import ACTIVATIONS
-from nnsim.registry import look_up
 
 Floats = NDArray[np.float64]
 

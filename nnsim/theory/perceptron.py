@@ -12,7 +12,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import comb
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 
 
 def mistake_bound(radius: float, margin: float) -> float:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import digamma, polygamma
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 
 
 class LogGainLaw(NamedTuple):

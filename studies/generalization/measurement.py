@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnsim import datasets, training
+from nnsim.core.seeding import key
 from nnsim.generalization import accuracy_on_noisy_labels, least_norm_fit, noisy_labels, ridge_fit
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
@@ -16,7 +17,6 @@ from nnsim.kernels.philox import DATA, NOISE
 from nnsim.laboratory import data_of, nine_digits
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
-from nnsim.seeding import key
 from nnsim.theory.double_descent import best_ridge
 
 from . import settings

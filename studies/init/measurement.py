@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnsim.core.seeding import key
 from nnsim.deep_linear import balanced_start, draw_task, follow_modes, mode_starts, steps_to_learn
 from nnsim.experiment.study import Column
 from nnsim.initializers import initialize
@@ -26,7 +27,6 @@ from nnsim.laboratory import (
 from nnsim.network import NetworkSpec
 from nnsim.pairs import pair_inputs, pair_moments
 from nnsim.propagation import propagate, shown_layers, unit_rows
-from nnsim.seeding import key
 
 from . import settings
 

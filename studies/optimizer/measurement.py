@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from nnsim import training, training_identities
+from nnsim.core.seeding import key
 from nnsim.initializers import initialize
 from nnsim.laboratory import data_of, network_of, train_network
 from nnsim.network import NetworkSpec
 from nnsim.parametrization import MUP, mup_layer_rates, mup_start, preactivation_changes
 from nnsim.recipe import Recipe
-from nnsim.seeding import key
 
 from . import settings
 from .columns import ARMS, TRIALS

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.study_settings import check_trainable
 
 from . import settings

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
+from nnsim.core.registry import look_up
 from nnsim.initializers import parse as parse_scheme
-from nnsim.registry import look_up
 from nnsim.study_settings import check_batch_size, check_normalizable, check_trainable, data_hash
 from nnsim.training import Recipe
 

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from nnsim.core.seeding import key
 from nnsim.experiment.study import PRESETS, Axis, Column, Study, Table
 from nnsim.initializers import initialize
 from nnsim.network import NetworkSpec
-from nnsim.seeding import key
 
 SPEC = NetworkSpec((16, 1), "relu", None, "mse", "float64")
 X = np.ones((1, 16))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import toy
 
-from nnsim.experiment.files import sha256_of
+from nnsim.core.atomic_files import sha256_of
 
 sys.path.insert(0, str(Path(__file__).parent))
 import cluster

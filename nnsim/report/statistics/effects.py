@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.report.statistics.interval import Interval, pairs, vector
 from nnsim.report.statistics.means import adjusted_interval
 

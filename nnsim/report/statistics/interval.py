@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 
 FEWEST = 6
 """Values below which no interval of a mean is sufficient.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.report.statistics.interval import tail_of
 
 

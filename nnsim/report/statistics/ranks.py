@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta, binom
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.report.statistics.interval import Interval, nothing, pairs, tail_of, vector
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 from nnsim.report.statistics.interval import Interval, usable
 
 Verdict = Literal["holds", "fails", "inconclusive", "untested"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.errors import UsageError
+from nnsim.core.errors import UsageError
 
 
 def check_dtype(name: str, array: np.ndarray, expected: Any) -> None:

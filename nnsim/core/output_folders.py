@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from os import PathLike
 from pathlib import Path
 
-from nnsim.errors import StoreError, UsageError
-from nnsim.experiment.files import is_stream, make_folder, try_to_write, writing
-from nnsim.experiment.temporary import TEMPORARY_SUFFIX
+from nnsim.core.atomic_files import is_stream, make_folder, try_to_write, writing
+from nnsim.core.errors import StoreError, UsageError
+from nnsim.core.temporary_files import TEMPORARY_SUFFIX
 
 STANDARD_INPUT = "-"
 

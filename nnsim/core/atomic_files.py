@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nnsim.errors import StoreError
-from nnsim.experiment.temporary import temporary_path
+from nnsim.core.errors import StoreError
+from nnsim.core.temporary_files import temporary_path
 
 try:
     import fcntl

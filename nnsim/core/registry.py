@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from nnsim.errors import UnknownNameError
+from nnsim.core.errors import UnknownNameError
 
 Entry = TypeVar("Entry")
 

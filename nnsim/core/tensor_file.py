@@ -11,8 +11,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from nnsim.errors import DataError
-from nnsim.experiment.files import publish
+from nnsim.core.atomic_files import publish
+from nnsim.core.errors import DataError
 
 RECORD = "nnsim"
 """The one key of the metadata: with several, safetensors would write them in any order."""

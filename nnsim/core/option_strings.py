@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnsim.errors import UsageError
-from nnsim.registry import look_up
+from nnsim.core.errors import UsageError
+from nnsim.core.registry import look_up
 
 
 class Domain(NamedTuple):
