@@ -28,7 +28,7 @@ def path() -> None:
 @cache.command()
 def clear() -> None:
     """Remove the compiled code of every version; results are not touched."""
-    from nnsim.kernels import compile_cache
+    from nnsim.kernels.compiling import compile_cache
 
     states, size = compile_cache.clear()
     click.echo(f"removed the code of {states} {'version' if states == 1 else 'versions'}, {size / 1e6:.1f} MB")
@@ -70,7 +70,7 @@ def _timed(progress: Progress, work: str) -> Iterator[None]:
 
 
 def _folder() -> str:
-    from nnsim.kernels.compile_cache import place  # numba, half a second
+    from nnsim.kernels.compiling.compile_cache import place  # numba, half a second
 
     here = place()
     if here.folder is None:

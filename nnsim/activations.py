@@ -8,8 +8,8 @@ import numpy as np
 
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.activations import value_and_slope
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 
 
 def resolve(name: str, parameter: float | None = None) -> tuple[int, float]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnsim.activations import evaluate
 from nnsim.core.errors import UsageError
-from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.network import NetworkSpec
 
 PIECEWISE_LINEAR = ("identity", "relu", "leaky_relu", "hard_tanh")

@@ -18,7 +18,7 @@ from nnsim.core.shown import Shown
 from nnsim.data_files import DataFile
 from nnsim.features import Feature, expand, indicators, input_names, learn, plain_features, recoded
 from nnsim.kernels.cpu.draws import fill_permutation
-from nnsim.kernels.philox import DATA, SPLIT
+from nnsim.kernels.formulas.philox import DATA, SPLIT
 from nnsim.readers import Reading, files_of, read
 from nnsim.registered import DATASETS
 from nnsim.scaling import Scaling, check_distance, check_spread, is_constant, scaling_of

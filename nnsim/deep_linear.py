@@ -15,7 +15,7 @@ from nnsim import training
 from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.cpu.linalg import orthonormal_columns
-from nnsim.kernels.philox import DATA
+from nnsim.kernels.formulas.philox import DATA
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from nnsim.block_size import Limits
 from nnsim.core.errors import DeviceError
-from nnsim.kernels.cuda.options import FAILURES, cuda, simulated
+from nnsim.kernels.cuda.decorators import FAILURES, cuda, simulated
 from nnsim.kernels.cuda.simulator import complete
 
 SIMULATED_SHARED_BYTES = 64 * 1024

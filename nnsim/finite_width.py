@@ -38,7 +38,7 @@ from scipy.special import ndtri
 
 from nnsim.activations import evaluate, parse
 from nnsim.initializers import variances
-from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.network import NetworkSpec
 from nnsim.theory.gaussian import Floats, gaussian_expectations
 

@@ -21,7 +21,7 @@ import numpy as np
 from nnsim.activations import evaluate
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
-from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 
 Floats = np.ndarray
 NODES = np.arange(-34, 35) / 4.0

@@ -12,7 +12,7 @@ import numpy as np
 
 from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.draws import fill_uniform
-from nnsim.kernels.philox import NOISE
+from nnsim.kernels.formulas.philox import NOISE
 
 
 def check_noise(noise: float) -> None:

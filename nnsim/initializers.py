@@ -18,7 +18,7 @@ from nnsim.core.registry import look_up
 from nnsim.kernels.cpu.draws import fill_normal, fill_uniform
 from nnsim.kernels.cpu.linalg import orthonormal_columns
 from nnsim.kernels.cpu.probes import scale_to_unit_variance
-from nnsim.kernels.philox import INIT
+from nnsim.kernels.formulas.philox import INIT
 from nnsim.memory import check_memory
 from nnsim.network import NetworkSpec
 

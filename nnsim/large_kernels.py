@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 from nnsim.core.registry import look_up
-from nnsim.kernels.compile_cache import folder
+from nnsim.kernels.compiling.compile_cache import folder
 from nnsim.kernels.cpu import activations, cost, probes, training, units
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe

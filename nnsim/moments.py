@@ -8,7 +8,7 @@ import numpy as np
 
 from nnsim.activations import evaluate
 from nnsim.kernels.cpu.draws import fill_normal
-from nnsim.kernels.philox import SIGNAL
+from nnsim.kernels.formulas.philox import SIGNAL
 from nnsim.theory.gaussian import Moments
 
 

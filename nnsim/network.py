@@ -13,10 +13,10 @@ from nnsim.activations import resolve
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
 from nnsim.core.validation import check_dtype, check_shape, check_targets
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.network import Architecture
-from nnsim.kernels.losses import LOSSES
-from nnsim.kernels.normalization import NORMALIZATIONS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
+from nnsim.kernels.formulas.losses import LOSSES
+from nnsim.kernels.formulas.normalization import NORMALIZATIONS
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 

@@ -10,7 +10,7 @@ from nnsim import constructions, training
 from nnsim.arrangements import count_regions
 from nnsim.best_lines import lines_needed
 from nnsim.kernels.cpu.draws import fill_normal
-from nnsim.kernels.philox import DATA
+from nnsim.kernels.formulas.philox import DATA
 from nnsim.linear_pieces import Trace, follow, rational, regions
 from nnsim.network import NetworkSpec
 

@@ -15,7 +15,7 @@ from nnsim.datasets import Dataset, Split, fingerprint, load, split, with_task
 from nnsim.dialects import Dialect
 from nnsim.initializers import initialize
 from nnsim.initializers import parse as parse_scheme
-from nnsim.kernels.losses import LOSSES
+from nnsim.kernels.formulas.losses import LOSSES
 from nnsim.memory import check_memory
 from nnsim.network import CLASS_LOSSES, NetworkSpec
 from nnsim.readers import Reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnsim.kernels.cpu.draws import fill_normal
-from nnsim.kernels.philox import SIGNAL
+from nnsim.kernels.formulas.philox import SIGNAL
 from nnsim.network import NetworkSpec
 from nnsim.probes import probe
 

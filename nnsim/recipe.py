@@ -12,7 +12,7 @@ from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
 from nnsim.kernels.cpu.optimizers import Rule
 from nnsim.kernels.cpu.training import Course
-from nnsim.kernels.optimizers import MOMENTUM, OPTIMIZERS, SGD, Optimizer
+from nnsim.kernels.formulas.optimizers import MOMENTUM, OPTIMIZERS, SGD, Optimizer
 from nnsim.network import NetworkSpec
 from nnsim.schedules import Plateau, Schedule, Warmup, parse_schedule, plateau, trace
 

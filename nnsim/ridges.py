@@ -14,7 +14,7 @@ import numpy as np
 
 from nnsim.kernels.cpu.draws import fill_normal, fill_uniform
 from nnsim.kernels.cpu.ridges import sum_of_waves
-from nnsim.kernels.philox import DATA, INIT
+from nnsim.kernels.formulas.philox import DATA, INIT
 
 WAVES = 8
 FREQUENCY = 1.5

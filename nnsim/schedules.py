@@ -22,7 +22,7 @@ import numpy as np
 from nnsim.core.errors import UsageError
 from nnsim.core.option_strings import FLAG, check, choice, domain, number, parse, whole
 from nnsim.curves import between, half_cosine, power, products, remaining
-from nnsim.kernels.schedules import PlateauRule
+from nnsim.kernels.formulas.schedules import PlateauRule
 
 LONGEST = 10**12  # of a schedule's lengths: sums of a few, and their products with a run's, stay within range
 
@@ -485,7 +485,7 @@ def trace(schedule: Schedule, learning_rate: float, steps_per_epoch: int, epochs
 
 
 def plateau(schedule: Schedule, learning_rate: float) -> tuple[PlateauRule, np.ndarray]:
-    """Return what `nnsim.kernels.schedules.reduce_on_plateau` needs: the rule and the state to start from.
+    """Return what `nnsim.kernels.formulas.schedules.reduce_on_plateau` needs: the rule and the state to start from.
 
     The training multiplies the trace by the state's factor, 1 at first. For a schedule without a `Plateau` the rule
     never changes it.

@@ -232,7 +232,7 @@ def _open(
     dask: str | None = None,
 ) -> Job:
     """Check everything that was asked for, and make the folder this configuration's."""
-    from nnsim.kernels.compile_cache import is_empty  # numba, half a second
+    from nnsim.kernels.compiling.compile_cache import is_empty  # numba, half a second
 
     if dask is not None:
         _check_dask(study, dask, jobs, backend)
@@ -288,7 +288,7 @@ def _measure(job: Job, chunks: Sequence[Chunk], fail_fast: bool, report_follows:
 def _executor(job: Job) -> Iterator[Callable[..., list[Failure]]]:
     """Make ready what measures chunks, before anything in the folder is changed: a cluster, or kernels here."""
     from nnsim.experiment.warming import warm_up  # numba, half a second
-    from nnsim.kernels.compile_cache import is_empty
+    from nnsim.kernels.compiling.compile_cache import is_empty
 
     if job.dask is not None:
         job.progress.phase(f"connecting to {job.dask}")

@@ -8,7 +8,7 @@ from typing import Any
 from nnsim import datasets
 from nnsim.activations import parse
 from nnsim.core.errors import UsageError
-from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.laboratory import fewest_rows
 
 TRAINABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)

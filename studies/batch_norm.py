@@ -18,7 +18,7 @@ from nnsim.core.seeding import key
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.cpu.training import loss_and_gradient
-from nnsim.kernels.philox import DATA
+from nnsim.kernels.formulas.philox import DATA
 from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of, without_lone_row
 from nnsim.network import NetworkSpec
 from nnsim.propagation import propagate

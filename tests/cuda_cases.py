@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from nnsim.initializers import initialize
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.training import VALIDATION_METRIC
-from nnsim.kernels.optimizers import OPTIMIZERS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
+from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.network import NetworkSpec
 from nnsim.probes import Look, look_on_cpu
 from nnsim.recipe import Recipe

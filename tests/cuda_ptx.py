@@ -27,8 +27,8 @@ import numpy as np
 from nnsim import populations
 from nnsim.kernels.cpu.probes import COLUMNS
 from nnsim.kernels.cpu.training import Data
+from nnsim.kernels.cuda.decorators import nvvm
 from nnsim.kernels.cuda.network import END, places
-from nnsim.kernels.cuda.options import nvvm
 from nnsim.kernels.cuda.probes import probe_layers
 from nnsim.kernels.cuda.training import train_epochs
 

@@ -24,7 +24,7 @@ import nnsim_cli
 import nnsim_studies
 
 import nnsim
-from nnsim.kernels import compile_cache
+from nnsim.kernels.compiling import compile_cache
 
 TESTS = Path(__file__).parent
 DECIDING = ("NUMBA_CPU_", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "GLIBC_TUNABLES")

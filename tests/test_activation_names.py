@@ -8,7 +8,7 @@ from naive_activations import TEXTBOOK, elu, elu_slope, leaky_relu, leaky_relu_s
 
 from nnsim.activations import evaluate, parse, resolve
 from nnsim.core.errors import UnknownNameError, UsageError
-from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 
 Z = np.linspace(-6.0, 6.0, 241) + 1e-3  # no kink among them
 

@@ -10,8 +10,8 @@ from naive_activations import SELU_ALPHA, SELU_LAMBDA, TEXTBOOK, elu, elu_slope,
 
 from nnsim.activations import evaluate
 from nnsim.core.errors import UnknownNameError, UsageError
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.activations import value_and_slope
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 
 KINDS = [np.float32, np.float64]
 INF, NAN = math.inf, math.nan

@@ -19,7 +19,7 @@ from nnsim import backends
 from nnsim.backends import Backend, Cuda, choose, look
 from nnsim.core.errors import DeviceError, UnknownNameError, UsageError
 from nnsim.experiment import machine
-from nnsim.kernels import compile_cache
+from nnsim.kernels.compiling import compile_cache
 from nnsim.slurm import Request
 from nnsim.study_runner import run_shard, run_study
 

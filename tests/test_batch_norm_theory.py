@@ -9,7 +9,7 @@ import pytest
 
 from nnsim.activations import evaluate
 from nnsim.core.errors import UsageError
-from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.theory.batch_norm import batch_norm_gradient_factor, dropout_variance_ratio
 
 

@@ -16,17 +16,17 @@ import needs
 import pytest
 
 import nnsim
-from nnsim.kernels import compile_cache
+from nnsim.kernels.compiling import compile_cache
 
 pytestmark = pytest.mark.crash
 
-HELPER = "from nnsim.kernels.options import scalar\n\n\n@scalar\ndef helper(x):\n    return x + {}\n"
+HELPER = "from nnsim.kernels.compiling.decorators import scalar\n\n\n@scalar\ndef helper(x):\n    return x + {}\n"
 ENTRY = (
-    "from nnsim.kernels.helper import helper\nfrom nnsim.kernels.options import kernel\n\n\n"
+    "from nnsim.kernels.helper import helper\nfrom nnsim.kernels.compiling.decorators import kernel\n\n\n"
     "@kernel\ndef entry(x):\n    return helper(x)\n"
 )
 CUDA_ENTRY = (
-    "from nnsim.kernels.helper import helper\nfrom nnsim.kernels.cuda.options import kernel\n\n\n"
+    "from nnsim.kernels.helper import helper\nfrom nnsim.kernels.cuda.decorators import kernel\n\n\n"
     "@kernel\ndef entry(out):\n    out[0] = helper(1)\n"
 )
 # What numba-cuda does at a first launch, on a device that need not be there; prints what is added and "kept" or "new".

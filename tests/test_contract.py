@@ -17,7 +17,7 @@ from nnsim_studies.init import study as init
 
 from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.experiment.study import Study
-from nnsim.kernels.options import kernel
+from nnsim.kernels.compiling.decorators import kernel
 from nnsim.testing import RULES, ContractError, check_study
 
 TINY_INIT = {

@@ -12,7 +12,7 @@ from cases import EVERYTHING, KEY, LOSSES, NORMS, data, flat, naive_run, network
 
 from nnsim.kernels.cpu.training import CLIPPED, GRADIENT_NORM, LEARNING_RATE, TRAIN_LOSS, VALIDATION_LOSS, logits
 from nnsim.kernels.cpu.training import VALIDATION_METRIC as METRIC
-from nnsim.kernels.optimizers import OPTIMIZERS
+from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.recipe import Recipe
 from nnsim.training import train
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnsim.kernels.cpu.gemm import DEPTH, ONE, ZERO, gemm, matrix_product, new_panel
-from nnsim.kernels.vector import ROWS, VECTOR_BYTES, address_of
+from nnsim.kernels.cpu.simd import ROWS, VECTOR_BYTES, address_of
 
 KINDS = [np.float32, np.float64]
 FORMATS = {np.float32: naive.FLOAT32, np.float64: naive.FLOAT64}

@@ -13,9 +13,9 @@ from cases import KEY, NORMS, twin
 from cases import LOSSES as LOSS_OPTIONS
 from naive_activations import TEXTBOOK
 
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.training import logits, loss_and_gradient
-from nnsim.kernels.losses import LOSSES
+from nnsim.kernels.formulas.activations import ACTIVATIONS
+from nnsim.kernels.formulas.losses import LOSSES
 from nnsim.network import NetworkSpec
 
 DIFFERENTIABLE = [name for name, activation in ACTIVATIONS.items() if activation.differentiable]

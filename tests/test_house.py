@@ -45,7 +45,7 @@ FLOORS = {
 }
 COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "stencil", "cfunc", "generated_jit"}
 # The decorators themselves, and a jit that is JAX's.
-COMPILING = {"nnsim.kernels.options", "nnsim.kernels.cuda.options", "nnsim.benchmarks.jax_peers"}
+COMPILING = {"nnsim.kernels.compiling.decorators", "nnsim.kernels.cuda.decorators", "nnsim.benchmarks.jax_peers"}
 DECORATORS = {"scalar", "inner", "maker", "inlined", "kernel", "intrinsic", "device"}
 """Those of `COMPILING`; what they compile is kept under a hash of the kernels' folder, where it must stand."""
 PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
@@ -191,7 +191,7 @@ class TestTheRulesBite:
     @pytest.mark.parametrize(
         ("module", "source"),
         [
-            ("nnsim.kernels.losses", "from nnsim.network import NetworkSpec"),
+            ("nnsim.kernels.formulas.losses", "from nnsim.network import NetworkSpec"),
             ("nnsim.kernels.cpu.passes", "from nnsim.theory import gaussian"),
             ("nnsim.experiment.store", "def f():\n    import nnsim.report.render"),
             ("nnsim.report.render", "from nnsim.study_runner import run_study"),

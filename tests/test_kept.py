@@ -8,7 +8,7 @@ from pathlib import Path
 import kept
 import pytest
 
-from nnsim.kernels import compile_cache
+from nnsim.kernels.compiling import compile_cache
 
 
 @pytest.fixture(autouse=True)

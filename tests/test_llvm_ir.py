@@ -26,9 +26,10 @@ from numba.core import caching
 from numba.core.registry import CPUDispatcher
 
 import nnsim.kernels
-from nnsim.kernels import compile_cache, scalar_math
+from nnsim.kernels.compiling import compile_cache
 from nnsim.kernels.cpu.optimizers import Moments
 from nnsim.kernels.cpu.training import COLUMNS, Data, State
+from nnsim.kernels.formulas import scalar_math
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 

@@ -12,8 +12,8 @@ from cases import LOSSES as CASES
 from cases import naive_loss
 
 from nnsim.kernels.cpu.losses import loss_and_delta
-from nnsim.kernels.lanes import LANES
-from nnsim.kernels.losses import LOSSES
+from nnsim.kernels.formulas.losses import LOSSES
+from nnsim.kernels.formulas.written_orders import LANES
 from nnsim.network import NetworkSpec
 
 KINDS = [np.float32, np.float64]

@@ -16,7 +16,7 @@ from nnsim_cli.main import main
 
 from nnsim.core.errors import NnsimError
 from nnsim.experiment import machine
-from nnsim.kernels import compile_cache
+from nnsim.kernels.compiling import compile_cache
 
 
 def fail(*arguments: Any) -> Any:

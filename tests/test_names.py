@@ -17,9 +17,9 @@ from nnsim.datasets import DATASETS
 from nnsim.experiment.catalogue import find_study, study_names
 from nnsim.experiment.study import Axis, presets
 from nnsim.initializers import SCHEMES
-from nnsim.kernels.activations import ACTIVATIONS
-from nnsim.kernels.losses import LOSSES
-from nnsim.kernels.optimizers import OPTIMIZERS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
+from nnsim.kernels.formulas.losses import LOSSES
+from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.network import DTYPES
 from nnsim.recipe import WATCHED
 from nnsim.schedules import SCHEDULES

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
-from nnsim.kernels.philox import DATA, INIT, NOISE, SHUFFLE, SIGNAL, SPLIT, draw, philox, uniform32, uniform64
+from nnsim.kernels.formulas.philox import DATA, INIT, NOISE, SHUFFLE, SIGNAL, SPLIT, draw, philox, uniform32, uniform64
 
 KINDS = [np.float32, np.float64]
 FILLS = [fill_uniform, fill_normal]

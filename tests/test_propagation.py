@@ -9,7 +9,7 @@ import pytest
 
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal
-from nnsim.kernels.philox import SIGNAL
+from nnsim.kernels.formulas.philox import SIGNAL
 from nnsim.network import NetworkSpec
 from nnsim.propagation import propagate, shown_layers, unit_rows
 

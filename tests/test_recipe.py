@@ -10,7 +10,7 @@ import pytest
 from cases import KEY, data, network, parameters
 
 from nnsim.core.errors import NnsimWarning, UnknownNameError, UsageError
-from nnsim.kernels.optimizers import MOMENTUM, OPTIMIZERS, SGD
+from nnsim.kernels.formulas.optimizers import MOMENTUM, OPTIMIZERS, SGD
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.training import Batches, train

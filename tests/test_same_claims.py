@@ -30,7 +30,7 @@ from nnsim import run_study
 from nnsim.experiment.catalogue import find_study, study_names
 from nnsim.experiment.config import resolve
 from nnsim.experiment.study import Study
-from nnsim.kernels.vector import VECTOR_BYTES
+from nnsim.kernels.cpu.simd import VECTOR_BYTES
 from nnsim.report.claims import claims_frame, summary_frame
 from nnsim.report.render import frame_csv
 

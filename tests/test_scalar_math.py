@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from extended.measure_ulp import CASES, WIDER, bit_patterns, inside, loop_over, sample64, ulps
 
-from nnsim.kernels.scalar_math import fma, horner, sin_cos
+from nnsim.kernels.formulas.scalar_math import fma, horner, sin_cos
 
 KINDS = [np.float32, np.float64]
 LOOPS = {name: loop_over(case.function) for name, case in CASES.items()}

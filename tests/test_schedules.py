@@ -23,7 +23,7 @@ import pytest
 
 from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.curves import power
-from nnsim.kernels.schedules import FACTOR, reduce_on_plateau
+from nnsim.kernels.formulas.schedules import FACTOR, reduce_on_plateau
 from nnsim.schedules import (
     SCHEDULES,
     Constant,

@@ -109,7 +109,7 @@ class TestTheScan:
 
 def test_a_forked_process_counts_from_elsewhere() -> None:
     code = (
-        "import os, numba.core.bytecode as bytecode, nnsim.kernels.options\n"
+        "import os, numba.core.bytecode as bytecode, nnsim.kernels.compiling.decorators\n"
         "fork = os.fork()\n"
         "status = os.waitpid(fork, 0)[1] if fork else 0\n"
         "os.write(1, f'{next(bytecode.FunctionIdentity._unique_ids)}\\n'.encode())\n"

@@ -12,7 +12,7 @@ from scipy.integrate import quad
 from scipy.optimize import fsolve
 
 from nnsim.core.errors import UnknownNameError
-from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.moments import sampled_moments
 from nnsim.theory.attraction import perturbation_factor
 from nnsim.theory.batch_norm import batch_norm_gradient_factor

@@ -12,7 +12,7 @@ from scipy.integrate import quad
 from scipy.stats import binom
 
 from nnsim.core.errors import UnknownNameError, UsageError
-from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.theory import gaussian, mean_field, relu_laws, spectra
 
 

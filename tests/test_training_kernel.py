@@ -13,7 +13,6 @@ from cases import KEY, LOSSES, data, naive_epochs, naive_run, network, parameter
 from naive_activations import TEXTBOOK
 from naive_optimizers import Optimizer
 
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.optimizers import Moments
 from nnsim.kernels.cpu.training import (
     COLUMNS,
@@ -27,7 +26,8 @@ from nnsim.kernels.cpu.training import (
     loss_and_gradient,
     train_epochs,
 )
-from nnsim.kernels.philox import SHUFFLE
+from nnsim.kernels.formulas.activations import ACTIVATIONS
+from nnsim.kernels.formulas.philox import SHUFFLE
 from nnsim.recipe import Recipe
 from nnsim.schedules import plateau
 

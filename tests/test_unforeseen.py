@@ -159,7 +159,7 @@ WITHOUT_HOME = """
 import pwd, sys
 def unknown(uid): raise KeyError(uid)
 pwd.getpwuid = unknown
-from nnsim.kernels.compile_cache import base
+from nnsim.kernels.compiling.compile_cache import base
 import nnsim.report.figures
 print(base())
 """

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnsim.kernels.cpu.ceiling import CHAINS, burn
-from nnsim.kernels.vector import VECTOR_BYTES
+from nnsim.kernels.cpu.simd import VECTOR_BYTES
 
 STEPS = 1_000_000  # some milliseconds
 TRIES = 10

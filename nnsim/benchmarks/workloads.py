@@ -13,7 +13,7 @@ from nnsim.core.registry import look_up
 from nnsim.core.seeding import key
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation
-from nnsim.kernels.philox import SHUFFLE
+from nnsim.kernels.formulas.philox import SHUFFLE
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.training import Batches, Job

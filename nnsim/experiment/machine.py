@@ -114,7 +114,7 @@ def _vector_bits() -> int | None:
 
 
 def _compile_cache() -> dict[str, Any]:
-    from nnsim.kernels.compile_cache import place, size  # numba, half a second
+    from nnsim.kernels.compiling.compile_cache import place, size  # numba, half a second
 
     here = place()
     if here.folder is None:

@@ -13,7 +13,7 @@ from subprocess import DEVNULL, PIPE, Popen
 
 from nnsim.core.progress import Progress
 from nnsim.experiment.study import Study
-from nnsim.kernels.compile_cache import folder
+from nnsim.kernels.compiling.compile_cache import folder
 from nnsim.large_kernels import LARGE, lacking, seconds
 
 COMMAND = [sys.executable, "-P", "-m", "nnsim.large_kernels"]  # -P: nothing in the working folder is taken for a module

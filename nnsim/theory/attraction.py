@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnsim.activations import evaluate
-from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.theory.gaussian import activation_moments, gaussian_expectation
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from nnsim.activations import evaluate
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
-from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.theory.gaussian import NODES, REACH, WEIGHTS, Floats, activation_moments, gaussian_expectation
 from nnsim.theory.mean_field import fixed_point, gradient_factor
 

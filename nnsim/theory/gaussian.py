@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nnsim.activations import evaluate
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
-from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ import numpy as np
 from nnsim.activations import evaluate
 from nnsim.activations import parse as parse_activation
 from nnsim.core.errors import UsageError
-from nnsim.kernels.activations import ACTIVATIONS
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.study_settings import data_hash
 
 from . import settings

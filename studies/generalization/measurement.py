@@ -13,7 +13,7 @@ from nnsim.core.seeding import key
 from nnsim.generalization import accuracy_on_noisy_labels, least_norm_fit, noisy_labels, ridge_fit
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
-from nnsim.kernels.philox import DATA, NOISE
+from nnsim.kernels.formulas.philox import DATA, NOISE
 from nnsim.laboratory import data_of, nine_digits
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe

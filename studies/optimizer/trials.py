@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 from nnsim import datasets
-from nnsim.kernels.optimizers import OPTIMIZERS
+from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.parametrization import PARAMETRIZATIONS
 from nnsim.study_settings import check_batch_size
 

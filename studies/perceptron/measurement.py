@@ -13,7 +13,7 @@ from nnsim.core.seeding import key
 from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
 from nnsim.kernels.cpu.training import logits
-from nnsim.kernels.philox import DATA, NOISE
+from nnsim.kernels.formulas.philox import DATA, NOISE
 from nnsim.network import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.theory import perceptron as theory

@@ -8,10 +8,10 @@ import pytest
 from nnsim.activations import evaluate
 from nnsim.benchmarks.ceiling import multiply_adds
 from nnsim.initializers import initialize
-from nnsim.kernels.activations import ACTIVATIONS
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
 from nnsim.kernels.cpu.gemm import matrix_product
 from nnsim.kernels.cpu.training import logits, loss_and_gradient
+from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.network import NetworkSpec
 
 KEY = np.uint64(7)

@@ -18,7 +18,7 @@ import test_golden
 
 from nnsim.devices import current_device
 from nnsim.experiment.gang_executor import run_gangs
-from nnsim.kernels.cuda.options import simulated
+from nnsim.kernels.cuda.decorators import simulated
 
 
 def differing() -> list[str]:

@@ -1,4 +1,4 @@
-"""Derive every polynomial coefficient of nnsim/kernels/scalar_math.py from the functions' definitions (needs mpmath).
+"""Derive every coefficient of nnsim/kernels/formulas/scalar_math.py from the functions' definitions (needs mpmath).
 
 Each polynomial interpolates its target at Chebyshev nodes in 60-digit arithmetic, which is within a small factor of
 the minimax polynomial, and is then rounded coefficient by coefficient to the working precision.

@@ -1,4 +1,4 @@
-"""Measure the largest error of every function of nnsim/kernels/scalar_math.py, in units in the last place.
+"""Measure the largest error of every function of nnsim/kernels/formulas/scalar_math.py, in units in the last place.
 
 float32: every number of the domain, or each STRIDE-th bit pattern, against the same function in float64.
 float64: a dense sample against mpmath, which has to be installed for it.
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from nnsim.kernels import scalar_math
+from nnsim.kernels.formulas import scalar_math
 
 CHUNK = 2**22
 WIDER = {np.float32: np.float64, np.float64: np.longdouble}

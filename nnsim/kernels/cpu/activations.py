@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.kernels.activations import (
+from nnsim.kernels.compiling.decorators import inner, kernel
+from nnsim.kernels.formulas.activations import (
     ACTIVATIONS,
     ELU,
     ERF,
@@ -27,7 +28,6 @@ from nnsim.kernels.activations import (
     STEP,
     TANH,
 )
-from nnsim.kernels.options import inner, kernel
 
 
 def _value_loop(value: Any) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 import llvmlite.ir as ir
 from numba import types
 
-from nnsim.kernels.options import intrinsic, kernel
-from nnsim.kernels.vector import I64, Vectors
+from nnsim.kernels.compiling.decorators import intrinsic, kernel
+from nnsim.kernels.cpu.simd import I64, Vectors
 
 CHAINS = 10  # independent sums: they hide the latency of an fma on every current core, and leave registers free
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from nnsim.kernels.compiling.decorators import inlined, kernel
 from nnsim.kernels.cpu.losses import loss_and_delta
 from nnsim.kernels.cpu.network import layer_matrix, new_workspace
 from nnsim.kernels.cpu.passes import backward, forward
-from nnsim.kernels.options import inlined, kernel
 
 
 @inlined

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.lanes import BLOCKS
-from nnsim.kernels.options import inner, kernel
-from nnsim.kernels.philox import draw, normal_pair, partner, uniform32, uniform64
+from nnsim.kernels.compiling.decorators import inner, kernel
+from nnsim.kernels.formulas.philox import draw, normal_pair, partner, uniform32, uniform64
+from nnsim.kernels.formulas.written_orders import BLOCKS
 
 
 @inner

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.dropout import drop_below, kept
-from nnsim.kernels.lanes import BLOCKS, TILE_WORDS
-from nnsim.kernels.options import inner
-from nnsim.kernels.philox import DROPOUT, draw
+from nnsim.kernels.compiling.decorators import inner
+from nnsim.kernels.formulas.dropout import drop_below, kept
+from nnsim.kernels.formulas.philox import DROPOUT, draw
+from nnsim.kernels.formulas.written_orders import BLOCKS, TILE_WORDS
 
 
 @inner

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.options import inner, kernel, maker
-from nnsim.kernels.vector import ROWS, VECTOR_BYTES, WIDE, address_of, lanes_of, make_tile, make_transpose, size_of
+from nnsim.kernels.compiling.decorators import inner, kernel, maker
+from nnsim.kernels.cpu.simd import ROWS, VECTOR_BYTES, WIDE, address_of, lanes_of, make_tile, make_transpose, size_of
 
 DEPTH = 256  # rows of a panel of B: WIDE vectors each, at most 48 kB in all
 ZERO, ONE = np.int64(0), np.int64(1)  # as arguments, plain 0 and 1 would make Numba compile a variant for each

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.options import inner, kernel
-from nnsim.kernels.scalar_math import fma
+from nnsim.kernels.compiling.decorators import inner, kernel
+from nnsim.kernels.formulas.scalar_math import fma
 
 
 @inner

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from nnsim.kernels.compiling.decorators import inner, scalar
 from nnsim.kernels.cpu.gemm import transpose
 from nnsim.kernels.cpu.sums import total
-from nnsim.kernels.losses import (
+from nnsim.kernels.formulas.losses import (
     BCE,
     CROSS_ENTROPY,
     HUBER,
@@ -22,8 +23,7 @@ from nnsim.kernels.losses import (
     squared_error,
     squared_error_slope,
 )
-from nnsim.kernels.options import inner, scalar
-from nnsim.kernels.scalar_math import exp, fma, log
+from nnsim.kernels.formulas.scalar_math import exp, fma, log
 
 # Everything about a row of logits runs on the transpose, one row a class, so that the loops over the rows of the batch
 # are vector code.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnsim.kernels.compiling.decorators import inner, kernel
 from nnsim.kernels.cpu.sums import sum_of_squares
-from nnsim.kernels.losses import CROSS_ENTROPY
-from nnsim.kernels.options import inner, kernel
-from nnsim.kernels.scalar_math import fma
+from nnsim.kernels.formulas.losses import CROSS_ENTROPY
+from nnsim.kernels.formulas.scalar_math import fma
 
 
 @inner

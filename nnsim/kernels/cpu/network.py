@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nnsim.kernels.compiling.decorators import inlined, inner, maker
 from nnsim.kernels.cpu.gemm import new_panel
-from nnsim.kernels.lanes import LANES, TILE_WORDS
-from nnsim.kernels.normalization import NONE
-from nnsim.kernels.options import inlined, inner, maker
-from nnsim.kernels.vector import address_of
+from nnsim.kernels.cpu.simd import address_of
+from nnsim.kernels.formulas.normalization import NONE
+from nnsim.kernels.formulas.written_orders import LANES, TILE_WORDS
 
 
 class Architecture(NamedTuple):

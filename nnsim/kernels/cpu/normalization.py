@@ -6,8 +6,9 @@ sums down columns.
 
 from __future__ import annotations
 
+from nnsim.kernels.compiling.decorators import inner
 from nnsim.kernels.cpu.gemm import transpose
-from nnsim.kernels.normalization import (
+from nnsim.kernels.formulas.normalization import (
     BATCH,
     error_through_norm,
     inverse_deviation,
@@ -16,8 +17,7 @@ from nnsim.kernels.normalization import (
     running_variance,
     scale_and_shift,
 )
-from nnsim.kernels.options import inner
-from nnsim.kernels.scalar_math import fma
+from nnsim.kernels.formulas.scalar_math import fma
 
 MEAN, VARIANCE, INVERSE = range(3)  # rows of a layer's moments
 

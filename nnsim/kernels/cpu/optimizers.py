@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nnsim.kernels.compiling.decorators import inlined, inner
 from nnsim.kernels.cpu.sums import sum_of_squares
-from nnsim.kernels.optimizers import (
+from nnsim.kernels.formulas.optimizers import (
     ADAGRAD,
     ADAM,
     MOMENTUM,
@@ -26,7 +27,6 @@ from nnsim.kernels.optimizers import (
     scaled_unbiased,
     shrink,
 )
-from nnsim.kernels.options import inlined, inner
 
 
 class Rule(NamedTuple):

@@ -14,13 +14,13 @@ residual learning", CVPR 2016 (skip connections).
 
 from __future__ import annotations
 
+from nnsim.kernels.compiling.decorators import inlined, inner
 from nnsim.kernels.cpu.activations import activate, multiply_by_slope
 from nnsim.kernels.cpu.gemm import ZERO, affine, bias_gradient, error_before, weight_gradient
 from nnsim.kernels.cpu.network import has_skip, layer_address, layer_matrix, layer_vector, norm_parameters
 from nnsim.kernels.cpu.normalization import norm_backward, norm_evaluate, norm_forward
-from nnsim.kernels.normalization import BATCH, NONE
-from nnsim.kernels.options import inlined, inner
-from nnsim.kernels.vector import address_of, size_of
+from nnsim.kernels.cpu.simd import address_of, size_of
+from nnsim.kernels.formulas.normalization import BATCH, NONE
 
 
 @inner

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnsim.kernels.compiling.decorators import inner, kernel, maker
 from nnsim.kernels.cpu.activations import multiply_by_slope
 from nnsim.kernels.cpu.losses import loss_and_delta
 from nnsim.kernels.cpu.network import layer_matrix, new_workspace
 from nnsim.kernels.cpu.passes import affine_layer, backward, finish_layer, forward
-from nnsim.kernels.options import inner, kernel, maker
-from nnsim.kernels.scalar_math import fma, log
+from nnsim.kernels.formulas.scalar_math import fma, log
 
 # Columns of a probe. Means run over the rows of the batch and the units of the layer; a logarithm is that of the mean
 # square of one row, averaged over rows.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnsim.kernels.options import kernel
-from nnsim.kernels.scalar_math import fma, sin_cos
+from nnsim.kernels.compiling.decorators import kernel
+from nnsim.kernels.formulas.scalar_math import fma, sin_cos
 
 
 @kernel

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnsim.kernels.options import kernel
-from nnsim.kernels.schedules import half_cosine, power
+from nnsim.kernels.compiling.decorators import kernel
+from nnsim.kernels.formulas.schedules import half_cosine, power
 
 
 @kernel

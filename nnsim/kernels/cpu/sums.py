@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.lanes import LANES
-from nnsim.kernels.options import inner
-from nnsim.kernels.scalar_math import fma
+from nnsim.kernels.compiling.decorators import inner
+from nnsim.kernels.formulas.scalar_math import fma
+from nnsim.kernels.formulas.written_orders import LANES
 
 
 @inner

@@ -7,8 +7,8 @@ F. Rosenblatt, "The perceptron", Psychological Review 65 (1958) 386.
 
 from __future__ import annotations
 
-from nnsim.kernels.options import inner, kernel
-from nnsim.kernels.scalar_math import fma
+from nnsim.kernels.compiling.decorators import inner, kernel
+from nnsim.kernels.formulas.scalar_math import fma
 
 
 @inner

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nnsim.kernels.compiling.decorators import inlined, inner, kernel
 from nnsim.kernels.cpu.draws import permute
 from nnsim.kernels.cpu.dropout import fill_masks
 from nnsim.kernels.cpu.losses import loss_and_delta
@@ -14,12 +15,11 @@ from nnsim.kernels.cpu.network import layer_matrix, layer_vector, new_workspace
 from nnsim.kernels.cpu.normalization import update_running
 from nnsim.kernels.cpu.optimizers import Moments, clip_gradient, update
 from nnsim.kernels.cpu.passes import backward, forward
-from nnsim.kernels.losses import BCE, CROSS_ENTROPY
-from nnsim.kernels.normalization import BATCH
-from nnsim.kernels.options import inlined, inner, kernel
-from nnsim.kernels.philox import SHUFFLE
-from nnsim.kernels.scalar_math import fma
-from nnsim.kernels.schedules import BAD_EPOCHS, BEST, COOLDOWN, FACTOR, PlateauRule, reduce_on_plateau
+from nnsim.kernels.formulas.losses import BCE, CROSS_ENTROPY
+from nnsim.kernels.formulas.normalization import BATCH
+from nnsim.kernels.formulas.philox import SHUFFLE
+from nnsim.kernels.formulas.scalar_math import fma
+from nnsim.kernels.formulas.schedules import BAD_EPOCHS, BEST, COOLDOWN, FACTOR, PlateauRule, reduce_on_plateau
 
 # columns of the history
 TRAIN_LOSS, VALIDATION_LOSS, VALIDATION_METRIC, VALIDATION_AUC, LEARNING_RATE, GRADIENT_NORM, CLIPPED = range(7)

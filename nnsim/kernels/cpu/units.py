@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnsim.kernels.compiling.decorators import kernel, maker
 from nnsim.kernels.cpu.activations import multiply_by_slope
 from nnsim.kernels.cpu.network import layer_matrix, new_workspace
 from nnsim.kernels.cpu.normalization import MEAN, VARIANCE
 from nnsim.kernels.cpu.passes import forward
-from nnsim.kernels.normalization import BATCH
-from nnsim.kernels.options import kernel, maker
-from nnsim.kernels.scalar_math import fma
+from nnsim.kernels.formulas.normalization import BATCH
+from nnsim.kernels.formulas.scalar_math import fma
 
 # Columns of a unit's facts. Z is what the activation is applied to, LINEAR what the weights and the bias give.
 ACTIVE, SIZE, Z_MEAN, Z_VARIANCE, LINEAR_MEAN, LINEAR_VARIANCE = range(6)

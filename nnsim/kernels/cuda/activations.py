@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnsim.kernels.activations import (
+from nnsim.kernels.cuda.decorators import barrier, device
+from nnsim.kernels.cuda.threads import mine
+from nnsim.kernels.formulas.activations import (
     ACTIVATIONS,
     ELU,
     ERF,
@@ -25,8 +27,6 @@ from nnsim.kernels.activations import (
     STEP,
     TANH,
 )
-from nnsim.kernels.cuda.options import barrier, device
-from nnsim.kernels.cuda.threads import mine
 
 
 def _value_loop(value: Any) -> Any:

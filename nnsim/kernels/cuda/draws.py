@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.cuda.options import barrier, device, real
+from nnsim.kernels.cuda.decorators import barrier, device, real
 from nnsim.kernels.cuda.threads import mine, thread
-from nnsim.kernels.philox import draw, partner
+from nnsim.kernels.formulas.philox import draw, partner
 
 
 @device

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.cuda.options import barrier, device, real
+from nnsim.kernels.cuda.decorators import barrier, device, real
 from nnsim.kernels.cuda.threads import mine
-from nnsim.kernels.dropout import drop_below, kept
-from nnsim.kernels.lanes import BLOCKS, TILE_WORDS
-from nnsim.kernels.philox import DROPOUT, draw
+from nnsim.kernels.formulas.dropout import drop_below, kept
+from nnsim.kernels.formulas.philox import DROPOUT, draw
+from nnsim.kernels.formulas.written_orders import BLOCKS, TILE_WORDS
 
 
 @device

@@ -6,9 +6,9 @@ neighbouring numbers. At the edge a thread repeats what another computes, and do
 
 from __future__ import annotations
 
-from nnsim.kernels.cuda.options import barrier, device, divided, read, real, simulated
+from nnsim.kernels.cuda.decorators import barrier, device, divided, read, real, simulated
 from nnsim.kernels.cuda.threads import mine, thread
-from nnsim.kernels.scalar_math import fma
+from nnsim.kernels.formulas.scalar_math import fma
 
 SIDE = 4
 DOWN, ACROSS = (2, 2) if simulated else (8, 16)

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from nnsim.kernels.compiling.decorators import scalar
+from nnsim.kernels.cuda.decorators import barrier, device, divided, real
 from nnsim.kernels.cuda.network import pitch
-from nnsim.kernels.cuda.options import barrier, device, divided, real
 from nnsim.kernels.cuda.sums import total
 from nnsim.kernels.cuda.threads import mine
-from nnsim.kernels.losses import (
+from nnsim.kernels.formulas.losses import (
     BCE,
     CROSS_ENTROPY,
     HUBER,
@@ -24,8 +25,7 @@ from nnsim.kernels.losses import (
     squared_error,
     squared_error_slope,
 )
-from nnsim.kernels.options import scalar
-from nnsim.kernels.scalar_math import exp, fma, log
+from nnsim.kernels.formulas.scalar_math import exp, fma, log
 
 # Cross-entropy: what belongs to a row is one thread's, what belongs to a row and a class is any thread's. Rows of delta
 # hold the exponentials, rows of Z have the same length.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnsim.kernels.cuda.decorators import barrier, device, divided
 from nnsim.kernels.cuda.network import pitch
-from nnsim.kernels.cuda.options import barrier, device, divided
 from nnsim.kernels.cuda.sums import add_lanes, sum_of_squares
 from nnsim.kernels.cuda.threads import anew, mine
-from nnsim.kernels.lanes import LANES
-from nnsim.kernels.losses import CROSS_ENTROPY
+from nnsim.kernels.formulas.losses import CROSS_ENTROPY
+from nnsim.kernels.formulas.written_orders import LANES
 
 
 @device

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnsim.kernels.compiling.decorators import scalar
 from nnsim.kernels.cpu.network import Architecture
-from nnsim.kernels.cuda.options import device
-from nnsim.kernels.lanes import TILE_WORDS
-from nnsim.kernels.normalization import NONE
-from nnsim.kernels.options import scalar
+from nnsim.kernels.cuda.decorators import device
+from nnsim.kernels.formulas.normalization import NONE
+from nnsim.kernels.formulas.written_orders import TILE_WORDS
 
 # What is one layer's: columns of `Places.layer`. WEIGHT to SCALE are parameters, their gradients in the gradient;
 # INPUT is H of the layer before, or INPUTS, and ERROR_BEFORE dL/dINPUT. A shift follows its scale.

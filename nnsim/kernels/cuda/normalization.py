@@ -6,10 +6,10 @@ A group is what one mean belongs to: a unit over the rows of a batch, or a row o
 from __future__ import annotations
 
 from nnsim.kernels.cpu.normalization import INVERSE
+from nnsim.kernels.cuda.decorators import barrier, device, real
 from nnsim.kernels.cuda.network import pitch
-from nnsim.kernels.cuda.options import barrier, device, real
 from nnsim.kernels.cuda.threads import mine
-from nnsim.kernels.normalization import (
+from nnsim.kernels.formulas.normalization import (
     BATCH,
     error_through_norm,
     inverse_deviation,
@@ -18,7 +18,7 @@ from nnsim.kernels.normalization import (
     running_variance,
     scale_and_shift,
 )
-from nnsim.kernels.scalar_math import fma
+from nnsim.kernels.formulas.scalar_math import fma
 
 
 @device

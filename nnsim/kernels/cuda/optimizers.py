@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnsim.kernels.cuda.decorators import barrier, device, real
 from nnsim.kernels.cuda.network import FIRST, GRADIENT, SECOND, THETA
-from nnsim.kernels.cuda.options import barrier, device, real
 from nnsim.kernels.cuda.sums import add_lanes, sum_of_squares
 from nnsim.kernels.cuda.threads import mine, thread
-from nnsim.kernels.lanes import LANES
-from nnsim.kernels.optimizers import (
+from nnsim.kernels.formulas.optimizers import (
     ADAGRAD,
     ADAM,
     MOMENTUM,
@@ -28,7 +27,8 @@ from nnsim.kernels.optimizers import (
     scaled_unbiased,
     shrink,
 )
-from nnsim.kernels.scalar_math import sqrt
+from nnsim.kernels.formulas.scalar_math import sqrt
+from nnsim.kernels.formulas.written_orders import LANES
 
 
 @device

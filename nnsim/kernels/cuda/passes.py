@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnsim.kernels.cuda.activations import activate, multiply_by_slope
+from nnsim.kernels.cuda.decorators import barrier, device, divided
 from nnsim.kernels.cuda.gemm import NOTHING, affine, bias_gradient, error_before, weight_gradient
 from nnsim.kernels.cuda.network import (
     BIAS,
@@ -27,9 +28,8 @@ from nnsim.kernels.cuda.network import (
     pitch,
 )
 from nnsim.kernels.cuda.normalization import norm_backward, norm_evaluate, norm_forward
-from nnsim.kernels.cuda.options import barrier, device, divided
 from nnsim.kernels.cuda.threads import anew, mine
-from nnsim.kernels.normalization import BATCH, NONE
+from nnsim.kernels.formulas.normalization import BATCH, NONE
 
 
 @device

@@ -27,6 +27,7 @@ from nnsim.kernels.cpu.probes import (
     Z_SQUARE,
 )
 from nnsim.kernels.cuda.activations import multiply_by_slope
+from nnsim.kernels.cuda.decorators import barrier, cuda, device, divided, kernel, real
 from nnsim.kernels.cuda.gemm import TILES
 from nnsim.kernels.cuda.losses import loss_and_delta
 from nnsim.kernels.cuda.network import (
@@ -44,11 +45,10 @@ from nnsim.kernels.cuda.network import (
     Z,
     pitch,
 )
-from nnsim.kernels.cuda.options import barrier, cuda, device, divided, kernel, real
 from nnsim.kernels.cuda.passes import backward, forward
 from nnsim.kernels.cuda.threads import mine
-from nnsim.kernels.lanes import LANES
-from nnsim.kernels.scalar_math import fma, log
+from nnsim.kernels.formulas.scalar_math import fma, log
+from nnsim.kernels.formulas.written_orders import LANES
 
 
 @device

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.cuda.options import barrier, device
+from nnsim.kernels.cuda.decorators import barrier, device
 from nnsim.kernels.cuda.threads import mine
-from nnsim.kernels.lanes import LANES
-from nnsim.kernels.scalar_math import fma
+from nnsim.kernels.formulas.scalar_math import fma
+from nnsim.kernels.formulas.written_orders import LANES
 
 
 @device

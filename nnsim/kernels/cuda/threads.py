@@ -14,7 +14,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnsim.kernels.cuda.options import cuda, device, simulated
+from nnsim.kernels.cuda.decorators import cuda, device, simulated
 
 if simulated:
 

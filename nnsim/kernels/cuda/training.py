@@ -24,6 +24,7 @@ from nnsim.kernels.cpu.training import (
     VALIDATION_METRIC,
     WAITED,
 )
+from nnsim.kernels.cuda.decorators import barrier, cuda, device, divided, kernel
 from nnsim.kernels.cuda.draws import permute
 from nnsim.kernels.cuda.dropout import fill_masks
 from nnsim.kernels.cuda.gemm import TILES
@@ -53,15 +54,14 @@ from nnsim.kernels.cuda.network import (
 )
 from nnsim.kernels.cuda.normalization import update_running
 from nnsim.kernels.cuda.optimizers import clip_gradient, update
-from nnsim.kernels.cuda.options import barrier, cuda, device, divided, kernel
 from nnsim.kernels.cuda.passes import backward, forward
 from nnsim.kernels.cuda.threads import anew, mine, thread
-from nnsim.kernels.lanes import LANES
-from nnsim.kernels.losses import BCE, CROSS_ENTROPY
-from nnsim.kernels.normalization import BATCH
-from nnsim.kernels.philox import SHUFFLE
-from nnsim.kernels.scalar_math import fma
-from nnsim.kernels.schedules import BAD_EPOCHS, BEST, COOLDOWN, FACTOR, reduce_on_plateau
+from nnsim.kernels.formulas.losses import BCE, CROSS_ENTROPY
+from nnsim.kernels.formulas.normalization import BATCH
+from nnsim.kernels.formulas.philox import SHUFFLE
+from nnsim.kernels.formulas.scalar_math import fma
+from nnsim.kernels.formulas.schedules import BAD_EPOCHS, BEST, COOLDOWN, FACTOR, reduce_on_plateau
+from nnsim.kernels.formulas.written_orders import LANES
 
 # A block's own float64 numbers: b1^t and b2^t, the state of the plateau rule, that of early stopping.
 POWERS, PLATEAU, STOPPING, BOOK = 0, 2, 6, 16

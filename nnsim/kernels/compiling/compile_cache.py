@@ -26,7 +26,7 @@ import numpy as np
 from nnsim.core.errors import NnsimError
 
 SWITCH = "NNSIM_COMPILE_CACHE"
-SOURCES = Path(__file__).resolve().parent
+SOURCES = Path(__file__).resolve().parents[1]
 """The folder of all code that is compiled. It imports nothing that goes into compiled code from elsewhere in nnsim."""
 STATE_NAME = re.compile(r"nnsim-[0-9a-f]{16}")
 HARMLESS = frozenset({"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS"})

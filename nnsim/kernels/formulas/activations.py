@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from nnsim.kernels.options import scalar
-from nnsim.kernels.scalar_math import (
+from nnsim.kernels.compiling.decorators import scalar
+from nnsim.kernels.formulas.scalar_math import (
     HALF,
     ONE,
     TWO,

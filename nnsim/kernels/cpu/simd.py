@@ -21,7 +21,7 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from nnsim.kernels.options import inner, intrinsic
+from nnsim.kernels.compiling.decorators import inner, intrinsic
 
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 

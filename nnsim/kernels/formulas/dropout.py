@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.options import scalar
+from nnsim.kernels.compiling.decorators import scalar
 
 
 @scalar

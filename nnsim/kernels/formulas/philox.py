@@ -14,8 +14,8 @@ import math
 
 import numpy as np
 
-from nnsim.kernels.options import scalar
-from nnsim.kernels.scalar_math import both, constant, log, sin_cos, sqrt
+from nnsim.kernels.compiling.decorators import scalar
+from nnsim.kernels.formulas.scalar_math import both, constant, log, sin_cos, sqrt
 
 # What a draw is for: streams with different purposes never meet.
 INIT, SHUFFLE, SPLIT, DATA, NOISE, SIGNAL, DROPOUT = 1, 2, 3, 4, 5, 6, 7

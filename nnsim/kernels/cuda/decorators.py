@@ -1,12 +1,13 @@
 """The only decorators of GPU code, each option with its reason.
 
-Of numba-cuda's inside only this file, `threads`, `nnsim.kernels.sealed_cuda_files` and `nnsim.devices` know.
+Of numba-cuda's inside only this file, `threads`, `checksummed_cuda_cache` (in `nnsim.kernels.compiling`) and
+`nnsim.devices` know.
 
 - ``lto=False``: code linked at link time is compiled by another compiler, which contracts products into sums.
 - ``fma=False`` for NVVM, for which numba-cuda has no option: ``mul.rn`` and ``add.rn`` instead of ``mul`` and ``add``,
-  which ptxas would contract. What is to be one rounding is spelled `nnsim.kernels.scalar_math.fma`.
-- functions have numbers of which each means one code, see `nnsim.kernels.unique_names`.
-- ``fastmath`` is never used, see `nnsim.kernels.options`.
+  which ptxas would contract. What is to be one rounding is spelled `nnsim.kernels.formulas.scalar_math.fma`.
+- functions have numbers of which each means one code, see `nnsim.kernels.compiling.unique_names`.
+- ``fastmath`` is never used, see `nnsim.kernels.compiling.decorators`.
 
 Every thread of a block calls every function here. A function that writes what other threads read ends with `barrier`.
 """
@@ -21,8 +22,8 @@ import numba
 import numba.cuda
 import numpy as np
 
-from nnsim.kernels.compile_cache import keeps
-from nnsim.kernels.unique_names import number_functions
+from nnsim.kernels.compiling.compile_cache import keeps
+from nnsim.kernels.compiling.unique_names import number_functions
 
 cuda: Any = numba.cuda
 settings: Any = numba.config
@@ -66,7 +67,9 @@ def kernel(function: Callable) -> Any:
         return cuda.jit(function)
     dispatcher = cuda.jit(function, lto=False)  # as a decorator, jit would lose this option
     if keeps(function):
-        dispatcher._cache = importlib.import_module("nnsim.kernels.sealed_cuda_files").CudaCache(function)
+        dispatcher._cache = importlib.import_module("nnsim.kernels.compiling.checksummed_cuda_cache").CudaCache(
+            function
+        )
     return dispatcher
 
 

@@ -14,8 +14,8 @@ normalization", 2016.
 
 from __future__ import annotations
 
-from nnsim.kernels.options import scalar
-from nnsim.kernels.scalar_math import fma, sqrt
+from nnsim.kernels.compiling.decorators import scalar
+from nnsim.kernels.formulas.scalar_math import fma, sqrt
 
 NONE, BATCH, LAYER = range(3)
 NORMALIZATIONS: dict[str, int] = {"none": NONE, "batch": BATCH, "layer": LAYER}

@@ -23,7 +23,7 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from nnsim.kernels.options import intrinsic, scalar
+from nnsim.kernels.compiling.decorators import intrinsic, scalar
 
 
 def both(single: Any, double: Any) -> tuple:

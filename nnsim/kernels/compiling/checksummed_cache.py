@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 
-from nnsim.kernels.compile_cache import SOURCES, folder
+from nnsim.kernels.compiling.compile_cache import SOURCES, folder
 
 SEAL_BYTES = hashlib.sha256().digest_size
 

@@ -21,10 +21,10 @@ from typing import Any
 import numba
 import numba.extending
 
-from nnsim.kernels.callees import CalleeCompiler
-from nnsim.kernels.compile_cache import keeps
-from nnsim.kernels.sealed_files import KernelCache
-from nnsim.kernels.unique_names import KernelCompiler
+from nnsim.kernels.compiling.checksummed_cache import KernelCache
+from nnsim.kernels.compiling.compile_cache import keeps
+from nnsim.kernels.compiling.deferred_codegen import CalleeCompiler
+from nnsim.kernels.compiling.unique_names import KernelCompiler
 
 # What Numba compiles is called without the arguments that its type hints count: to a type checker it is Any.
 njit: Any = numba.njit

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nnsim.kernels.options import scalar
-from nnsim.kernels.scalar_math import HALF_PI, constant, exp, fma, log, sin
+from nnsim.kernels.compiling.decorators import scalar
+from nnsim.kernels.formulas.scalar_math import HALF_PI, constant, exp, fma, log, sin
 
 BEST, BAD_EPOCHS, COOLDOWN, FACTOR = range(4)  # places in the state of `reduce_on_plateau`
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from numba.cuda.dispatcher import CUDACache, CUDACacheImpl
 
-from nnsim.kernels.sealed_files import Kept, OwnFolder
+from nnsim.kernels.compiling.checksummed_cache import Kept, OwnFolder
 
 
 class _Impl(CUDACacheImpl):

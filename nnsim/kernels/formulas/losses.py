@@ -11,8 +11,8 @@ Statist. 35 (1964) 73.
 
 from __future__ import annotations
 
-from nnsim.kernels.options import scalar
-from nnsim.kernels.scalar_math import HALF, ONE, TWO, ZERO, constant, exp, fma, log1p, sigmoid
+from nnsim.kernels.compiling.decorators import scalar
+from nnsim.kernels.formulas.scalar_math import HALF, ONE, TWO, ZERO, constant, exp, fma, log1p, sigmoid
 
 CROSS_ENTROPY, BCE, MSE, MAE, HUBER = range(5)
 LOSSES: dict[str, int] = {"cross_entropy": CROSS_ENTROPY, "bce": BCE, "mse": MSE, "mae": MAE, "huber": HUBER}

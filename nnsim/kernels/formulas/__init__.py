@@ -1,0 +1,1 @@
+"""Each formula and each order of summation, once, as a scalar function."""
