@@ -49,7 +49,7 @@ def warm_up() -> None:
 
 def _laws(rows: pd.DataFrame) -> Iterator[tuple[int, int, Any, Any]]:
     """Yield depth, width, exact law and measured values of each arm."""
-    from nnsim.theory.relu_laws import relu_log_forward_law
+    from nnsim.theory.signals.relu_laws import relu_log_forward_law
 
     for (depth, width), arm in rows.groupby(["depth", "width"]):
         law = relu_log_forward_law([int(width)] * (int(depth) + 1))

@@ -27,7 +27,7 @@ def lr_find(
     nothing is suggested, and why is said (exit code 0).
     """
     settings = read_settings(config, given)
-    from nnsim.datasets import files_named
+    from nnsim.data.datasets import files_named
     from nnsim.learning_rate_finder import claim_range_test, find_learning_rate, write_range_test
     from nnsim.problem import prepare
     from nnsim.training_runner import default_output

@@ -27,7 +27,7 @@ def predict(model: Path, data: Path, output: Path | None, quiet: bool, **signs: 
     """
     from nnsim.core.atomic_files import publish
     from nnsim.core.output_folders import refuse_inputs
-    from nnsim.data_files import data_file
+    from nnsim.data.data_files import data_file
     from nnsim.models import load_model
     from nnsim.prediction import predict_file
     from nnsim.settings import given_signs

@@ -16,15 +16,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nnsim.datasets import load as load_data
-    from nnsim.datasets import split as split
+    from nnsim.data.datasets import load as load_data
+    from nnsim.data.datasets import split as split
     from nnsim.estimators import MLPClassifier as MLPClassifier
     from nnsim.estimators import MLPRegressor as MLPRegressor
     from nnsim.experiment.results import load as load
-    from nnsim.initializers import initialize as initialize
     from nnsim.models import Model as Model
     from nnsim.models import load_model as load_model
-    from nnsim.network import NetworkSpec as NetworkSpec
+    from nnsim.networks.initializers import initialize as initialize
+    from nnsim.networks.spec import NetworkSpec as NetworkSpec
     from nnsim.probes import probe as probe
     from nnsim.recipe import Recipe as Recipe
     from nnsim.settings import Settings as Settings
@@ -41,20 +41,20 @@ _HOMES = {
     "MLPClassifier": ("nnsim.estimators", "MLPClassifier"),
     "MLPRegressor": ("nnsim.estimators", "MLPRegressor"),
     "Model": ("nnsim.models", "Model"),
-    "NetworkSpec": ("nnsim.network", "NetworkSpec"),
+    "NetworkSpec": ("nnsim.networks.spec", "NetworkSpec"),
     "Recipe": ("nnsim.recipe", "Recipe"),
     "Settings": ("nnsim.settings", "Settings"),
     "batches": ("nnsim.training", "batches"),
     "evaluate": ("nnsim.training", "evaluate"),
-    "initialize": ("nnsim.initializers", "initialize"),
+    "initialize": ("nnsim.networks.initializers", "initialize"),
     "load": ("nnsim.experiment.results", "load"),
-    "load_data": ("nnsim.datasets", "load"),
+    "load_data": ("nnsim.data.datasets", "load"),
     "load_model": ("nnsim.models", "load_model"),
     "probe": ("nnsim.probes", "probe"),
     "run_all": ("nnsim.study_suite", "run_all"),
     "run_study": ("nnsim.study_runner", "run_study"),
     "run_training": ("nnsim.training_runner", "run_training"),
-    "split": ("nnsim.datasets", "split"),
+    "split": ("nnsim.data.datasets", "split"),
     "train": ("nnsim.training", "train"),
 }
 

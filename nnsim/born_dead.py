@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.activations import evaluate
 from nnsim.core.errors import UsageError
 from nnsim.kernels.formulas.activations import ACTIVATIONS
-from nnsim.network import NetworkSpec
+from nnsim.networks.activations import evaluate
+from nnsim.networks.spec import NetworkSpec
 
 PIECEWISE_LINEAR = ("identity", "relu", "leaky_relu", "hard_tanh")
 

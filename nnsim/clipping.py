@@ -8,7 +8,7 @@ import numpy as np
 
 from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.training import loss_and_gradient
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.training import Batches, train
 

@@ -16,7 +16,7 @@ from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.cpu.linalg import orthonormal_columns
 from nnsim.kernels.formulas.philox import DATA
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 
 STRETCH = 20

@@ -14,9 +14,9 @@ import numpy as np
 
 from nnsim.core.errors import UsageError
 from nnsim.core.seeding import key
-from nnsim.initializers import initialize
 from nnsim.kernels.cpu.training import loss_and_gradient
-from nnsim.network import NetworkSpec, Tensor
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec, Tensor
 
 STEP = 1e-4
 """h: rounding costs about 1e-12 of the loss, the extrapolated difference h^4."""
@@ -35,7 +35,7 @@ class TensorCheck:
     Attributes
     ----------
     layer, role : int, str
-        Which tensor, as `nnsim.network.Tensor` has it.
+        Which tensor, as `nnsim.networks.spec.Tensor` has it.
     size, compared, kinks : int
         Entries, entries compared, entries too near a kink to be compared.
     largest : float

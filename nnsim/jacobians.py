@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.activations import evaluate
-from nnsim.network import NetworkSpec
+from nnsim.networks.activations import evaluate
+from nnsim.networks.spec import NetworkSpec
 
 
 def jacobian(spec: NetworkSpec, theta: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from nnsim import datasets, training
-from nnsim.activations import parse as parse_activation
+from nnsim import training
 from nnsim.core.seeding import key
+from nnsim.data import datasets
 from nnsim.experiment.study import Column
-from nnsim.initializers import initialize
-from nnsim.network import NetworkSpec
+from nnsim.networks.activations import parse as parse_activation
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.probes import probe
 from nnsim.propagation import propagate, shown_layers, unit_rows
 from nnsim.recipe import Recipe

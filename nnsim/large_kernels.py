@@ -19,7 +19,7 @@ import numpy as np
 from nnsim.core.registry import look_up
 from nnsim.kernels.compiling.compile_cache import folder
 from nnsim.kernels.cpu import activations, cost, probes, training, units
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.training import Batches, Job, begin
 

@@ -19,7 +19,7 @@ from nnsim.core.atomic_files import publish
 from nnsim.core.errors import UsageError
 from nnsim.core.output_folders import claim_folder, refuse_inputs
 from nnsim.kernels.cpu import training as kernels
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 from nnsim.problem import Problem
 from nnsim.recipe import Recipe
 from nnsim.target_units import UNSCALED, TargetUnit

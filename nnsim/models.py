@@ -17,9 +17,8 @@ import numpy as np
 from nnsim.core.errors import DataError, NnsimError
 from nnsim.core.shown import Shown
 from nnsim.core.tensor_file import TensorFile, write
-from nnsim.dialects import Dialect
-from nnsim.experiment.machine import version_of
-from nnsim.features import (
+from nnsim.data.dialects import Dialect
+from nnsim.data.features import (
     Feature,
     encode,
     expand,
@@ -29,9 +28,10 @@ from nnsim.features import (
     plain_features,
     to_record,
 )
+from nnsim.data.scaling import Scaling, check_distance
+from nnsim.experiment.machine import version_of
 from nnsim.kernels.cpu import training as kernels
-from nnsim.network import NetworkSpec
-from nnsim.scaling import Scaling, check_distance
+from nnsim.networks.spec import NetworkSpec
 
 FORMAT = 1
 """Raised when the file's layout changes."""
@@ -149,7 +149,7 @@ class Model(Shown):
         Parameters
         ----------
         columns : float64 array (n, features)
-            As `nnsim.readers.read_features` returns them.
+            As `nnsim.data.readers.read_features` returns them.
         rows : int array (n,)
             Numbers of the rows, for sentences.
         file : str

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from nnsim.activations import evaluate
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.formulas.philox import SIGNAL
-from nnsim.theory.gaussian import Moments
+from nnsim.networks.activations import evaluate
+from nnsim.networks.gaussian_moments import Moments
 
 
 def sampled_moments(name: str, parameter: float | None, draws: int, key: int) -> Moments:

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from nnsim.activations import evaluate
 from nnsim.core.errors import UsageError
-from nnsim.network import NetworkSpec
+from nnsim.networks.activations import evaluate
+from nnsim.networks.spec import NetworkSpec
 
 
 def pair_inputs(correlation: float, square: float = 1.0, other_square: float = 1.0) -> np.ndarray:

@@ -19,7 +19,7 @@ import numpy as np
 from nnsim.core.errors import UsageError
 from nnsim.core.validation import check_dtype, check_shape
 from nnsim.kernels.cpu.training import logits
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 
 STANDARD, MUP = "standard", "mup"
 PARAMETRIZATIONS = (STANDARD, MUP)

@@ -18,13 +18,13 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from nnsim.activations import parse
 from nnsim.core.errors import DivergenceError, ParameterError, UsageError
 from nnsim.core.registry import look_up
 from nnsim.core.seeding import key
-from nnsim.initializers import initialize
 from nnsim.kernels.cpu.training import logits
-from nnsim.network import DTYPES, NetworkSpec
+from nnsim.networks.activations import parse
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import DTYPES, NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.schedules import Schedule
 from nnsim.training import COLUMNS, Batches, Run, train, without_lone_row
@@ -127,7 +127,7 @@ class Perceptron(BaseEstimator, ABC):
         dropout : float in [0, 1)
             Probability with which a hidden unit is dropped in training.
         init : str
-            Initialization scheme, see `nnsim.initializers.SCHEMES`.
+            Initialization scheme, see `nnsim.networks.initializers.SCHEMES`.
         loss : {"auto", "cross_entropy", "bce", "mse", "mae", "huber"}
             A classifier takes ``"bce"`` for two classes or several labels and ``"cross_entropy"`` for two classes or
             more, a regressor one of the others. ``"auto"`` is ``"bce"``, for three classes or more

@@ -12,7 +12,7 @@ from nnsim.best_lines import lines_needed
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.formulas.philox import DATA
 from nnsim.linear_pieces import Trace, follow, rational, regions
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 
 UNIT = np.array([[0.0], [1.0]])
 """The unit interval as a path."""

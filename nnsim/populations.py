@@ -24,7 +24,7 @@ from nnsim.kernels.cuda.gemm import STAGED_THREADS, TILES
 from nnsim.kernels.cuda.network import END, Places, places
 from nnsim.kernels.cuda.probes import probe_layers
 from nnsim.kernels.cuda.training import STATIC_BYTES, Population, train_epochs
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 from nnsim.probes import Look
 from nnsim.training import Job, Run, begin, finish, finished, has_waited
 

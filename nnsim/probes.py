@@ -10,10 +10,10 @@ from functools import cache
 
 import numpy as np
 
-from nnsim.activations import evaluate
 from nnsim.core.validation import check_shape
 from nnsim.kernels.cpu import probes as kernels
-from nnsim.network import NetworkSpec
+from nnsim.networks.activations import evaluate
+from nnsim.networks.spec import NetworkSpec
 
 SATURATION = 0.05
 """A unit is saturated on an input where |f'| is below this share of the largest |f'|."""

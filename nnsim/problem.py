@@ -6,24 +6,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nnsim.activations import parse as parse_activation
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
 from nnsim.core.seeding import key
-from nnsim.data_files import STANDARD_INPUT, DataFile, data_file
-from nnsim.datasets import Dataset, Split, fingerprint, load, split, with_task
-from nnsim.dialects import Dialect
-from nnsim.initializers import initialize
-from nnsim.initializers import parse as parse_scheme
+from nnsim.data.data_files import STANDARD_INPUT, DataFile, data_file
+from nnsim.data.datasets import Dataset, Split, fingerprint, load, split, with_task
+from nnsim.data.dialects import Dialect
+from nnsim.data.readers import Reading
+from nnsim.data.targets import TargetRule
 from nnsim.kernels.formulas.losses import LOSSES
-from nnsim.memory import check_memory
-from nnsim.network import CLASS_LOSSES, NetworkSpec
-from nnsim.readers import Reading
+from nnsim.networks.activations import parse as parse_activation
+from nnsim.networks.initializers import initialize
+from nnsim.networks.initializers import parse as parse_scheme
+from nnsim.networks.memory import check_memory
+from nnsim.networks.spec import CLASS_LOSSES, NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.schedules import parse_schedule
 from nnsim.settings import Settings
 from nnsim.target_units import TargetUnit, unit_of
-from nnsim.targets import TargetRule
 from nnsim.training import Batches, batches
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from nnsim.kernels.cpu import passes
 from nnsim.kernels.cpu.network import Workspace
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 
 WALKED = ("forward", "affine_layer", "finish_layer", "backward", "_backward_layer", "_delta_from_error", "has_skip")
 PRODUCTS = ("affine", "weight_gradient", "error_before")

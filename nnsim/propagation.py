@@ -6,7 +6,7 @@ import numpy as np
 
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.formulas.philox import SIGNAL
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 from nnsim.probes import probe
 
 ROUND_DEPTHS = (1, 2, 3, 4, 5, 6, 8, 10, 11, 13, 16, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 250, 300, 400, 500)

@@ -13,7 +13,7 @@ from nnsim.core.registry import look_up
 from nnsim.kernels.cpu.optimizers import Rule
 from nnsim.kernels.cpu.training import Course
 from nnsim.kernels.formulas.optimizers import MOMENTUM, OPTIMIZERS, SGD, Optimizer
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 from nnsim.schedules import Plateau, Schedule, Warmup, parse_schedule, plateau, trace
 
 DECAYED = ("all", "weights")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnsim.core.errors import DataError, UnknownNameError, UsageError
-from nnsim.data_paths import has_labels_file, into_path
+from nnsim.data.data_paths import has_labels_file, into_path
 
 
 def _whole(value: Any) -> int:

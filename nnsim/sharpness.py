@@ -14,7 +14,7 @@ from scipy.linalg import eigh_tridiagonal
 
 from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.training import loss_and_gradient
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 
 STEPS = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10)
 """Lengths of a difference's step in parameters; at the first, rounding costs about 1e-11 of the gradient."""

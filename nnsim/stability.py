@@ -10,7 +10,7 @@ import numpy as np
 
 from nnsim.core.errors import UsageError
 from nnsim.curves import half_cosine
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.sharpness import sharpness
 from nnsim.training import Batches, Run, train

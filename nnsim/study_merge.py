@@ -13,7 +13,7 @@ from nnsim.core.atomic_files import one_at_a_time, publish, writing
 from nnsim.core.errors import UnknownNameError
 from nnsim.core.progress import Progress
 from nnsim.core.shown import Shown
-from nnsim.data_paths import into_path
+from nnsim.data.data_paths import into_path
 from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.config import resolve

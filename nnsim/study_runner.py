@@ -18,7 +18,7 @@ from nnsim.backends import Backend, choose
 from nnsim.core.errors import UsageError
 from nnsim.core.output_folders import named, refuse_inputs
 from nnsim.core.progress import Progress
-from nnsim.data_paths import from_folder
+from nnsim.data.data_paths import from_folder
 from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.cluster import check_address, connected, make_order, run_on_cluster

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nnsim import datasets
-from nnsim.activations import parse
 from nnsim.core.errors import UsageError
+from nnsim.data import datasets
 from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.laboratory import fewest_rows
+from nnsim.networks.activations import parse
 
 TRAINABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
 """Activations through which gradients pass."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nnsim.datasets import Scaling
+from nnsim.data.datasets import Scaling
 from nnsim.kernels.cpu.training import TRAIN_LOSS, VALIDATION_LOSS
 from nnsim.schedules import LARGEST_RATE, Plateau, Schedule, Warmup
 

@@ -15,11 +15,11 @@ import numpy as np
 from nnsim.core.errors import NnsimWarning, UsageError
 from nnsim.core.shown import Shown
 from nnsim.core.validation import check_dtype, check_shape
-from nnsim.datasets import Split
+from nnsim.data.datasets import Split
 from nnsim.kernels.cpu import training as kernels
 from nnsim.kernels.cpu.optimizers import Moments
 from nnsim.kernels.cpu.training import State
-from nnsim.network import CLASS_LOSSES, NetworkSpec
+from nnsim.networks.spec import CLASS_LOSSES, NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.schedules import plateau
 

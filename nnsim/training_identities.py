@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from nnsim.initializers import initialize
 from nnsim.kernels.cpu.training import loss_and_gradient
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.training import Batches, train
 

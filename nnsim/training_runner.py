@@ -23,9 +23,9 @@ from nnsim.core.output_folders import claim_folder, named, refuse_inputs
 from nnsim.core.progress import Progress
 from nnsim.core.shown import Shown
 from nnsim.core.versions import ARITHMETIC_VERSION
-from nnsim.data_files import STANDARD_INPUT
-from nnsim.data_paths import from_folder, label
-from nnsim.datasets import files_named
+from nnsim.data.data_files import STANDARD_INPUT
+from nnsim.data.data_paths import from_folder, label
+from nnsim.data.datasets import files_named
 from nnsim.experiment.config import whole_number
 from nnsim.experiment.machine import versions
 from nnsim.kernels.cpu.training import BEST_EPOCH, VALIDATION_LOSS, VALIDATION_METRIC

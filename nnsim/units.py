@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnsim.kernels.cpu import units as kernels
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 
 
 @dataclass(frozen=True)

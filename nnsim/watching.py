@@ -10,9 +10,9 @@ import numpy as np
 from nnsim import training
 from nnsim.core.seeding import key
 from nnsim.experiment.study import Column
-from nnsim.initializers import initialize
 from nnsim.laboratory import RECIPE_SETTINGS, data_of, network_of
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.units import UnitFacts, unit_facts
 

@@ -9,14 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim import datasets
-from nnsim.activations import evaluate
-from nnsim.activations import parse as parse_activation
 from nnsim.core.seeding import key
+from nnsim.data import datasets
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
-from nnsim.finite_width import Propagation, predict
-from nnsim.initializers import parse as parse_scheme
-from nnsim.initializers import preserving_gain
 from nnsim.laboratory import (
     ARM_COLUMNS,
     HISTORY_COLUMNS,
@@ -30,12 +25,17 @@ from nnsim.laboratory import (
     train_network,
 )
 from nnsim.moments import sampled_moments
+from nnsim.networks.activations import evaluate
+from nnsim.networks.activations import parse as parse_activation
+from nnsim.networks.gaussian_moments import activation_moments
+from nnsim.networks.initializers import parse as parse_scheme
+from nnsim.networks.initializers import preserving_gain
 from nnsim.propagation import propagate, unit_rows
 from nnsim.study_settings import TRAINABLE, check_batch_size, check_trainable
-from nnsim.theory.attraction import perturbation_factor
-from nnsim.theory.closed_moments import closed_moments
-from nnsim.theory.gaussian import activation_moments
-from nnsim.theory.selu import gradient_growth, selu_constants, variance_decay
+from nnsim.theory.signals.attraction import perturbation_factor
+from nnsim.theory.signals.closed_moments import closed_moments
+from nnsim.theory.signals.finite_width import Propagation, predict
+from nnsim.theory.signals.selu import gradient_growth, selu_constants, variance_decay
 from nnsim.training import Recipe
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnsim import training
-from nnsim.activations import parse as parse_activation
 from nnsim.core.errors import UsageError
 from nnsim.core.seeding import key
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
@@ -20,11 +19,12 @@ from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.kernels.formulas.philox import DATA
 from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of, without_lone_row
-from nnsim.network import NetworkSpec
+from nnsim.networks.activations import parse as parse_activation
+from nnsim.networks.spec import NetworkSpec
 from nnsim.propagation import propagate
 from nnsim.study_settings import TRAINABLE, check_batch_size, check_normalizable, check_trainable, data_hash
-from nnsim.theory.batch_norm import batch_norm_gradient_factor, dropout_variance_ratio
-from nnsim.theory.mean_field import gradient_factor
+from nnsim.theory.signals.batch_statistics import batch_norm_gradient_factor, dropout_variance_ratio
+from nnsim.theory.signals.mean_field import gradient_factor
 from nnsim.units import drift, unit_facts
 from nnsim.watching import Look, doublings, start_of, trial_row, watch_training
 

@@ -25,16 +25,16 @@ from nnsim import training
 from nnsim.core.errors import UsageError
 from nnsim.core.seeding import key
 from nnsim.enclosure import encloses, positive_stretches
-from nnsim.equal_parameters import equal_width
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
-from nnsim.initializers import initialize
 from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, fewest_rows, nine_digits, train_network
 from nnsim.linear_pieces import follow
-from nnsim.network import NetworkSpec
+from nnsim.networks.equal_parameters import equal_width
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.ridges import fixed_unit_errors, ridge_data
-from nnsim.theory import approximation
-from nnsim.theory import regions as laws
+from nnsim.theory.expressivity import approximation
+from nnsim.theory.expressivity import regions as laws
 
 if TYPE_CHECKING:
     import pandas as pd

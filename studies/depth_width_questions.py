@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nnsim.ridges import FREQUENCY, WAVES
-from nnsim.theory import approximation
-from nnsim.theory import regions as laws
+from nnsim.theory.expressivity import approximation
+from nnsim.theory.expressivity import regions as laws
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ import numpy as np
 from naive_activations import TEXTBOOK
 from naive_optimizers import Optimizer
 
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.training import Batches
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.initializers import initialize
 from nnsim.kernels.cpu.training import VALIDATION_METRIC
 from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.probes import Look, look_on_cpu
 from nnsim.recipe import Recipe
 from nnsim.training import Batches, Job, Run, train_on_cpu

@@ -22,9 +22,9 @@ import numpy as np
 from cuda_cases import setting
 
 from nnsim import devices, populations
-from nnsim.initializers import initialize
 from nnsim.kernels.cuda import simulator
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.probes import Look
 from nnsim.training import Batches, Job
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.training import Batches, Run, train
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from naive_activations import TEXTBOOK, elu, elu_slope, leaky_relu, leaky_relu_slope
 
-from nnsim.activations import evaluate, parse, resolve
 from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.kernels.formulas.activations import ACTIVATIONS
+from nnsim.networks.activations import evaluate, parse, resolve
 
 Z = np.linspace(-6.0, 6.0, 241) + 1e-3  # no kink among them
 

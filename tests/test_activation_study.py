@@ -12,9 +12,10 @@ from nnsim_cli.main import main
 from nnsim_studies import activation
 from study_bench import Bench, Tables, student  # noqa: F401
 
-from nnsim import initializers, laboratory, moments
+from nnsim import laboratory, moments
 from nnsim.experiment.config import resolve
-from nnsim.initializers import preserving_gain, variance_scaling
+from nnsim.networks import initializers
+from nnsim.networks.initializers import preserving_gain, variance_scaling
 from nnsim.report.claims import Claim
 from nnsim.study_runner import run_study
 from nnsim.testing import check_study

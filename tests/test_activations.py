@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from naive_activations import SELU_ALPHA, SELU_LAMBDA, TEXTBOOK, elu, elu_slope, leaky_relu, leaky_relu_slope
 
-from nnsim.activations import evaluate
 from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.kernels.cpu.activations import value_and_slope
 from nnsim.kernels.formulas.activations import ACTIVATIONS
+from nnsim.networks.activations import evaluate
 
 KINDS = [np.float32, np.float64]
 INF, NAN = math.inf, math.nan

@@ -27,7 +27,7 @@ from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
 from nnsim.study_runner import run_study
 from nnsim.testing import check_study
-from nnsim.theory.cost import backward_over_forward
+from nnsim.theory.training.cost import backward_over_forward
 
 pytestmark = pytest.mark.physics
 

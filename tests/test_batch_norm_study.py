@@ -11,9 +11,10 @@ import pytest
 from nnsim_studies import batch_norm
 from study_bench import Bench, Tables, student  # noqa: F401
 
-from nnsim import initializers, laboratory
+from nnsim import laboratory
 from nnsim.core.errors import UsageError
-from nnsim.initializers import variance_scaling
+from nnsim.networks import initializers
+from nnsim.networks.initializers import variance_scaling
 from nnsim.report.claims import Claim
 from nnsim.testing import check_study
 

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from nnsim.activations import evaluate
 from nnsim.core.errors import UsageError
 from nnsim.kernels.formulas.activations import ACTIVATIONS
-from nnsim.theory.batch_norm import batch_norm_gradient_factor, dropout_variance_ratio
+from nnsim.networks.activations import evaluate
+from nnsim.theory.signals.batch_statistics import batch_norm_gradient_factor, dropout_variance_ratio
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from nnsim.benchmarks.peers import NNSIM, PEERS, Contender
 from nnsim.benchmarks.process import call_alone
 from nnsim.benchmarks.workloads import WORKLOADS, choose
 from nnsim.core.errors import NnsimError, UnknownNameError, UsageError
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 
 RECIPE = Recipe(0.05, batch_size=8, epochs=2, optimizer="sgd")

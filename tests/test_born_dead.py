@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from nnsim.activations import evaluate
 from nnsim.born_dead import is_constant
 from nnsim.core.errors import UsageError
-from nnsim.initializers import initialize
-from nnsim.network import NetworkSpec
-from nnsim.theory.dead_units import born_dead_bound, dead_at_input, dead_at_input_bound
+from nnsim.networks.activations import evaluate
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
+from nnsim.theory.signals.dead_units import born_dead_bound, dead_at_input, dead_at_input_bound
 
 
 def network(depth: int, width: int, activation: str = "relu") -> NetworkSpec:

@@ -7,11 +7,11 @@ import pytest
 
 from nnsim.clipping import gradient_at, turn
 from nnsim.core.errors import UsageError
-from nnsim.initializers import initialize
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.stability import full_batch
-from nnsim.theory.clipping import gaussian_cosine
+from nnsim.theory.training.clipped_direction import gaussian_cosine
 
 RNG = np.random.default_rng(2)
 SPEC = NetworkSpec((3, 6, 2), "relu", loss="mse", dtype="float64")

@@ -11,12 +11,13 @@ from scipy.integrate import dblquad, quad, solve_ivp
 from scipy.stats import ortho_group
 
 from nnsim.core.errors import UsageError
-from nnsim.finite_width_pairs import predict_pair
-from nnsim.initializers import initialize
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.pairs import correlations, pair_inputs, pair_moments
-from nnsim.theory import correlation, linear_dynamics, spectra
-from nnsim.theory.mean_field import fixed_point, gradient_factor, variance_map
+from nnsim.theory.signals import correlation, spectra
+from nnsim.theory.signals.finite_width_pairs import predict_pair
+from nnsim.theory.signals.mean_field import fixed_point, gradient_factor, variance_map
+from nnsim.theory.training import linear_dynamics
 
 C_VALUES = (-1.0, -0.9, -0.3, 0.0, 0.5, 0.99, 1.0 - 1e-8, 1.0)
 

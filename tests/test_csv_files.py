@@ -14,10 +14,10 @@ import pytest
 from nnsim_cli.main import main
 
 from nnsim.core.errors import DataError, UsageError
-from nnsim.csv_files import CsvFile
-from nnsim.data_files import DataFile
-from nnsim.dialects import Dialect
-from nnsim.readers import Reading, read
+from nnsim.data.csv_files import CsvFile
+from nnsim.data.data_files import DataFile
+from nnsim.data.dialects import Dialect
+from nnsim.data.readers import Reading, read
 
 PLAIN = "a,b,y\n1.5,2,p\n3,4,q\n"
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnsim import synthetic
 from nnsim.core.errors import DataError, UnknownNameError, UsageError
 from nnsim.core.seeding import key
-from nnsim.datasets import DATASETS, Dataset, Split, fingerprint, load, split
-from nnsim.dialects import Dialect
+from nnsim.data import synthetic
+from nnsim.data.datasets import DATASETS, Dataset, Split, fingerprint, load, split
+from nnsim.data.dialects import Dialect
+from nnsim.data.readers import Reading
+from nnsim.data.targets import TargetRule
 from nnsim.kernels.cpu.synthetic import teacher
-from nnsim.readers import Reading
-from nnsim.targets import TargetRule
 
 KEY, OTHER = key(0, "data"), key(1, "data")
 BUNDLED = {
@@ -107,14 +107,16 @@ def test_bundled_numbers_lie_on_the_grid(name):
 
 def test_digits_are_those_of_the_library(monkeypatch):
     read = load("digits", key=KEY)
-    monkeypatch.setattr("nnsim.registered._DIGITS", "sklearn/no-such-file")  # as in a version that keeps them elsewhere
+    monkeypatch.setattr(
+        "nnsim.data.registered_files._DIGITS", "sklearn/no-such-file"
+    )  # as in a version that keeps them elsewhere
     imported = load("digits", key=KEY)
     for name in ("X", "y", "feature_names", "class_names"):
         np.testing.assert_array_equal(getattr(read, name), getattr(imported, name), strict=True)
 
 
 def test_digits_are_loaded_without_the_library():
-    code = "import sys, nnsim.datasets as data; data.load('digits', key=1); sys.exit('sklearn' in sys.modules)"
+    code = "import sys, nnsim.data.datasets as data; data.load('digits', key=1); sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

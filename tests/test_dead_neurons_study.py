@@ -13,11 +13,12 @@ from nnsim_studies import dead_neurons
 from nnsim_studies.dead_neurons import measurement
 from study_bench import Bench, Tables, student  # noqa: F401
 
-from nnsim import initializers, laboratory, training, watching
+from nnsim import laboratory, training, watching
 from nnsim.core.errors import UsageError
-from nnsim.initializers import Filled, Layer
 from nnsim.kernels.cpu.training import loss_and_gradient
-from nnsim.network import NetworkSpec
+from nnsim.networks import initializers
+from nnsim.networks.initializers import Filled, Layer
+from nnsim.networks.spec import NetworkSpec
 from nnsim.report.claims import Claim
 from nnsim.sharpness import sharpness
 from nnsim.testing import check_study

@@ -9,9 +9,9 @@ import pytest
 
 from nnsim.core.errors import UsageError
 from nnsim.deep_linear import balanced_start, draw_task, follow_modes, mode_starts, orthonormal, steps_to_learn
-from nnsim.initializers import initialize
 from nnsim.jacobians import jacobian, squared_singular_values
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.pairs import correlations, pair_inputs, pair_moments
 from nnsim.probes import probe
 

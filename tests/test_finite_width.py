@@ -9,14 +9,14 @@ from functools import cache
 import numpy as np
 import pytest
 
-from nnsim import finite_width
 from nnsim.core.seeding import key
-from nnsim.finite_width import Propagation, predict
-from nnsim.initializers import initialize
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.propagation import propagate, unit_rows
-from nnsim.theory.mean_field import gradient_trajectory, variance_trajectory
-from nnsim.theory.relu_laws import relu_log_backward_law, relu_log_forward_law
+from nnsim.theory.signals import finite_width
+from nnsim.theory.signals.finite_width import Propagation, predict
+from nnsim.theory.signals.mean_field import gradient_trajectory, variance_trajectory
+from nnsim.theory.signals.relu_laws import relu_log_backward_law, relu_log_forward_law
 
 DEPTH, WIDTH, NETS = 10, 128, 400
 SIGMAS = 4.5  # of the sample's standard error; ten layers of two directions of ten cases exceed it once in 700 keys

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from nnsim_cli.main import main
 
-from nnsim import data_paths, training_runner
+from nnsim import training_runner
 from nnsim.core.errors import StoreError
+from nnsim.data import data_paths
 from nnsim.settings import resolve
 from nnsim.training_runner import run_training
 
@@ -221,7 +222,7 @@ class TestNames:
 PLUGIN = """
 from dataclasses import replace
 import toy
-from nnsim.datasets import fingerprint
+from nnsim.data.datasets import fingerprint
 
 axes = tuple(replace(axis, choices=None, file=True) if axis.name == "shape" else axis for axis in toy.study.axes)
 inputs = lambda config: {f"{name}_sha256": fingerprint(name) for name in config["shape"]}

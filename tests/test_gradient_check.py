@@ -8,7 +8,7 @@ import pytest
 from nnsim import gradient_check
 from nnsim.core.errors import UsageError
 from nnsim.gradient_check import check_gradient
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 
 CASES = {
     "relu": {},

@@ -7,12 +7,12 @@ import pytest
 
 from nnsim import product_count
 from nnsim.core.errors import UsageError
-from nnsim.initializers import initialize
 from nnsim.kernels.cpu.cost import difference_gradient, kept_bytes, repeat_passes
 from nnsim.kernels.cpu.training import loss_and_gradient
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.product_count import ProductCount, count_products
-from nnsim.theory.cost import backward_over_forward, difference_passes, forward_products, gradient_over_forward
+from nnsim.theory.training.cost import backward_over_forward, difference_passes, forward_products, gradient_over_forward
 
 WIDTHS = [(3, 2), (4, 5, 3), (128, 256, 128, 64, 1), (7, 1, 1, 9)]
 

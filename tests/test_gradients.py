@@ -16,7 +16,7 @@ from naive_activations import TEXTBOOK
 from nnsim.kernels.cpu.training import logits, loss_and_gradient
 from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.kernels.formulas.losses import LOSSES
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 
 DIFFERENTIABLE = [name for name, activation in ACTIVATIONS.items() if activation.differentiable]
 ROWS, INPUTS, HIDDEN, OUTPUTS = 6, 5, 6, 3

@@ -19,8 +19,8 @@ FLOORS = {
     "nnsim.core.validation": 0,
     "nnsim.core.seeding": 0,
     "nnsim.kernels": 1,
-    "nnsim.activations": 2,
-    "nnsim.network": 2,
+    "nnsim.networks.activations": 2,
+    "nnsim.networks.spec": 2,
     "nnsim": 3,
     "nnsim.experiment": 4,
     "nnsim.benchmarks": 5,
@@ -191,7 +191,7 @@ class TestTheRulesBite:
     @pytest.mark.parametrize(
         ("module", "source"),
         [
-            ("nnsim.kernels.formulas.losses", "from nnsim.network import NetworkSpec"),
+            ("nnsim.kernels.formulas.losses", "from nnsim.networks.spec import NetworkSpec"),
             ("nnsim.kernels.cpu.passes", "from nnsim.theory import gaussian"),
             ("nnsim.experiment.store", "def f():\n    import nnsim.report.render"),
             ("nnsim.report.render", "from nnsim.study_runner import run_study"),

@@ -17,7 +17,7 @@ from scipy.integrate import quad
 
 from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.core.seeding import key
-from nnsim.initializers import (
+from nnsim.networks.initializers import (
     ASYMMETRIC_SIGMA,
     SCHEMES,
     TRUNCATED_DEVIATION,
@@ -28,7 +28,7 @@ from nnsim.initializers import (
     variance_scaling,
     variances,
 )
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 
 KEY = key(0, "tests", "initializers")
 WIDE = NetworkSpec((300, 100), dtype="float64")  # one layer of unequal fans

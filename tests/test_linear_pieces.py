@@ -15,7 +15,7 @@ from nnsim.arrangements import count_regions
 from nnsim.core.errors import UsageError
 from nnsim.linear_pieces import affine, follow, rational, regions
 from nnsim.piece_counts import SQUARE, UNIT
-from nnsim.theory.regions import arrangement_regions, central_regions, folded_regions
+from nnsim.theory.expressivity.regions import arrangement_regions, central_regions, folded_regions
 
 SEGMENT = np.array([[-1.0], [1.0]])
 

@@ -30,7 +30,7 @@ from nnsim.kernels.compiling import compile_cache
 from nnsim.kernels.cpu.optimizers import Moments
 from nnsim.kernels.cpu.training import COLUMNS, Data, State
 from nnsim.kernels.formulas import scalar_math
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 
 pytestmark = pytest.mark.bits

@@ -14,7 +14,7 @@ from cases import naive_loss
 from nnsim.kernels.cpu.losses import loss_and_delta
 from nnsim.kernels.formulas.losses import LOSSES
 from nnsim.kernels.formulas.written_orders import LANES
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 
 KINDS = [np.float32, np.float64]
 INF = math.inf

@@ -10,9 +10,9 @@ from safetensors.numpy import load_file, save_file
 
 from nnsim.core.errors import DataError, UsageError
 from nnsim.core.tensor_file import TensorFile
-from nnsim.datasets import Scaling
+from nnsim.data.datasets import Scaling
 from nnsim.models import Model, layout, load_model
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 
 INPUTS, OUTPUTS = 4, 3
 KINDS = {

@@ -13,14 +13,14 @@ from nnsim_cli.completion import TRAINING_CHOICES
 from nnsim_cli.main import main
 
 from nnsim.core.vocabulary import VOCABULARY
-from nnsim.datasets import DATASETS
+from nnsim.data.datasets import DATASETS
 from nnsim.experiment.catalogue import find_study, study_names
 from nnsim.experiment.study import Axis, presets
-from nnsim.initializers import SCHEMES
 from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.kernels.formulas.losses import LOSSES
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS
-from nnsim.network import DTYPES
+from nnsim.networks.initializers import SCHEMES
+from nnsim.networks.spec import DTYPES
 from nnsim.recipe import WATCHED
 from nnsim.schedules import SCHEDULES
 

@@ -11,7 +11,7 @@ from cases import NORMS, twin
 from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.kernels.formulas.losses import LOSSES
-from nnsim.network import ROLES, NetworkSpec
+from nnsim.networks.spec import ROLES, NetworkSpec
 
 WIDTHS = [(3, 2), (1, 1, 1), (4, 3, 2), (5, 1, 7, 2), (64, 32, 32, 10)]
 

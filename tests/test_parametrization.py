@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nnsim.core.errors import UsageError
-from nnsim.initializers import initialize
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.parametrization import mup_layer_rates, mup_start, preactivation_changes
 
 SPEC = NetworkSpec((5, 8, 8, 3), "tanh", dtype="float64")

@@ -11,10 +11,10 @@ import pytest
 from naive_activations import TEXTBOOK
 
 from nnsim.core.seeding import key
-from nnsim.initializers import initialize, preserving_gain
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize, preserving_gain
+from nnsim.networks.spec import NetworkSpec
 from nnsim.probes import COLUMNS, largest_slope, probe
-from nnsim.theory import mean_field
+from nnsim.theory.signals import mean_field
 
 WIDTHS = (5, 7, 4, 6, 3)
 ROWS = 9

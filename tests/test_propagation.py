@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.formulas.philox import SIGNAL
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.propagation import propagate, shown_layers, unit_rows
 
 KEY = 0x51

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnsim.array_files import read_idx_array
 from nnsim.core.errors import DataError, NnsimError, UnknownNameError, UsageError
-from nnsim.readers import Table, read
-from nnsim.targets import TargetRule
+from nnsim.data.array_files import read_idx_array
+from nnsim.data.readers import Table, read
+from nnsim.data.targets import TargetRule
 
 CSV = "length,width,kind\n1.5,2,b\n-3,4e-1,a\n0,6,b\n"
 IDX_CODES = {"uint8": 0x08, "int8": 0x09, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}

@@ -11,7 +11,7 @@ from cases import KEY, data, network, parameters
 
 from nnsim.core.errors import NnsimWarning, UnknownNameError, UsageError
 from nnsim.kernels.formulas.optimizers import MOMENTUM, OPTIMIZERS, SGD
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.training import Batches, train
 

@@ -7,8 +7,8 @@ import pytest
 
 from nnsim.checkpoints import load_checkpoint, save_checkpoint
 from nnsim.core.errors import DataError, StoreError
-from nnsim.initializers import initialize
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.training import Batches, train
 

@@ -12,7 +12,7 @@ from nnsim_studies.vanishing_gradient import measurement as vanishing_gradient
 from tiny_studies import measured, tiny
 
 from nnsim import laboratory
-from nnsim.datasets import fewest_training_rows
+from nnsim.data.datasets import fewest_training_rows
 from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.config import resolve
 from nnsim.report.claims import claims_frame, summary_columns

@@ -161,7 +161,7 @@ class Erring:
 
 def analysis() -> list[ModuleType]:
     """Return the modules that judge, predict and ask, all of them loaded."""
-    parts = ("nnsim.report", "nnsim.theory", "nnsim.finite_width", "nnsim_studies")
+    parts = ("nnsim.report", "nnsim.theory", "nnsim.theory.signals.finite_width", "nnsim_studies")
     return [module for name, module in sorted(sys.modules.items()) if name.startswith(parts)]
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from nnsim.core.errors import UsageError
-from nnsim.initializers import initialize
 from nnsim.kernels.cpu.training import loss_and_gradient
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.sharpness import hessian_product, largest_eigenvalue, sharpness
 
 RNG = np.random.default_rng(3)

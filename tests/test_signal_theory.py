@@ -14,12 +14,12 @@ from scipy.optimize import fsolve
 from nnsim.core.errors import UnknownNameError
 from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.moments import sampled_moments
-from nnsim.theory.attraction import perturbation_factor
-from nnsim.theory.batch_norm import batch_norm_gradient_factor
-from nnsim.theory.closed_moments import closed_moments
-from nnsim.theory.gaussian import activation_moments
-from nnsim.theory.remedies import layer_norm_factor, residual_trajectory
-from nnsim.theory.selu import gradient_growth, selu_constants, variance_decay
+from nnsim.networks.gaussian_moments import activation_moments
+from nnsim.theory.signals.attraction import perturbation_factor
+from nnsim.theory.signals.batch_statistics import batch_norm_gradient_factor
+from nnsim.theory.signals.closed_moments import closed_moments
+from nnsim.theory.signals.remedies import layer_norm_factor, residual_trajectory
+from nnsim.theory.signals.selu import gradient_growth, selu_constants, variance_decay
 
 CLOSED = ("identity", "step", "hard_tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "erf", "sin")
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from nnsim.core.errors import UsageError
-from nnsim.initializers import initialize
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.sharpness import sharpness
 from nnsim.stability import chebyshev_task, divergence_rate, follow_sharpness, full_batch
-from nnsim.theory import schedules as closed
-from nnsim.theory.stability import critical_rate, critical_sharpness
+from nnsim.theory.training import rate_courses as closed
+from nnsim.theory.training.stability import critical_rate, critical_sharpness
 from nnsim.training import train
 
 RNG = np.random.default_rng(11)

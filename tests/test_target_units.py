@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from nnsim_cli.main import main
 
-from nnsim.datasets import Scaling
+from nnsim.data.datasets import Scaling
 from nnsim.kernels.cpu.training import TRAIN_LOSS, VALIDATION_LOSS
 from nnsim.learning_rate_finder import find_learning_rate
 from nnsim.models import load_model

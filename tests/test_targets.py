@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from nnsim.core.errors import DataError, NnsimError, UnknownNameError, UsageError
-from nnsim.dialects import Dialect
-from nnsim.readers import MOST_WORDS, Reading, Table, read
+from nnsim.data.dialects import Dialect
+from nnsim.data.readers import MOST_WORDS, Reading, Table, read
+from nnsim.data.targets import MOST_CLASSES, TargetRule
 from nnsim.settings import SETTINGS
-from nnsim.targets import MOST_CLASSES, TargetRule
 
 DROP = TargetRule(missing="drop")
 CLASSES, MEASUREMENTS = TargetRule("classification"), TargetRule("regression")

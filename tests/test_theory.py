@@ -13,7 +13,8 @@ from scipy.stats import binom
 
 from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.kernels.formulas.activations import ACTIVATIONS
-from nnsim.theory import gaussian, mean_field, relu_laws, spectra
+from nnsim.networks import gaussian_moments
+from nnsim.theory.signals import mean_field, relu_laws, spectra
 
 
 def textbook_moment(function, kinks, variance=1.0):
@@ -63,38 +64,38 @@ class TestGaussianExpectation:
     @pytest.mark.parametrize("variance", [1e-12, 0.3, 1.0, 100.0, 1e12])
     @pytest.mark.parametrize(("power", "moment"), [(0, 1), (2, 1), (4, 3), (6, 15)])
     def test_even_powers_have_their_closed_form(self, power, moment, variance):
-        found = gaussian.gaussian_expectation(lambda x: x**power, variance=variance)
+        found = gaussian_moments.gaussian_expectation(lambda x: x**power, variance=variance)
         assert found == pytest.approx(moment * variance ** (power / 2), rel=1e-12)
 
     @pytest.mark.parametrize("variance", [0.01, 1.0, 1000.0])
     def test_oscillation_is_resolved(self, variance):
-        found = gaussian.gaussian_expectation(lambda x: np.sin(x) ** 2, variance=variance)
+        found = gaussian_moments.gaussian_expectation(lambda x: np.sin(x) ** 2, variance=variance)
         assert found == pytest.approx((1 - math.exp(-2 * variance)) / 2, abs=1e-10)
 
     @pytest.mark.parametrize("kink", [0.0, 0.7123, -1.9])
     def test_a_jump_at_a_declared_kink_is_integrated_exactly(self, kink):
-        found = gaussian.gaussian_expectation(lambda x: (x > kink).astype(float), (kink,), variance=4.0)
+        found = gaussian_moments.gaussian_expectation(lambda x: (x > kink).astype(float), (kink,), variance=4.0)
         assert found == pytest.approx(0.5 * math.erfc(kink / 2 / math.sqrt(2)), abs=1e-13)
 
     def test_a_kink_beyond_the_tails_changes_nothing(self):
-        assert gaussian.gaussian_expectation(np.cos, (1e9,)) == gaussian.gaussian_expectation(np.cos)
+        assert gaussian_moments.gaussian_expectation(np.cos, (1e9,)) == gaussian_moments.gaussian_expectation(np.cos)
 
     @pytest.mark.parametrize("variance", [16.0, 1e4, 1e10])
     def test_saturating_functions_are_resolved_at_large_variance(self, variance):
-        found = gaussian.gaussian_expectation(lambda x: (1 - np.tanh(x) ** 2) ** 2, variance=variance)
+        found = gaussian_moments.gaussian_expectation(lambda x: (1 - np.tanh(x) ** 2) ** 2, variance=variance)
         expected = textbook_moment(lambda x: (1 - math.tanh(x) ** 2) ** 2, (), variance)
         assert found == pytest.approx(expected, rel=1e-8)
 
     def test_variance_zero_is_the_value_at_zero(self):
-        assert gaussian.gaussian_expectation(np.cos, variance=0.0) == 1.0
+        assert gaussian_moments.gaussian_expectation(np.cos, variance=0.0) == 1.0
 
     def test_a_function_that_is_nan_somewhere_has_no_expectation(self):
-        assert math.isnan(gaussian.gaussian_expectation(lambda x: np.where(x > 2.0, np.nan, x)))
+        assert math.isnan(gaussian_moments.gaussian_expectation(lambda x: np.where(x > 2.0, np.nan, x)))
 
     @pytest.mark.parametrize("variance", [-1.0, math.inf, math.nan])
     def test_impossible_variance_is_refused(self, variance):
         with pytest.raises(UsageError, match="variance is"):
-            gaussian.gaussian_expectation(np.cos, variance=variance)
+            gaussian_moments.gaussian_expectation(np.cos, variance=variance)
 
 
 class TestActivationMoments:
@@ -105,7 +106,7 @@ class TestActivationMoments:
     @pytest.mark.parametrize("name", sorted(TEXTBOOK))
     def test_moments_match_adaptive_quadrature_of_the_textbook_formula(self, name, variance):
         f, df, kinks = TEXTBOOK[name]
-        found = gaussian.activation_moments(name, variance)
+        found = gaussian_moments.activation_moments(name, variance)
         expected = (
             textbook_moment(f, kinks, variance),
             textbook_moment(lambda x: f(x) ** 2, kinks, variance),
@@ -127,30 +128,32 @@ class TestActivationMoments:
         ],
     )
     def test_published_and_closed_form_values(self, name, second, slope):
-        moments = gaussian.activation_moments(name)
+        moments = gaussian_moments.activation_moments(name)
         assert (moments.second, moments.slope) == pytest.approx((second, slope), abs=5.1e-7)
 
     def test_mean_of_relu_is_half_the_mean_absolute_value(self):
-        assert gaussian.activation_moments("relu", 4.0).mean == pytest.approx(2 / math.sqrt(2 * math.pi), rel=1e-12)
+        assert gaussian_moments.activation_moments("relu", 4.0).mean == pytest.approx(
+            2 / math.sqrt(2 * math.pi), rel=1e-12
+        )
 
     def test_selu_has_its_fixed_point_at_zero_mean_and_unit_variance(self):
-        moments = gaussian.activation_moments("selu")
+        moments = gaussian_moments.activation_moments("selu")
         assert (moments.mean, moments.second) == pytest.approx((0.0, 1.0), abs=1e-7)
 
     @pytest.mark.parametrize("slope", [0.2, 0.5])
     def test_parameter_reaches_the_function(self, slope):
-        moments = gaussian.activation_moments("leaky_relu", 1.0, slope)
+        moments = gaussian_moments.activation_moments("leaky_relu", 1.0, slope)
         assert moments.slope == pytest.approx((1 + slope**2) / 2, abs=1e-9)
 
     def test_moments_agree_with_monte_carlo(self):
         z = np.random.default_rng(1).standard_normal(400_000)
         sample = np.tanh(1.5 * z) ** 2
         error = sample.std() / math.sqrt(z.size)
-        assert gaussian.activation_moments("tanh", 2.25).second == pytest.approx(sample.mean(), abs=4 * error)
+        assert gaussian_moments.activation_moments("tanh", 2.25).second == pytest.approx(sample.mean(), abs=4 * error)
 
     def test_unknown_activation_offers_the_nearest(self):
         with pytest.raises(UnknownNameError, match="did you mean 'relu'"):
-            gaussian.activation_moments("rellu")
+            gaussian_moments.activation_moments("rellu")
 
 
 class TestMeanFieldMaps:
@@ -159,11 +162,13 @@ class TestMeanFieldMaps:
         [("relu", None, math.sqrt(2)), ("leaky_relu", 0.3, math.sqrt(2 / 1.09)), ("identity", None, 1.0)],
     )
     def test_gain_is_that_of_he(self, name, parameter, expected):
-        assert gaussian.gain(name, parameter) == pytest.approx(expected, rel=1e-9)
+        assert gaussian_moments.gain(name, parameter) == pytest.approx(expected, rel=1e-9)
 
     @pytest.mark.parametrize("name", sorted(TEXTBOOK))
     def test_gain_keeps_unit_variance(self, name):
-        assert mean_field.variance_map(name, gaussian.gain(name) ** 2, 0.0, 1.0) == pytest.approx(1.0, rel=1e-12)
+        assert mean_field.variance_map(name, gaussian_moments.gain(name) ** 2, 0.0, 1.0) == pytest.approx(
+            1.0, rel=1e-12
+        )
 
     def test_bias_variance_is_added(self):
         assert mean_field.variance_map("relu", 1.0, 0.25, 3.0) == pytest.approx(1.75, rel=1e-9)

@@ -10,7 +10,7 @@ import pytest
 
 from nnsim import threshold_unit
 from nnsim.core.errors import UsageError
-from nnsim.theory import perceptron as theory
+from nnsim.theory.expressivity import separability as theory
 from nnsim.threshold_unit import XOR, corners, is_separable, learn, radius_and_margin
 
 AND, OR = (-1, -1, -1, 1), (-1, 1, 1, 1)

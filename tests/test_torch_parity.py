@@ -20,9 +20,9 @@ from torch_twin import (
 )
 
 from nnsim.core.seeding import key
-from nnsim.initializers import initialize
 from nnsim.kernels.cpu.training import logits, loss_and_gradient
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 
 pytestmark = pytest.mark.torch

@@ -7,8 +7,8 @@ import pytest
 from torch_twin import OPTIMIZERS, Case, compare, torch
 
 from nnsim.core.seeding import key
-from nnsim.initializers import initialize
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 
 pytestmark = pytest.mark.torch

@@ -18,8 +18,8 @@ from nnsim_cli.main import main
 
 from nnsim import training_runner
 from nnsim.core.progress import Progress
+from nnsim.data.readers import read
 from nnsim.models import load_model
-from nnsim.readers import read
 from nnsim.settings import resolve
 
 FINAL = ("history.csv", "metrics.json", "model.safetensors", "config.toml", "training.png", "checkpoint.safetensors")

@@ -12,11 +12,12 @@ import pytest
 from cases import naive_epochs, twin
 from naive_optimizers import Optimizer
 
-from nnsim import datasets, training
+from nnsim import training
 from nnsim.core.errors import NnsimWarning, UsageError
 from nnsim.core.seeding import key
-from nnsim.initializers import initialize
-from nnsim.network import NetworkSpec
+from nnsim.data import datasets
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.training import COLUMNS, Batches, batches, evaluate, loss_of, targets, train
 

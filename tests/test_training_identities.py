@@ -8,8 +8,8 @@ import naive_optimizers
 import numpy as np
 import pytest
 
-from nnsim.initializers import initialize
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.training import Batches
 from nnsim.training_identities import dropout_moments, first_step, shrinkage, start_loss

@@ -17,12 +17,12 @@ import pytest
 import toy
 from nnsim_cli.main import main
 
-from nnsim import memory
 from nnsim.core.errors import MemoryShortageError
 from nnsim.estimators import MLPClassifier
 from nnsim.experiment.settings import read_toml as read_study_toml
-from nnsim.initializers import initialize
-from nnsim.network import NetworkSpec
+from nnsim.networks import memory
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.settings import read_toml as read_training_toml
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnsim.activations import evaluate
 from nnsim.core.errors import UsageError
-from nnsim.initializers import initialize
 from nnsim.laboratory import network_of
-from nnsim.network import NetworkSpec
+from nnsim.networks.activations import evaluate
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.training import batches, train
 from nnsim.units import UnitFacts, drift, unit_facts
 from nnsim.watching import doublings, start_of, watch_training

@@ -17,9 +17,9 @@ from nnsim_studies.vanishing_gradient import measurement
 from nnsim_studies.vanishing_gradient.change_questions import grid_questions
 from study_bench import Bench, Tables, student  # noqa: F401
 
-from nnsim import initializers
 from nnsim.experiment.config import resolve
-from nnsim.initializers import Filled, Layer, variance_scaling
+from nnsim.networks import initializers
+from nnsim.networks.initializers import Filled, Layer, variance_scaling
 from nnsim.report.claims import Claim
 from nnsim.study_runner import run_study
 from nnsim.testing import check_study

@@ -12,7 +12,7 @@ import naive
 import numpy as np
 import pytest
 
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.training import Batches, Run, train
 

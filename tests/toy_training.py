@@ -9,8 +9,8 @@ import numpy as np
 import toy
 
 from nnsim import training
-from nnsim.initializers import initialize
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.probes import probe
 from nnsim.recipe import Recipe
 from nnsim.training import Batches, Run

@@ -11,10 +11,10 @@ import numpy as np
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
 from nnsim.core.seeding import key
-from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation
 from nnsim.kernels.formulas.philox import SHUFFLE
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
 from nnsim.training import Batches, Job
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from nnsim.core.errors import StoreError, UsageError
 from nnsim.core.versions import ARITHMETIC_VERSION
-from nnsim.data_paths import into_path
+from nnsim.data.data_paths import into_path
 from nnsim.experiment.catalogue import find_study, study_names
 from nnsim.experiment.config import resolve, to_json
 from nnsim.experiment.inputs import renamed

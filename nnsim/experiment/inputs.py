@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnsim.core.errors import UsageError
-from nnsim.data_paths import is_data_file, label
+from nnsim.data.data_paths import is_data_file, label
 from nnsim.experiment.study import Study
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from nnsim.core.atomic_files import publish
 from nnsim.core.errors import StoreError
 from nnsim.core.shown import Shown
+from nnsim.data.spreadsheets import unshielded
 from nnsim.experiment.executor import TIMINGS
 from nnsim.experiment.rows import header_line, text_line
 from nnsim.experiment.store import ChunkStore, read_identity
 from nnsim.experiment.study import Column, Study, Table
-from nnsim.spreadsheets import unshielded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +127,7 @@ def load(folder: str | PathLike[str]) -> Tables:
 def read_table(path: Path, columns: Iterable[Column] = ()) -> pd.DataFrame:
     """Return one CSV file as a DataFrame, each of `columns` with the type of its kind, floats exact to the bit.
 
-    Text is as it was before a spreadsheet was thought of, see `nnsim.spreadsheets`.
+    Text is as it was before a spreadsheet was thought of, see `nnsim.data.spreadsheets`.
 
     Raises
     ------

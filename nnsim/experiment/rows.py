@@ -6,8 +6,8 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from nnsim.data.spreadsheets import shielded
 from nnsim.experiment.study import Column, Table
-from nnsim.spreadsheets import shielded
 
 NEEDS_QUOTES = frozenset(',"\n\r')
 

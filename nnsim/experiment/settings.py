@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nnsim.core.errors import UsageError
-from nnsim.data_paths import from_folder, into_path
+from nnsim.data.data_paths import from_folder, into_path
 from nnsim.experiment.grid import axis_called
 from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import Plan

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.theory.dead_units import born_dead_bound, dead_at_input, dead_at_input_bound
+from nnsim.theory.signals.dead_units import born_dead_bound, dead_at_input, dead_at_input_bound
 
 from . import settings
 
@@ -88,7 +88,7 @@ def remedy_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Q
     )  # fmt: skip
     yield Question(
         "B3-mean", "claim", "Weights of a positive mean go silent at a positive input no more often than Phi allows.",
-        "union of half spaces, see nnsim.theory.dead_units", f"mean {settings.SHIFT:g} deviations, {where}",
+        "union of half spaces, see nnsim.theory.signals.dead_units", f"mean {settings.SHIFT:g} deviations, {where}",
         _narrow(trials, "silent", **shape, shift=settings.SHIFT), dead_at_input_bound(**shape, shift=settings.SHIFT),
         "at_most", interval="proportion",
         note=f"with mean 0 it is {dead_at_input([shape['width']] * shape['depth']):.3g}",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.theory.dead_units import born_dead_bound, dead_at_input
+from nnsim.theory.signals.dead_units import born_dead_bound, dead_at_input
 
 if TYPE_CHECKING:
     import pandas as pd

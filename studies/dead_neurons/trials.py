@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.activations import evaluate
-from nnsim.activations import parse as parse_activation
 from nnsim.core.errors import UsageError
 from nnsim.kernels.formulas.activations import ACTIVATIONS
+from nnsim.networks.activations import evaluate
+from nnsim.networks.activations import parse as parse_activation
 from nnsim.study_settings import data_hash
 
 from . import settings

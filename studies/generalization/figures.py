@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nnsim.theory.double_descent import least_squares_risk
+from nnsim.theory.training.double_descent import least_squares_risk
 
 from . import settings
 from .arms import regularised_arms, width_arms

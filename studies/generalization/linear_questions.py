@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.theory.double_descent import least_squares_risk
+from nnsim.theory.training.double_descent import least_squares_risk
 
 from . import settings
 from .measurement import variances

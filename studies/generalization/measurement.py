@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from nnsim import datasets, training
+from nnsim import training
 from nnsim.core.seeding import key
+from nnsim.data import datasets
 from nnsim.generalization import accuracy_on_noisy_labels, least_norm_fit, noisy_labels, ridge_fit
-from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
 from nnsim.kernels.formulas.philox import DATA, NOISE
 from nnsim.laboratory import data_of, nine_digits
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
-from nnsim.theory.double_descent import best_ridge
+from nnsim.theory.training.double_descent import best_ridge
 
 from . import settings
 from .columns import TRIAL_COLUMNS

@@ -11,7 +11,6 @@ import numpy as np
 from nnsim.core.seeding import key
 from nnsim.deep_linear import balanced_start, draw_task, follow_modes, mode_starts, steps_to_learn
 from nnsim.experiment.study import Column
-from nnsim.initializers import initialize
 from nnsim.jacobians import jacobian, squared_singular_values
 from nnsim.laboratory import (
     ARM_COLUMNS,
@@ -24,7 +23,8 @@ from nnsim.laboratory import (
     nine_digits,
     train_network,
 )
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.pairs import pair_inputs, pair_moments
 from nnsim.propagation import propagate, shown_layers, unit_rows
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.theory.linear_dynamics import half_time, mode_strength
+from nnsim.theory.training.linear_dynamics import half_time, mode_strength
 
 from . import settings
 

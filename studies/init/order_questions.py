@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.finite_width import predict_arm
-from nnsim.finite_width_pairs import PairPrediction, predict_pair
 from nnsim.pairs import correlations
-from nnsim.theory.correlation import DepthScales, critical_weight, depth_scales, relu_correlation_map
+from nnsim.theory.signals.correlation import DepthScales, critical_weight, depth_scales, relu_correlation_map
+from nnsim.theory.signals.finite_width import predict_arm
+from nnsim.theory.signals.finite_width_pairs import PairPrediction, predict_pair
 
 from . import settings
 from .signal_questions import both_ways

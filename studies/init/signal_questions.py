@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.finite_width import predict_arm
-from nnsim.theory.relu_laws import relu_log_forward_law
-from nnsim.theory.spectra import mean_singular_value
+from nnsim.theory.signals.finite_width import predict_arm
+from nnsim.theory.signals.relu_laws import relu_log_forward_law
+from nnsim.theory.signals.spectra import mean_singular_value
 
 from . import settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nnsim.theory.spectra import jacobian_spectrum_variance
+from nnsim.theory.signals.spectra import jacobian_spectrum_variance
 
 from . import settings
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnsim.finite_width import predict_arm
+from nnsim.theory.signals.finite_width import predict_arm
 
 from . import settings
 from .signal_questions import both_ways

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.theory.correlation import critical_point
-from nnsim.theory.linear_dynamics import mode_strength
-from nnsim.theory.mean_field import fixed_point, gradient_factor
-from nnsim.theory.spectra import jacobian_spectrum_variance
+from nnsim.theory.signals.correlation import critical_point
+from nnsim.theory.signals.mean_field import fixed_point, gradient_factor
+from nnsim.theory.signals.spectra import jacobian_spectrum_variance
+from nnsim.theory.training.linear_dynamics import mode_strength
 
 from . import settings
 from .mode_questions import learning_times

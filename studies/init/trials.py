@@ -7,9 +7,9 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from nnsim.initializers import parse as parse_scheme
+from nnsim.networks.initializers import parse as parse_scheme
 from nnsim.study_settings import check_batch_size, check_trainable, data_hash
-from nnsim.theory.mean_field import fixed_point
+from nnsim.theory.signals.mean_field import fixed_point
 from nnsim.training import Recipe
 
 from . import settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnsim import datasets
+from nnsim.data import datasets
 from nnsim.experiment.study import Axis, Study, Table, presets
 
 from . import settings

@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from nnsim import datasets, training
+from nnsim import training
 from nnsim.core.seeding import key
-from nnsim.initializers import initialize
+from nnsim.data import datasets
 from nnsim.laboratory import data_of, network_of, nine_digits, train_network
 from nnsim.learning_rate_finder import Start, find_learning_rate
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.pace import train_until
 from nnsim.recipe import Recipe
 from nnsim.sharpness import sharpness
 from nnsim.stability import chebyshev_task, divergence_rate, follow_sharpness, full_batch
-from nnsim.theory import schedules as closed_forms
+from nnsim.theory.training import rate_courses as closed_forms
 
 from . import settings
 from .columns import MORE, TRIALS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnsim import datasets
+from nnsim.data import datasets
 from nnsim.experiment.study import Axis, Study, Table, presets
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.laboratory import HISTORY_COLUMNS, columns_with

@@ -9,9 +9,9 @@ import numpy as np
 
 from nnsim import training, training_identities
 from nnsim.core.seeding import key
-from nnsim.initializers import initialize
 from nnsim.laboratory import data_of, network_of, train_network
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.parametrization import MUP, mup_layer_rates, mup_start, preactivation_changes
 from nnsim.recipe import Recipe
 

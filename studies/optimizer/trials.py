@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from nnsim import datasets
+from nnsim.data import datasets
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.parametrization import PARAMETRIZATIONS
 from nnsim.study_settings import check_batch_size

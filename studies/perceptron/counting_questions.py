@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from nnsim.theory import perceptron as theory
+from nnsim.theory.expressivity import separability as theory
 
 from . import settings
 from .rule_questions import MINSKY

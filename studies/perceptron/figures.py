@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nnsim.theory import perceptron as theory
+from nnsim.theory.expressivity import separability as theory
 
 from . import settings
 from .summary import summary

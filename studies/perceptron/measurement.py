@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from nnsim import threshold_unit
-from nnsim.activations import parse as parse_activation
 from nnsim.core.seeding import key
-from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
 from nnsim.kernels.cpu.training import logits
 from nnsim.kernels.formulas.philox import DATA, NOISE
-from nnsim.network import NetworkSpec
+from nnsim.networks.activations import parse as parse_activation
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 from nnsim.recipe import Recipe
-from nnsim.theory import perceptron as theory
+from nnsim.theory.expressivity import separability as theory
 from nnsim.training import Batches, train
 
 from . import settings

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from nnsim.theory import perceptron as theory
+from nnsim.theory.expressivity import separability as theory
 
 from . import settings
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.finite_width import predict_arm
-from nnsim.theory.relu_laws import relu_log_backward_law
+from nnsim.theory.signals.finite_width import predict_arm
+from nnsim.theory.signals.relu_laws import relu_log_backward_law
 
 from . import settings
 from .predictions import expected_of

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnsim.theory.batch_norm import batch_norm_gradient_factor
-from nnsim.theory.relu_laws import relu_log_backward_law
-from nnsim.theory.remedies import layer_norm_factor, residual_trajectory
+from nnsim.theory.signals.batch_statistics import batch_norm_gradient_factor
+from nnsim.theory.signals.relu_laws import relu_log_backward_law
+from nnsim.theory.signals.remedies import layer_norm_factor, residual_trajectory
 
 from . import settings
 from .predictions import PAGE_RELU, SLOPE_MARGIN, expected_of, lost

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.finite_width import predict_arm
+from nnsim.theory.signals.finite_width import predict_arm
 
 if TYPE_CHECKING:
     import pandas as pd

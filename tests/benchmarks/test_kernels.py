@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnsim.activations import evaluate
 from nnsim.benchmarks.ceiling import multiply_adds
-from nnsim.initializers import initialize
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
 from nnsim.kernels.cpu.gemm import matrix_product
 from nnsim.kernels.cpu.training import logits, loss_and_gradient
 from nnsim.kernels.formulas.activations import ACTIVATIONS
-from nnsim.network import NetworkSpec
+from nnsim.networks.activations import evaluate
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 
 KEY = np.uint64(7)
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])

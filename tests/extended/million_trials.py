@@ -23,8 +23,8 @@ import numpy as np
 
 from nnsim.core.seeding import key
 from nnsim.experiment.study import PRESETS, Axis, Column, Study, Table
-from nnsim.initializers import initialize
-from nnsim.network import NetworkSpec
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
 
 SPEC = NetworkSpec((16, 1), "relu", None, "mse", "float64")
 X = np.ones((1, 16))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from nnsim.activations import evaluate, parse
+from nnsim.networks.activations import evaluate, parse
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import COLUMN_WIDTH, literal, measured, panel_grid, series_style, style, theory_line
 from nnsim.report.gallery.intervals import Line, legend_below, summarise

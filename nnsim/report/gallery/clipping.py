@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from nnsim.report.figures import COLUMN_WIDTH, PAGE_WIDTH, literal, measured, panel_grid, style, theory_line
 from nnsim.report.gallery.intervals import legend_below, summarise
 from nnsim.report.statistics import Interval, median_interval, proportion_interval
-from nnsim.theory.clipping import gaussian_cosine
+from nnsim.theory.training.clipped_direction import gaussian_cosine
 
 
 def _proportion(hits: np.ndarray, confidence: float) -> Interval:

@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from nnsim.finite_width import Propagation
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import COLUMN_WIDTH, literal, measured, panel_grid, style, theory_line
 from nnsim.report.gallery.intervals import LEVEL, Line, legend_below, summarise
 from nnsim.report.judge import Question
 from nnsim.report.statistics import mean_interval
+from nnsim.theory.signals.finite_width import Propagation
 
 
 def propagation(

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnsim.activations import evaluate
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
 from nnsim.kernels.formulas.activations import ACTIVATIONS
-from nnsim.theory.gaussian import NODES, REACH, WEIGHTS, Floats, activation_moments, gaussian_expectation
-from nnsim.theory.mean_field import fixed_point, gradient_factor
+from nnsim.networks.activations import evaluate
+from nnsim.networks.gaussian_moments import NODES, REACH, WEIGHTS, Floats, activation_moments, gaussian_expectation
+from nnsim.theory.signals.mean_field import fixed_point, gradient_factor
 
 CLOSEST = 1.0 - 1e-7
 """Largest correlation below 1 at which a fixed point is looked for."""

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnsim.activations import evaluate
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
 from nnsim.kernels.formulas.activations import ACTIVATIONS
+from nnsim.networks.activations import evaluate
 
 Floats = np.ndarray
 NODES = np.arange(-34, 35) / 4.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.theory.gaussian import Floats, activation_moments
+from nnsim.networks.gaussian_moments import Floats, activation_moments
 
 
 def layer_norm_factor(name: str, parameter: float | None = None) -> float:

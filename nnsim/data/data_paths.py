@@ -16,15 +16,15 @@ URI = "file:"
 
 def is_data_file(text: str) -> bool:
     """Return whether `text`, where data are asked for, is the path of a file that is there, and no data set's name."""
-    from nnsim.datasets import DATASETS  # and scikit-learn
+    from nnsim.data.datasets import DATASETS  # and scikit-learn
 
     return text not in DATASETS and os.path.isfile(text)
 
 
 def has_labels_file(data: str) -> bool:
     """Return whether the target of the data file `data` is a file, too."""
-    from nnsim.data_files import DataFile
-    from nnsim.readers import files_of  # numpy
+    from nnsim.data.data_files import DataFile
+    from nnsim.data.readers import files_of  # numpy
 
     return len(files_of(DataFile(Path(data)), "labels")) > 1
 
@@ -51,7 +51,7 @@ def from_folder(text: str, folder: Path) -> str:
 
 def into_path(text: str, folder: Path) -> str:
     """Return what a file in `folder` calls `text` as the working folder calls it; a data set's name stays as it is."""
-    from nnsim.datasets import DATASETS
+    from nnsim.data.datasets import DATASETS
 
     if text.startswith(URI):
         text = os.fsdecode(unquote_to_bytes(text.removeprefix(URI)))

@@ -36,11 +36,11 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from nnsim.activations import evaluate, parse
-from nnsim.initializers import variances
 from nnsim.kernels.formulas.activations import ACTIVATIONS
-from nnsim.network import NetworkSpec
-from nnsim.theory.gaussian import Floats, gaussian_expectations
+from nnsim.networks.activations import evaluate, parse
+from nnsim.networks.gaussian_moments import Floats, gaussian_expectations
+from nnsim.networks.initializers import variances
+from nnsim.networks.spec import NetworkSpec
 
 TRAJECTORIES, STRIDE = 610, 377  # consecutive Fibonacci numbers
 SHIFT = 0.7548776662466927  # of the lattice from layer to layer; unlike the golden ratio no near multiple of the stride

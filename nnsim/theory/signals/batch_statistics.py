@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 
 from nnsim.core.errors import UsageError
-from nnsim.theory.gaussian import activation_moments
+from nnsim.networks.gaussian_moments import activation_moments
 
 
 def batch_norm_gradient_factor(name: str, parameter: float | None = None) -> float:

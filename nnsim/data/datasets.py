@@ -15,14 +15,14 @@ import numpy as np
 
 from nnsim.core.errors import DataError, UnknownNameError, UsageError
 from nnsim.core.shown import Shown
-from nnsim.data_files import DataFile
-from nnsim.features import Feature, expand, indicators, input_names, learn, plain_features, recoded
+from nnsim.data.data_files import DataFile
+from nnsim.data.features import Feature, expand, indicators, input_names, learn, plain_features, recoded
+from nnsim.data.readers import Reading, files_of, read
+from nnsim.data.registered_files import DATASETS
+from nnsim.data.scaling import Scaling, check_distance, check_spread, is_constant, scaling_of
+from nnsim.data.targets import TargetRule
 from nnsim.kernels.cpu.draws import fill_permutation
 from nnsim.kernels.formulas.philox import DATA, SPLIT
-from nnsim.readers import Reading, files_of, read
-from nnsim.registered import DATASETS
-from nnsim.scaling import Scaling, check_distance, check_spread, is_constant, scaling_of
-from nnsim.targets import TargetRule
 
 PARTS = ("training", "validation", "test")
 _LARGEST = 1e100  # squares and their sums stay finite
@@ -50,7 +50,7 @@ class Dataset(Shown):
     features : tuple of Feature
         What the columns of X are; none where all are numbers.
     missing : str
-        What `split` puts in place of missing cells, one of `nnsim.features.STRATEGIES`.
+        What `split` puts in place of missing cells, one of `nnsim.data.features.STRATEGIES`.
     rows : int64 array (n,), optional
         The numbers that a file gives its rows, for sentences.
     notes : tuple of str
@@ -147,13 +147,13 @@ def load(
 ) -> Dataset:
     """Return the data set of a registered name, or of the user's file.
 
-    What a file's target means is decided in `nnsim.targets`: text is classes, numbers with fractions are measurements,
-    a few whole numbers are classes, and many wait for a rule.
+    What a file's target means is decided in `nnsim.data.targets`: text is classes, numbers with fractions are
+    measurements, a few whole numbers are classes, and many wait for a rule.
 
     Parameters
     ----------
     name_or_path : str or DataFile
-        A key of `DATASETS`, or a path as `nnsim.readers.read` takes it (write ``./digits`` for a file of that name).
+        A key of `DATASETS`, or a path as `nnsim.data.readers.read` takes it (``./digits`` is a file of that name).
     key : int
         64-bit key (`nnsim.core.seeding.key`) that synthetic data, and the choice of rows for `n_samples`, depend on.
     target : str, optional

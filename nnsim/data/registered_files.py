@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nnsim import synthetic
-from nnsim.synthetic import Arrays
+from nnsim.data import synthetic
+from nnsim.data.synthetic import Arrays
 
 _GRID = 2.0**20
 _DIGITS = "sklearn/datasets/data/digits.csv.gz"

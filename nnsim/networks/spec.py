@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.activations import resolve
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
 from nnsim.core.validation import check_dtype, check_shape, check_targets
@@ -17,6 +16,7 @@ from nnsim.kernels.cpu.network import Architecture
 from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.kernels.formulas.losses import LOSSES
 from nnsim.kernels.formulas.normalization import NORMALIZATIONS
+from nnsim.networks.activations import resolve
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 

@@ -15,11 +15,11 @@ from typing import NoReturn
 
 import numpy as np
 
-from nnsim.array_files import refuse_entry
 from nnsim.core.errors import DataError, UnknownNameError, UsageError
-from nnsim.csv_files import Words
-from nnsim.data_files import is_plain_text, quoted
-from nnsim.dialects import Dialect, is_missing, looks_like_a_number, options_for
+from nnsim.data.array_files import refuse_entry
+from nnsim.data.csv_files import Words
+from nnsim.data.data_files import is_plain_text, quoted
+from nnsim.data.dialects import Dialect, is_missing, looks_like_a_number, options_for
 
 TASKS = ("classification", "regression")
 MOST_CLASSES = 30

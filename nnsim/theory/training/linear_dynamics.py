@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnsim.theory.gaussian import Floats
+from nnsim.networks.gaussian_moments import Floats
 
 
 def mode_strength(t: ArrayLike, strength: float, start: float, tau: float) -> Floats:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nnsim.activations import evaluate
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
 from nnsim.kernels.formulas.activations import ACTIVATIONS
+from nnsim.networks.activations import evaluate
 
 Floats = NDArray[np.float64]
 

@@ -16,9 +16,9 @@ from typing import NoReturn
 import numpy as np
 
 from nnsim.core.errors import DataError, UsageError
-from nnsim.data_files import DataFile, is_plain_text, quoted
-from nnsim.dialects import DELIMITERS, Dialect, is_missing
-from nnsim.spreadsheets import unshielded
+from nnsim.data.data_files import DataFile, is_plain_text, quoted
+from nnsim.data.dialects import DELIMITERS, Dialect, is_missing
+from nnsim.data.spreadsheets import unshielded
 
 BLANKS = " \t"
 """What is cut off around a cell: no-break spaces belong to the text."""

@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from nnsim.theory.gaussian import Floats, activation_moments
+from nnsim.networks.gaussian_moments import Floats, activation_moments
 
 
 def variance_map(name: str, sw2: float, sb2: float, q: float, parameter: float | None = None) -> float:

@@ -12,13 +12,13 @@ from typing import NoReturn
 
 import numpy as np
 
-from nnsim.array_files import labels_beside, read_idx, read_idx_array, read_npz, read_npz_features, refuse_entry
 from nnsim.core.errors import DataError, UnknownNameError, UsageError
-from nnsim.csv_files import Cells, CsvFile, ForeignCellsError, Words
-from nnsim.data_files import DataFile, is_plain_text, quoted
-from nnsim.dialects import Dialect, is_missing, looks_like_a_number, options_for
-from nnsim.features import STRATEGIES, TRUTH, Feature, first_hole, plain_features, unreadable
-from nnsim.targets import Place, Target, TargetRule, target_of_array, target_of_cells
+from nnsim.data.array_files import labels_beside, read_idx, read_idx_array, read_npz, read_npz_features, refuse_entry
+from nnsim.data.csv_files import Cells, CsvFile, ForeignCellsError, Words
+from nnsim.data.data_files import DataFile, is_plain_text, quoted
+from nnsim.data.dialects import Dialect, is_missing, looks_like_a_number, options_for
+from nnsim.data.features import STRATEGIES, TRUTH, Feature, first_hole, plain_features, unreadable
+from nnsim.data.targets import Place, Target, TargetRule, target_of_array, target_of_cells
 
 MOST_WORDS = 100
 """Different texts of a column that become inputs unless the column is named."""
@@ -38,7 +38,7 @@ class Reading:
     categorical : "auto", "refuse", or tuple of str
         Which columns are text of which each word becomes an input: those that hold no numbers, none, or these.
     missing : str
-        One of `nnsim.features.STRATEGIES`.
+        One of `nnsim.data.features.STRATEGIES`.
     """
 
     dialect: Dialect = field(default_factory=Dialect)
@@ -293,7 +293,7 @@ def read_features(
     Returns
     -------
     X : float64 array (n, features)
-        As `nnsim.features.expand` takes it.
+        As `nnsim.data.features.expand` takes it.
     rows : int64 array (n,)
         The file's numbers of the rows, see `Table`.
     ignored : list of str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nnsim.activations import evaluate
 from nnsim.kernels.formulas.activations import ACTIVATIONS
-from nnsim.theory.gaussian import activation_moments, gaussian_expectation
+from nnsim.networks.activations import evaluate
+from nnsim.networks.gaussian_moments import activation_moments, gaussian_expectation
 
 
 def perturbation_factor(name: str, parameter: float | None = None) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnsim.core.errors import UsageError
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 
 
 def equal_width(budget: int, depth: int, inputs: int, outputs: int) -> int:

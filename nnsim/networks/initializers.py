@@ -19,8 +19,8 @@ from nnsim.kernels.cpu.draws import fill_normal, fill_uniform
 from nnsim.kernels.cpu.linalg import orthonormal_columns
 from nnsim.kernels.cpu.probes import scale_to_unit_variance
 from nnsim.kernels.formulas.philox import INIT
-from nnsim.memory import check_memory
-from nnsim.network import NetworkSpec
+from nnsim.networks.memory import check_memory
+from nnsim.networks.spec import NetworkSpec
 
 WEIGHTS, BIASES, CHOICES, FRACTIONS = range(4)  # streams of one layer
 TRUNCATED_DEVIATION = 0.8796256610342398  # of a standard normal cut at +-2
@@ -107,7 +107,7 @@ def _scaling(scale: float, mode: str, distribution: str) -> Callable[..., Filled
 @cache
 def preserving_gain(activation: str, parameter: float | None) -> float:
     """Return 1 / sqrt(E f(z)^2), z ~ N(0, 1), on a grid of 2^-20 so that no library's last digit enters a result."""
-    from nnsim.theory.gaussian import gain
+    from nnsim.networks.gaussian_moments import gain
 
     return round(gain(activation, parameter) * 2**20) / 2**20
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nnsim.core.errors import DataError, UsageError
-from nnsim.data_files import is_plain_text, quoted
+from nnsim.data.data_files import is_plain_text, quoted
 
 KINDS = ("number", "truth", "text")
 TRUTH = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}

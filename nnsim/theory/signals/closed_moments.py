@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from nnsim.activations import resolve
-from nnsim.theory.gaussian import Moments
-from nnsim.theory.selu import selu_constants
+from nnsim.networks.activations import resolve
+from nnsim.networks.gaussian_moments import Moments
+from nnsim.theory.signals.selu import selu_constants
 
 DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
 """The normal density at 0."""

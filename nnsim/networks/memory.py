@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from nnsim.core.errors import MemoryShortageError
-from nnsim.network import NetworkSpec
+from nnsim.networks.spec import NetworkSpec
 
 try:
     import resource

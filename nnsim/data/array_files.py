@@ -13,7 +13,7 @@ from typing import NoReturn
 import numpy as np
 
 from nnsim.core.errors import DataError
-from nnsim.data_files import DataFile
+from nnsim.data.data_files import DataFile
 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _IDX_MOST_SIZES = 8

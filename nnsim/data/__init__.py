@@ -1,0 +1,1 @@
+"""Data sets: drawn by a formula or read from files, as float arrays."""

@@ -1,0 +1,1 @@
+"""What a network is: its layers, activations and first parameters."""

@@ -1,0 +1,1 @@
+"""What training does, where it can be told beforehand."""
