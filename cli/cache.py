@@ -42,7 +42,7 @@ def warm(studies: tuple[str, ...], quiet: bool) -> None:
     from nnsim.experiment.catalogue import find_study, study_names
     from nnsim.experiment.executor import usable_cpus
     from nnsim.experiment.warming import compile_side_by_side
-    from nnsim.large_kernels import lacking
+    from nnsim.training.precompile import lacking
 
     from .progress import make_progress
 

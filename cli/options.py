@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from nnsim.backends import BACKENDS
 from nnsim.experiment.study import PRESETS, Axis, Study
+from nnsim.training.backend import BACKENDS
 
 from .completion import FIGURE_FORMATS, offer
 from .paths import OutputPath

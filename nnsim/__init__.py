@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from nnsim.networks.initializers import initialize as initialize
     from nnsim.networks.spec import NetworkSpec as NetworkSpec
     from nnsim.probes import probe as probe
-    from nnsim.recipe import Recipe as Recipe
     from nnsim.settings import Settings as Settings
     from nnsim.study_runner import run_study as run_study
     from nnsim.study_suite import run_all as run_all
-    from nnsim.training import batches as batches
-    from nnsim.training import evaluate as evaluate
-    from nnsim.training import train as train
+    from nnsim.training.recipe import Recipe as Recipe
+    from nnsim.training.trainer import batches as batches
+    from nnsim.training.trainer import evaluate as evaluate
+    from nnsim.training.trainer import train as train
     from nnsim.training_runner import run_training as run_training
 
     __version__: str
@@ -42,10 +42,10 @@ _HOMES = {
     "MLPRegressor": ("nnsim.estimators", "MLPRegressor"),
     "Model": ("nnsim.models", "Model"),
     "NetworkSpec": ("nnsim.networks.spec", "NetworkSpec"),
-    "Recipe": ("nnsim.recipe", "Recipe"),
+    "Recipe": ("nnsim.training.recipe", "Recipe"),
     "Settings": ("nnsim.settings", "Settings"),
-    "batches": ("nnsim.training", "batches"),
-    "evaluate": ("nnsim.training", "evaluate"),
+    "batches": ("nnsim.training.trainer", "batches"),
+    "evaluate": ("nnsim.training.trainer", "evaluate"),
     "initialize": ("nnsim.networks.initializers", "initialize"),
     "load": ("nnsim.experiment.results", "load"),
     "load_data": ("nnsim.data.datasets", "load"),
@@ -55,7 +55,7 @@ _HOMES = {
     "run_study": ("nnsim.study_runner", "run_study"),
     "run_training": ("nnsim.training_runner", "run_training"),
     "split": ("nnsim.data.datasets", "split"),
-    "train": ("nnsim.training", "train"),
+    "train": ("nnsim.training.trainer", "train"),
 }
 
 __all__ = [

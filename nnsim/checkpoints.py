@@ -11,7 +11,7 @@ from nnsim.core.errors import DataError, StoreError
 from nnsim.core.tensor_file import TensorFile, write
 from nnsim.kernels.cpu.optimizers import Moments
 from nnsim.kernels.cpu.training import COLUMNS, State
-from nnsim.training import Run
+from nnsim.training.trainer import Run
 
 STATUSES = ("done", "diverged")
 

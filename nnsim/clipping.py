@@ -9,8 +9,8 @@ import numpy as np
 from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.training import Batches, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches, train
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnsim import training
 from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.cpu.linalg import orthonormal_columns
 from nnsim.kernels.formulas.philox import DATA
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
+from nnsim.training import trainer
+from nnsim.training.recipe import Recipe
 
 STRETCH = 20
 """Steps between two looks at the loss."""
@@ -38,7 +38,7 @@ class LinearTask:
     outputs: np.ndarray
     strengths: np.ndarray
 
-    def batches(self) -> training.Batches:
+    def batches(self) -> trainer.Batches:
         """Return +- sqrt(features) times the unit vectors, whose mean is 0 and whose covariance is 1, with targets."""
         features, targets = self.inputs.shape[0], self.outputs.shape[0]
         T = np.zeros((features, targets))
@@ -46,7 +46,7 @@ class LinearTask:
             T += strength * u[:, None] * v
         X, Y = math.sqrt(features) * np.eye(features), math.sqrt(features) * T
         empty = np.empty((0, features)), np.empty((0, targets))
-        return training.Batches(np.concatenate([X, -X]), np.concatenate([Y, -Y]), *empty)
+        return trainer.Batches(np.concatenate([X, -X]), np.concatenate([Y, -Y]), *empty)
 
 
 def orthonormal(rows: int, columns: int, key: int, stream: int = 0) -> np.ndarray:
@@ -119,10 +119,10 @@ def follow_modes(
     """
     data = task.batches()
     recipe = _descent(spec, data, learning_rate, stops[-1])
-    run: np.ndarray | training.Run = theta
+    run: np.ndarray | trainer.Run = theta
     found = np.empty((len(stops), task.strengths.size))
     for number, stop in enumerate(stops):
-        run = training.train(spec, run, data, recipe, key, until=stop)
+        run = trainer.train(spec, run, data, recipe, key, until=stop)
         (W1, _), (W2, _) = spec.layers(run.theta)
         found[number] = np.sum((W1.T @ task.inputs) * (W2 @ task.outputs), axis=0)
     return found
@@ -130,7 +130,7 @@ def follow_modes(
 
 def steps_to_learn(
     spec: NetworkSpec, theta: np.ndarray, task: LinearTask, learning_rate: float, share: float, most: int, key: int
-) -> tuple[training.Run, int | None]:
+) -> tuple[trainer.Run, int | None]:
     """Return the run and the steps after which the loss is below `share` of that of the answer zero; None if never.
 
     Parameters
@@ -145,16 +145,16 @@ def steps_to_learn(
     data = task.batches()
     recipe = _descent(spec, data, learning_rate, most)
     goal = share * float(np.sum(task.strengths * task.strengths)) / spec.widths[-1]
-    run = training.train(spec, theta, data, recipe, key, until=0)
+    run = trainer.train(spec, theta, data, recipe, key, until=0)
     for stop in range(STRETCH, most + STRETCH, STRETCH):
-        run = training.train(spec, run, data, recipe, key, until=stop)
+        run = trainer.train(spec, run, data, recipe, key, until=stop)
         below = np.flatnonzero(run.history[:, 0] < goal)
         if below.size or run.status == "diverged":
             break
     return run, int(below[0]) if below.size else None
 
 
-def _descent(spec: NetworkSpec, data: training.Batches, learning_rate: float, steps: int) -> Recipe:
+def _descent(spec: NetworkSpec, data: trainer.Batches, learning_rate: float, steps: int) -> Recipe:
     """Plain gradient descent on the whole batch; the loss "mse" is 2 / outputs of half the summed squared error."""
     rate = learning_rate * spec.widths[-1] / 2.0
     return Recipe(learning_rate=rate, batch_size=data.X.shape[0], epochs=steps, optimizer="sgd")

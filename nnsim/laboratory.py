@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from nnsim import training
 from nnsim.core.seeding import key
 from nnsim.data import datasets
 from nnsim.experiment.study import Column
@@ -27,7 +26,8 @@ from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes import probe
 from nnsim.propagation import propagate, shown_layers, unit_rows
-from nnsim.recipe import Recipe
+from nnsim.training import trainer
+from nnsim.training.recipe import Recipe
 
 PROBE_ROWS = 16
 """Inputs on which an untrained network is looked at."""
@@ -112,8 +112,8 @@ def _inputs(rows: int, *names: Any) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _batches(*names: Any) -> training.Batches:
-    return training.batches(_split(*names), np.float32)
+def _batches(*names: Any) -> trainer.Batches:
+    return trainer.batches(_split(*names), np.float32)
 
 
 def data_names(trial: dict[str, Any]) -> tuple[str, str, int, int, str]:
@@ -145,7 +145,7 @@ def network_of(trial: dict[str, Any], dtype: str) -> NetworkSpec:
     data = data_of(trial)
     activation, parameter = parse_activation(trial["activation"])
     widths = (data.n_features, *[trial["width"]] * trial["depth"], data.n_outputs)
-    settings = {"loss": training.loss_of(data.task), **_given(trial, NETWORK_SETTINGS)}
+    settings = {"loss": trainer.loss_of(data.task), **_given(trial, NETWORK_SETTINGS)}
     return NetworkSpec(widths, activation, parameter, dtype=dtype, **settings)
 
 
@@ -216,15 +216,13 @@ def _recipe(trial: dict[str, Any]) -> Recipe:
     return Recipe(**_given(trial, RECIPE_SETTINGS))
 
 
-def _train_in_stretches(
-    trial: dict[str, Any], spec: NetworkSpec, more: tuple[Column, ...]
-) -> tuple[training.Run, Rows]:
+def _train_in_stretches(trial: dict[str, Any], spec: NetworkSpec, more: tuple[Column, ...]) -> tuple[trainer.Run, Rows]:
     """Train to each epoch at which layers are looked at, and on from there."""
     data, root, repeat, recipe = _batches(*data_names(trial)), trial["root_seed"], trial["repeat"], _recipe(trial)
-    start: np.ndarray | training.Run = initialize(spec, trial["scheme"], key(root, "init", repeat), data.X[:256])
+    start: np.ndarray | trainer.Run = initialize(spec, trial["scheme"], key(root, "init", repeat), data.X[:256])
     layers: Rows = []
     for epoch in [*trial["probe_epoch"], trial["epochs"]]:
-        start = run = training.train(spec, start, data, recipe, key(root, "shuffle", repeat), until=epoch)
+        start = run = trainer.train(spec, start, data, recipe, key(root, "shuffle", repeat), until=epoch)
         if run.status == "diverged":
             break
         facts = probe(spec, run.theta, data.X_validation[:TRAINED_ROWS], data.Y_validation[:TRAINED_ROWS])
@@ -249,13 +247,13 @@ def train_network(
     )
     names = ("train_loss", "validation_loss", "validation_metric")
     if "clipped" in row and len(run.history):
-        shares = run.history[:, training.COLUMNS.index("clipped")].tolist()
+        shares = run.history[:, trainer.COLUMNS.index("clipped")].tolist()
         row["clipped"] = math.fsum(shares) / len(shares)
     if run.status == "diverged":
         row |= {"status": "diverged", "reason": "the loss stopped being finite", "diverged_at": run.diverged_at}
     else:
-        X, Y = data.X_test.astype(np.float32), training.targets(data.y_test, np.float32)
-        row["test_loss"], row["test_metric"], _ = training.evaluate(spec, run.theta, X, Y, run.statistics)
+        X, Y = data.X_test.astype(np.float32), trainer.targets(data.y_test, np.float32)
+        row["test_loss"], row["test_metric"], _ = trainer.evaluate(spec, run.theta, X, Y, run.statistics)
         row |= dict(zip(names, run.history[-1].tolist(), strict=False))
         row |= look(spec, run.theta) if look is not None else {}
     history = [

@@ -21,9 +21,9 @@ from nnsim.core.output_folders import claim_folder, refuse_inputs
 from nnsim.kernels.cpu import training as kernels
 from nnsim.networks.spec import NetworkSpec
 from nnsim.problem import Problem
-from nnsim.recipe import Recipe
 from nnsim.target_units import UNSCALED, TargetUnit
-from nnsim.training import Batches, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches, train
 
 SMOOTHING = 0.98
 """Weight of the past in the moving average of the losses."""

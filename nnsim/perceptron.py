@@ -25,9 +25,9 @@ from nnsim.kernels.cpu.training import logits
 from nnsim.networks.activations import parse
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import DTYPES, NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.schedules import Schedule
-from nnsim.training import COLUMNS, Batches, Run, train, without_lone_row
+from nnsim.training.recipe import Recipe
+from nnsim.training.schedules import Schedule
+from nnsim.training.trainer import COLUMNS, Batches, Run, train, without_lone_row
 
 AUTO_BATCH = 200
 """Rows a step under ``batch_size="auto"``, as in scikit-learn."""
@@ -139,8 +139,8 @@ class Perceptron(BaseEstimator, ABC):
         learning_rate_init : float, positive
             Largest learning rate of the schedule.
         schedule : str or Schedule
-            Course of the learning rate over `max_iter` epochs, see `nnsim.schedules`. ``"plateau"`` watches the
-            validation score: it needs `early_stopping` and ``mode=max``.
+            Course of the learning rate over `max_iter` epochs, see `nnsim.training.schedules`. ``"plateau"`` watches
+            the validation score: it needs `early_stopping` and ``mode=max``.
         alpha : float
             As in scikit-learn's MLP, but 0 by default: alpha / (2 rows) times the sum of the squared weights is added
             to the loss of a batch of so many rows, in a smaller last one, too. Not for ``"adamw"``.

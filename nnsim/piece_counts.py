@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from nnsim import constructions, training
+from nnsim import constructions
 from nnsim.arrangements import count_regions
 from nnsim.best_lines import lines_needed
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.formulas.philox import DATA
 from nnsim.linear_pieces import Trace, follow, rational, regions
 from nnsim.networks.spec import NetworkSpec
+from nnsim.training import trainer
 
 UNIT = np.array([[0.0], [1.0]])
 """The unit interval as a path."""
@@ -54,7 +55,7 @@ def parity_error(bits: int) -> dict[str, Any]:
     spec = NetworkSpec((bits, bits, 1), "step", loss="mse", dtype="float64")
     theta = constructions.flat(constructions.parity(bits))
     odd = (X.sum(axis=1) % 2).astype(np.float64)
-    return {"error": training.evaluate(spec, theta, X.astype(np.float64), odd[:, None]).loss}
+    return {"error": trainer.evaluate(spec, theta, X.astype(np.float64), odd[:, None]).loss}
 
 
 def plane_regions(units: int, inputs: int, biased: bool, key: int) -> dict[str, Any]:

@@ -20,11 +20,11 @@ from nnsim.networks.initializers import initialize
 from nnsim.networks.initializers import parse as parse_scheme
 from nnsim.networks.memory import check_memory
 from nnsim.networks.spec import CLASS_LOSSES, NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.schedules import parse_schedule
 from nnsim.settings import Settings
 from nnsim.target_units import TargetUnit, unit_of
-from nnsim.training import Batches, batches
+from nnsim.training.recipe import Recipe
+from nnsim.training.schedules import parse_schedule
+from nnsim.training.trainer import Batches, batches
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnsim.core.errors import UsageError
-from nnsim.curves import half_cosine
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
 from nnsim.sharpness import sharpness
-from nnsim.training import Batches, Run, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.schedule_curves import half_cosine
+from nnsim.training.trainer import Batches, Run, train
 
 LARGEST_RATE = 2.0**60
 GROWTH = 1 + 1e-6

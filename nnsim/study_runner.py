@@ -14,7 +14,6 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from nnsim.backends import Backend, choose
 from nnsim.core.errors import UsageError
 from nnsim.core.output_folders import named, refuse_inputs
 from nnsim.core.progress import Progress
@@ -32,6 +31,7 @@ from nnsim.experiment.shard import Shard
 from nnsim.experiment.store import ChunkStore, Record, open_folder
 from nnsim.experiment.study import Study
 from nnsim.study_merge import StudyResult, check_formats, forget_results, result_files, write_results
+from nnsim.training.backend import Backend, choose
 
 RESULTS = Path("nnsim-results")
 

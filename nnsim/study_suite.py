@@ -10,7 +10,6 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnsim.backends import choose
 from nnsim.core.errors import NnsimError, UnknownNameError, UsageError
 from nnsim.core.output_folders import claim_folder, named
 from nnsim.core.progress import Progress
@@ -23,6 +22,7 @@ from nnsim.experiment.store import holds_run
 from nnsim.experiment.study import PRESETS, Study
 from nnsim.study_merge import StudyResult, check_formats
 from nnsim.study_runner import RESULTS, run_study
+from nnsim.training.backend import choose
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from nnsim import sbatch
-from nnsim.backends import BACKENDS
 from nnsim.core.atomic_files import make_folder, publish, writing
 from nnsim.core.errors import StoreError, UnknownNameError, UsageError
 from nnsim.core.output_folders import named
@@ -21,6 +20,7 @@ from nnsim.experiment.status import Status, read_status
 from nnsim.slurm import Request, merge_script, merge_words, shards_script
 from nnsim.study_merge import study_in
 from nnsim.study_runner import command_line, default_output, plan_study, prepare_shards
+from nnsim.training.backend import BACKENDS
 
 SLURM = "slurm"
 REQUEST = "request.json"

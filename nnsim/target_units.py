@@ -12,7 +12,7 @@ import numpy as np
 
 from nnsim.data.datasets import Scaling
 from nnsim.kernels.cpu.training import TRAIN_LOSS, VALIDATION_LOSS
-from nnsim.schedules import LARGEST_RATE, Plateau, Schedule, Warmup
+from nnsim.training.schedules import LARGEST_RATE, Plateau, Schedule, Warmup
 
 SQUARED = frozenset({"mse", "huber"})
 

@@ -17,8 +17,8 @@ import numpy as np
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.training import Batches, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches, train
 
 ROWS = 8
 

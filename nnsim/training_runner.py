@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.backends import Backend, choose
 from nnsim.checkpoints import load_checkpoint, save_checkpoint
 from nnsim.core.atomic_files import publish
 from nnsim.core.errors import NnsimError, StoreError
@@ -32,7 +31,8 @@ from nnsim.kernels.cpu.training import BEST_EPOCH, VALIDATION_LOSS, VALIDATION_M
 from nnsim.models import Model
 from nnsim.problem import CLASS_LOSSES, Problem, prepare, reading
 from nnsim.settings import Settings, command_line, option_of, read_toml, to_toml, with_files
-from nnsim.training import (
+from nnsim.training.backend import Backend, choose
+from nnsim.training.trainer import (
     COLUMNS,
     Job,
     Run,
@@ -61,7 +61,7 @@ class TrainingResult(Shown):
     folder : Path
     run : Run
         As it was trained: the losses of a regression are those of standardised targets.
-    history : float64 array (epochs done, `nnsim.training.COLUMNS`)
+    history : float64 array (epochs done, `nnsim.training.trainer.COLUMNS`)
         As in ``history.csv``: losses are in the target's own units, squared for mse and huber; those of several targets
         in the standard deviation of each.
     metrics : dict
@@ -228,7 +228,7 @@ def _resumed(folder: Path, problem: Problem, fresh: Run, held: Settings | None) 
 def _trainer(backend: Backend) -> Callable[[Job], Run]:
     if backend.name == "cpu":
         return train_on_cpu
-    from nnsim.populations import train_population  # loads CUDA
+    from nnsim.training.populations import train_population  # loads CUDA
 
     return lambda job: train_population([job])[0]
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from nnsim import training
 from nnsim.core.seeding import key
 from nnsim.experiment.study import Column
 from nnsim.laboratory import RECIPE_SETTINGS, data_of, network_of
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
+from nnsim.training import trainer
+from nnsim.training.recipe import Recipe
 from nnsim.units import UnitFacts, unit_facts
 
 Look = tuple[int, list[UnitFacts]]
@@ -40,7 +40,7 @@ def start_of(trial: dict[str, Any], spec: NetworkSpec) -> np.ndarray:
     return theta
 
 
-def watch_training(trial: dict[str, Any], looks: Sequence[int]) -> tuple[dict[str, Any], list[Look], training.Run]:
+def watch_training(trial: dict[str, Any], looks: Sequence[int]) -> tuple[dict[str, Any], list[Look], trainer.Run]:
     """Train a network in float32 and look at its units, on all training rows, after some epochs.
 
     Batch normalisation goes by the moments of the training rows when units are looked at, and by its running
@@ -62,12 +62,12 @@ def watch_training(trial: dict[str, Any], looks: Sequence[int]) -> tuple[dict[st
     run : Run
     """
     spec, data, root, repeat = network_of(trial, "float32"), data_of(trial), trial["root_seed"], trial["repeat"]
-    parts = training.batches(data, np.float32)
+    parts = trainer.batches(data, np.float32)
     recipe = Recipe(**{name: trial[name] for name in RECIPE_SETTINGS if trial.get(name) is not None})
-    state: np.ndarray | training.Run = start_of(trial, spec)
+    state: np.ndarray | trainer.Run = start_of(trial, spec)
     seen: list[Look] = []
     for epoch in looks:
-        state = run = training.train(spec, state, parts, recipe, key(root, "shuffle", repeat), until=epoch)
+        state = run = trainer.train(spec, state, parts, recipe, key(root, "shuffle", repeat), until=epoch)
         if run.status == "diverged":
             break
         facts = unit_facts(spec, run.theta, parts.X)
@@ -76,13 +76,13 @@ def watch_training(trial: dict[str, Any], looks: Sequence[int]) -> tuple[dict[st
     return _outcome(spec, run, data), seen, run
 
 
-def _outcome(spec: NetworkSpec, run: training.Run, data: Any) -> dict[str, Any]:
+def _outcome(spec: NetworkSpec, run: trainer.Run, data: Any) -> dict[str, Any]:
     found = {"parameters": spec.n_parameters, "epochs_done": len(run.history), "chance": _chance(data)}
     if run.status == "diverged":
         why = {"status": "diverged", "reason": "the loss stopped being finite", "diverged_at": run.diverged_at}
         return found | why
-    test = training.evaluate(
-        spec, run.theta, data.X_test.astype(np.float32), training.targets(data.y_test, np.float32), run.statistics
+    test = trainer.evaluate(
+        spec, run.theta, data.X_test.astype(np.float32), trainer.targets(data.y_test, np.float32), run.statistics
     )
     found |= {"test_loss": test.loss, "test_metric": test.metric}
     names = ("train_loss", "validation_loss", "validation_metric")

@@ -36,7 +36,7 @@ from nnsim.theory.signals.attraction import perturbation_factor
 from nnsim.theory.signals.closed_moments import closed_moments
 from nnsim.theory.signals.finite_width import Propagation, predict
 from nnsim.theory.signals.selu import gradient_growth, selu_constants, variance_decay
-from nnsim.training import Recipe
+from nnsim.training.trainer import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd

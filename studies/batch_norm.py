@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim import training
 from nnsim.core.errors import UsageError
 from nnsim.core.seeding import key
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
@@ -25,6 +24,7 @@ from nnsim.propagation import propagate
 from nnsim.study_settings import TRAINABLE, check_batch_size, check_normalizable, check_trainable, data_hash
 from nnsim.theory.signals.batch_statistics import batch_norm_gradient_factor, dropout_variance_ratio
 from nnsim.theory.signals.mean_field import gradient_factor
+from nnsim.training import trainer
 from nnsim.units import drift, unit_facts
 from nnsim.watching import Look, doublings, start_of, trial_row, watch_training
 
@@ -99,7 +99,7 @@ def _sum(values: np.ndarray) -> np.ndarray:
     return total
 
 
-def _gradient(spec: NetworkSpec, theta: np.ndarray, data: training.Batches) -> tuple[float, np.ndarray]:
+def _gradient(spec: NetworkSpec, theta: np.ndarray, data: trainer.Batches) -> tuple[float, np.ndarray]:
     gradient = np.empty_like(theta)
     return loss_and_gradient(spec.architecture, theta, data.X, data.Y, gradient, np.uint64(0), 0), gradient
 
@@ -107,7 +107,7 @@ def _gradient(spec: NetworkSpec, theta: np.ndarray, data: training.Batches) -> t
 def _measure_scale(trial: dict[str, Any]) -> dict[str, Any]:
     """Largest cosine between a unit's weights and their gradient, and what the loss makes of larger weights."""
     spec = network_of(trial, "float64")
-    theta, data = start_of(trial, spec), training.batches(data_of(trial), np.float64)
+    theta, data = start_of(trial, spec), trainer.batches(data_of(trial), np.float64)
     loss, gradient = _gradient(spec, theta, data)
     cosines = []
     weights, slopes = spec.views(theta, "weight")[:-1], spec.views(gradient, "weight")[:-1]

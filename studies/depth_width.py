@@ -21,7 +21,6 @@ from nnsim_studies.depth_width_questions import (
 )
 
 from nnsim import piece_counts as counts
-from nnsim import training
 from nnsim.core.errors import UsageError
 from nnsim.core.seeding import key
 from nnsim.enclosure import encloses, positive_stretches
@@ -31,10 +30,11 @@ from nnsim.linear_pieces import follow
 from nnsim.networks.equal_parameters import equal_width
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
 from nnsim.ridges import fixed_unit_errors, ridge_data
 from nnsim.theory.expressivity import approximation
 from nnsim.theory.expressivity import regions as laws
+from nnsim.training import trainer
+from nnsim.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,17 +203,17 @@ def _measure_ridge(trial: dict[str, Any]) -> dict[str, Any]:
     rows, repeat, root = trial["rows"], trial["repeat"], trial["root_seed"]
     X, Y = (part.astype(np.float32) for part in _ridge_data(trial))
     middle = rows + rows // 2
-    data = training.Batches(X[:rows], Y[:rows], X[rows:middle], Y[rows:middle])
+    data = trainer.Batches(X[:rows], Y[:rows], X[rows:middle], Y[rows:middle])
     spec = NetworkSpec((trial["dimension"], trial["width"], 1), trial["activation"], loss="mse")
     recipe = Recipe(
         **{name: trial[name] for name in ("learning_rate", "epochs", "batch_size", "optimizer", "schedule")}
     )
     start = initialize(spec, trial["scheme"], key(root, "init", repeat))
-    run = training.train(spec, start, data, recipe, key(root, "shuffle", repeat))
+    run = trainer.train(spec, start, data, recipe, key(root, "shuffle", repeat))
     if run.status == "diverged":
         reason = "the loss stopped being finite"
         return {"status": "diverged", "reason": reason, "diverged_at": run.diverged_at, "chance": 0.0}
-    test = training.evaluate(spec, run.theta, X[middle:], Y[middle:])
+    test = trainer.evaluate(spec, run.theta, X[middle:], Y[middle:])
     names = ("train_loss", "validation_loss", "validation_metric")
     found = dict(zip(names, run.history[-1].tolist(), strict=False)) | {"epochs_done": len(run.history), "chance": 0.0}
     return found | {"test_loss": test.loss, "test_metric": test.metric, "error": 1.0 - test.metric}

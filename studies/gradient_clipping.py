@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim import training
 from nnsim.clipping import gradient_at, turn
 from nnsim.core.errors import UsageError
 from nnsim.core.seeding import key
@@ -17,9 +16,10 @@ from nnsim.data import datasets
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, nine_digits, train_network
 from nnsim.networks.initializers import initialize
-from nnsim.recipe import Recipe
 from nnsim.study_settings import check_batch_size
 from nnsim.theory.training.clipped_direction import gaussian_cosine
+from nnsim.training import trainer
+from nnsim.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +93,7 @@ def trials(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _step(trial: dict[str, Any]) -> dict[str, Any]:
     """Take one step from the start under each kind of clipping and each of its thresholds."""
     spec = network_of(trial, "float64")
-    data = training.batches(data_of(trial), np.float64)
+    data = trainer.batches(data_of(trial), np.float64)
     theta = initialize(spec, trial["scheme"], key(trial["root_seed"], "init", trial["repeat"]))
     norm = float(np.linalg.norm(gradient_at(spec, theta, data)))
     units = {"norm": norm, "value": norm / math.sqrt(spec.n_parameters)}

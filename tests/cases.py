@@ -9,8 +9,8 @@ from naive_activations import TEXTBOOK
 from naive_optimizers import Optimizer
 
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.training import Batches
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches
 
 KEY = 0x5EED
 

@@ -22,8 +22,8 @@ from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes import Look, look_on_cpu
-from nnsim.recipe import Recipe
-from nnsim.training import Batches, Job, Run, train_on_cpu
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches, Job, Run, train_on_cpu
 
 ROWS, LOOKS, INPUTS, OUTPUTS = 8, 5, 3, 3
 RATES = {1: 2.0, 2: 0.01, 3: 5.0, 4: 0.1, 5: 0.5}  # of learning, for each key
@@ -108,7 +108,7 @@ def bits(run: Run) -> list[bytes]:
 
 
 def train_population(jobs: list[Job]) -> list[Run]:
-    from nnsim import populations
+    from nnsim.training import populations
 
     return populations.train_population(jobs)
 
@@ -160,7 +160,7 @@ def one_target_has_no_metric() -> bool:
 
 def probes_agree() -> bool:
     """Facts of networks with every kind of layer, of both precisions, by the loss and by a signal."""
-    from nnsim.populations import probe_population
+    from nnsim.training.populations import probe_population
 
     names = ("optimizer sgd", "float64", "linear", "residual, dropout, layer norm", "batch norm after", "bce", "mse")
     looks = []
@@ -174,7 +174,7 @@ def probes_agree() -> bool:
 
 def streams_agree() -> bool:
     """Networks that do not fit into shared memory."""
-    from nnsim import populations
+    from nnsim.training import populations
 
     device = populations.current_device()
     device.shared_bytes = 0
@@ -208,7 +208,7 @@ def setting(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 def larger_blocks_agree() -> bool:
     """Twice as many threads in a block as the simulator has by itself."""
-    from nnsim import populations
+    from nnsim.training import populations
 
     names = ("wide", "dropout and batch norm after", "bce", "clip norm")
     with setting(populations, "threads_of_block", lambda *_: 8):
@@ -217,7 +217,7 @@ def larger_blocks_agree() -> bool:
 
 def split_launches_agree() -> bool:
     """One epoch and one or two networks in a launch; some stop early, and the others go on."""
-    from nnsim import devices, populations
+    from nnsim.training import device, populations
 
     first = job_of("early stopping")
     jobs = [replace(first, key=key, recipe=replace(first.recipe, learning_rate=rate)) for key, rate in RATES.items()]
@@ -225,7 +225,7 @@ def split_launches_agree() -> bool:
     for free_bytes in (2500, 6000):
         with (
             setting(populations, "LAUNCH_OPERATIONS", 1.0),
-            setting(devices.Device, "free_bytes", lambda device, free=free_bytes: free),
+            setting(device.Device, "free_bytes", lambda device, free=free_bytes: free),
         ):
             agree &= equal_runs(jobs)
     return agree
@@ -233,12 +233,12 @@ def split_launches_agree() -> bool:
 
 def too_large_is_refused() -> bool:
     """A network that the device's memory cannot hold, to train and to look at."""
-    from nnsim import devices, populations
     from nnsim.core.errors import UsageError
+    from nnsim.training import device, populations
 
     job, refused = job_of("wide"), 0
     look = Look(job.spec, job.theta, job.data.X, job.data.Y, job.data.X[:0])
-    with setting(devices.Device, "free_bytes", lambda device: 1000):
+    with setting(device.Device, "free_bytes", lambda device: 1000):
         for ask, wish in ((populations.train_population, job), (populations.probe_population, look)):
             try:
                 ask([wish])

@@ -24,13 +24,13 @@ import numba.cuda.codegen
 import numba.cuda.dispatcher
 import numpy as np
 
-from nnsim import populations
 from nnsim.kernels.cpu.probes import COLUMNS
 from nnsim.kernels.cpu.training import Data
 from nnsim.kernels.cuda.decorators import nvvm
 from nnsim.kernels.cuda.network import END, places
 from nnsim.kernels.cuda.probes import probe_layers
 from nnsim.kernels.cuda.training import train_epochs
+from nnsim.training import populations
 
 ARCHITECTURES = ((8, 0), (9, 0))
 LOOSE = re.compile(r"^\s*(?:@%p\d+ )?(?:mul|add|sub|mad)(?:\.ftz)?\.f(?:32|64)\b", re.MULTILINE)

@@ -21,12 +21,11 @@ import cuda_cases
 import numpy as np
 from cuda_cases import setting
 
-from nnsim import devices, populations
 from nnsim.kernels.cuda import simulator
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes import Look
-from nnsim.training import Batches, Job
+from nnsim.training.trainer import Batches, Job, device, populations
 
 BLOCK, ROWS = 12, 132
 """Threads, and rows of a batch, more than the 128 lanes of a sum: not every thread adds up what it wrote itself."""
@@ -119,7 +118,7 @@ class WatchedNumPy:
 def watching() -> Iterator[None]:
     """Let kernels work on watched arrays, and count the barriers that each thread has come to."""
     kernels, api = (importlib.import_module(f"numba.cuda.simulator.{name}") for name in ("kernel", "kernelapi"))
-    thread, wait, put = kernels.BlockThread, kernels.BlockThread.syncthreads, devices.Device.put
+    thread, wait, put = kernels.BlockThread, kernels.BlockThread.syncthreads, device.Device.put
 
     def waits(self: Any) -> None:
         self.barriers += 1
@@ -129,7 +128,7 @@ def watching() -> Iterator[None]:
     with (
         setting(thread, "syncthreads", waits),
         setting(kernels, "FakeWithinKernelCUDAArray", lambda fake: fake._ary.view(Watched)),
-        setting(devices.Device, "put", lambda self, array, stream=0: put(self, array, stream).view(Watched)),
+        setting(device.Device, "put", lambda self, array, stream=0: put(self, array, stream).view(Watched)),
         setting(api, "np", WatchedNumPy()),
         setting(simulator, "np", WatchedNumPy()),
         setting(populations, "threads_of_block", lambda *_: BLOCK),

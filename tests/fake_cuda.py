@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 
-from nnsim import backends
 from nnsim.probes import Look, look_on_cpu
-from nnsim.training import Job, Run, train_on_cpu
+from nnsim.training.trainer import Job, Run, backend, train_on_cpu
 
-DEVICE = backends.Device("NVIDIA H100", "9.0", 80 * 2**30)
+DEVICE = backend.Device("NVIDIA H100", "9.0", 80 * 2**30)
 
 
 class Populations:
-    """Takes the place of `nnsim.populations`, and remembers how many jobs it got at a time.
+    """Takes the place of `nnsim.training.populations`, and remembers how many jobs it got at a time.
 
     `train` may be set to what fails.
     """
@@ -40,10 +39,10 @@ class Populations:
 @pytest.fixture(name="populations")
 def fake_populations(monkeypatch: pytest.MonkeyPatch) -> Iterator[Populations]:
     """What trains populations; afterwards no thread that measures is left."""
-    module = types.ModuleType("nnsim.populations")
+    module = types.ModuleType("nnsim.training.populations")
     made = Populations()
     vars(module).update(train_population=made.train_population, serve=made.serve)
-    monkeypatch.setitem(sys.modules, "nnsim.populations", module)
+    monkeypatch.setitem(sys.modules, "nnsim.training.populations", module)
     yield made
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("worker")]
 
@@ -51,5 +50,5 @@ def fake_populations(monkeypatch: pytest.MonkeyPatch) -> Iterator[Populations]:
 @pytest.fixture(name="device")
 def fake_device(monkeypatch: pytest.MonkeyPatch, populations: Populations) -> Populations:
     """What trains populations on a device that is found."""
-    monkeypatch.setattr(backends, "look", lambda: backends.Cuda((DEVICE,), (12, 4), (12, 9)))
+    monkeypatch.setattr(backend, "look", lambda: backend.Cuda((DEVICE,), (12, 4), (12, 9)))
     return populations

@@ -7,8 +7,8 @@ import numpy as np
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.training import Batches, Run, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches, Run, train
 
 KEY = np.uint64(0xB175)
 WIDTHS = (9, 18, 18, 4)

@@ -1,6 +1,6 @@
 """Small kernels beside the large ones, and kernels that go wrong: what compiling side by side is tested with.
 
-Run as a script with names, this file is to them what ``python -m nnsim.large_kernels`` is to the large ones.
+Run as a script with names, this file is to them what ``python -m nnsim.training.precompile`` is to the large ones.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nnsim.kernels.cpu import schedules
-from nnsim.large_kernels import LARGE, LargeKernel, Tiny, main
+from nnsim.training.precompile import LARGE, LargeKernel, Tiny, main
 
 IN_CHILD = __name__ == "__main__"
 

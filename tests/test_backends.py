@@ -15,13 +15,13 @@ import toy_training
 from fake_cuda import DEVICE, Populations, fake_device, fake_populations  # noqa: F401
 from nnsim_cli.main import main
 
-from nnsim import backends
-from nnsim.backends import Backend, Cuda, choose, look
 from nnsim.core.errors import DeviceError, UnknownNameError, UsageError
 from nnsim.experiment import machine
 from nnsim.kernels.compiling import compile_cache
 from nnsim.slurm import Request
 from nnsim.study_runner import run_shard, run_study
+from nnsim.training import backend
+from nnsim.training.backend import Backend, Cuda, choose, look
 
 NOT_INSTALLED = "the package numba-cuda is not installed: pip install 'nnsim[cuda]'"
 NO_DRIVER = "no NVIDIA driver is found: install one, or go to a machine that has a GPU"
@@ -39,7 +39,7 @@ def no_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def without_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "find_spec", lambda name: None)
+    monkeypatch.setattr(backend, "find_spec", lambda name: None)
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, answer: Cuda | Exception) -> None:
@@ -50,8 +50,8 @@ def installed(monkeypatch: pytest.MonkeyPatch, answer: Cuda | Exception) -> None
             raise answer
         return answer
 
-    monkeypatch.setattr(backends, "find_spec", lambda name: object())
-    monkeypatch.setattr(backends, "ask_driver", ask)
+    monkeypatch.setattr(backend, "find_spec", lambda name: object())
+    monkeypatch.setattr(backend, "ask_driver", ask)
 
 
 class TestWhatIsMissing:
@@ -135,7 +135,7 @@ class TestDriver:
         monkeypatch.setattr("numba.cuda", fake, raising=False)
         monkeypatch.setitem(sys.modules, "numba.cuda.cudadrv", types.ModuleType("numba.cuda.cudadrv"))
         monkeypatch.setitem(sys.modules, "numba.cuda.cudadrv.driver", module)
-        monkeypatch.setattr(backends, "find_spec", lambda name: object())
+        monkeypatch.setattr(backend, "find_spec", lambda name: object())
         return self.says
 
     @pytest.mark.usefixtures("driver")
@@ -281,8 +281,8 @@ class TestTraining:
     WORDS = ("train", "--data", "iris", "--hidden", "4", "--epochs", "3", "-q")
 
     def test_it_gives_the_bytes_of_the_cpu(self, tmp_path: Path, device: Populations) -> None:
-        for backend in ("cpu", "cuda"):
-            assert main([*self.WORDS, "--backend", backend, "-o", str(tmp_path / backend)]) == 0
+        for name in ("cpu", "cuda"):
+            assert main([*self.WORDS, "--backend", name, "-o", str(tmp_path / name)]) == 0
         assert set(device.sizes) == {1}
         for name in ("history.csv", "model.safetensors", "metrics.json"):
             assert (tmp_path / "cpu" / name).read_bytes() == (tmp_path / "cuda" / name).read_bytes()

@@ -22,7 +22,7 @@ from nnsim.benchmarks.process import call_alone
 from nnsim.benchmarks.workloads import WORKLOADS, choose
 from nnsim.core.errors import NnsimError, UnknownNameError, UsageError
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
+from nnsim.training.recipe import Recipe
 
 RECIPE = Recipe(0.05, batch_size=8, epochs=2, optimizer="sgd")
 TINY = replace(WORKLOADS["W7"], spec=NetworkSpec((2, 4, 2)), recipe=RECIPE, networks=3, rows=32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed: pip install 'nnsim[cuda]'")
-from nnsim.block_size import Limits, side_by_side, threads_of_block
+from nnsim.training.block_size import Limits, side_by_side, threads_of_block
 
 H100 = Limits(
     processors=132, registers=65536, shared_bytes=233472, blocks=32, threads=1024, warp=32, reserved_bytes=1024

@@ -9,9 +9,9 @@ from nnsim.clipping import gradient_at, turn
 from nnsim.core.errors import UsageError
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
 from nnsim.stability import full_batch
 from nnsim.theory.training.clipped_direction import gaussian_cosine
+from nnsim.training.recipe import Recipe
 
 RNG = np.random.default_rng(2)
 SPEC = NetworkSpec((3, 6, 2), "relu", loss="mse", dtype="float64")

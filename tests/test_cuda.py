@@ -80,7 +80,7 @@ def error_of_a_launch() -> Exception:
 @needs.numba_cuda
 @pytest.mark.parametrize("failure", [error_of_the_driver, error_of_a_launch])
 def test_a_device_that_fails_is_one_sentence(failure: Callable[[], Exception]) -> None:
-    from nnsim.devices import Device
+    from nnsim.training.device import Device
 
     said = r"^the GPU failed \(.*LAUNCH_FAILED.*\); what was finished before is kept: run the command again$"
     with pytest.raises(DeviceError, match=said), object.__new__(Device).guarded():

@@ -13,7 +13,7 @@ from nnsim_studies import dead_neurons
 from nnsim_studies.dead_neurons import measurement
 from study_bench import Bench, Tables, student  # noqa: F401
 
-from nnsim import laboratory, training, watching
+from nnsim import laboratory, watching
 from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.networks import initializers
@@ -22,6 +22,7 @@ from nnsim.networks.spec import NetworkSpec
 from nnsim.report.claims import Claim
 from nnsim.sharpness import sharpness
 from nnsim.testing import check_study
+from nnsim.training import trainer
 from nnsim.units import UnitFacts
 
 pytestmark = pytest.mark.physics
@@ -174,14 +175,14 @@ class TestBrokenTraining:
         assert verdicts(bench, changed(whole, "trials", bias=exchanged(bias, 0.0)))[claim] == verdict
 
     def test_an_update_that_wakes_the_first_layer(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        train = training.train
+        train = trainer.train
 
-        def waking(spec: NetworkSpec, *arguments: Any, **options: Any) -> training.Run:
+        def waking(spec: NetworkSpec, *arguments: Any, **options: Any) -> trainer.Run:
             run = train(spec, *arguments, **options)
             spec.layers(run.state.theta)[0][1][:] += np.float32(0.5)
             return run
 
-        monkeypatch.setattr(training, "train", waking)
+        monkeypatch.setattr(trainer, "train", waking)
         found = verdicts(bench, bench("training", bias="-4,0", learning_rate="1", epochs=8))
         assert found["B4-first-layer"] == "fails"
 

@@ -13,8 +13,8 @@ from cases import EVERYTHING, KEY, LOSSES, NORMS, data, flat, naive_run, network
 from nnsim.kernels.cpu.training import CLIPPED, GRADIENT_NORM, LEARNING_RATE, TRAIN_LOSS, VALIDATION_LOSS, logits
 from nnsim.kernels.cpu.training import VALIDATION_METRIC as METRIC
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS
-from nnsim.recipe import Recipe
-from nnsim.training import train
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import train
 
 RATE = {"adagrad": 0.1, "rmsprop": 0.02, "adam": 0.05, "adamw": 0.05}
 ADAPTIVE = set(RATE)

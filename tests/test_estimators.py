@@ -26,7 +26,7 @@ import nnsim.estimators
 from nnsim import MLPClassifier, MLPRegressor
 from nnsim.core.errors import DivergenceError, NnsimError, NnsimWarning, ParameterError
 from nnsim.perceptron import _epochs_without_gain
-from nnsim.training import COLUMNS
+from nnsim.training.trainer import COLUMNS
 
 PAIRS = [(MLPClassifier, TheirClassifier), (MLPRegressor, TheirRegressor)]
 QUICK = {"random_state": 0, "max_iter": 5, "n_iter_no_change": None}

@@ -22,7 +22,6 @@ from nnsim_studies import init
 from test_init_study import TINY
 from toy_training import RECIPE, ROWS, SPEC, train
 
-from nnsim import training
 from nnsim.core.errors import DataError, DeviceError, NnsimError, StoreError, UsageError
 from nnsim.core.progress import Progress
 from nnsim.experiment import executor, gang, gang_executor
@@ -32,7 +31,7 @@ from nnsim.experiment.gang_executor import in_gangs, run_gangs
 from nnsim.experiment.plan import Plan, make_plan
 from nnsim.experiment.store import ChunkStore
 from nnsim.experiment.study import Study
-from nnsim.training import Batches, Job, Run, train_on_cpu
+from nnsim.training.trainer import Batches, Job, Run, train_on_cpu, trainer
 
 PATHS = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
 STUCK = """
@@ -43,7 +42,7 @@ def serve(wishes):
     print("training", flush=True)
     time.sleep(600)
 
-sys.modules["nnsim.populations"] = module = types.ModuleType("nnsim.populations")
+sys.modules["nnsim.training.populations"] = module = types.ModuleType("nnsim.training.populations")
 module.serve = serve
 backends.look = lambda: backends.Cuda((backends.Device("GPU"),))
 from nnsim_cli.main import main
@@ -139,7 +138,7 @@ class TestPopulations:
         def with_own_data(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
             X, Y, *validation = (array.copy() for array in vars(ROWS).values())
             Y[0] = trial["repeat"] // 3
-            training.train(SPEC, np.zeros(SPEC.n_parameters, np.float32), Batches(X, Y, *validation), RECIPE, 1)
+            trainer.train(SPEC, np.zeros(SPEC.n_parameters, np.float32), Batches(X, Y, *validation), RECIPE, 1)
             return toy.measure(trial)
 
         populations.train = note

@@ -207,7 +207,7 @@ class TestTheRulesBite:
         [
             ("nnsim_cli.study", "from .options import axis_option"),
             ("nnsim_studies.init", "from nnsim.report.claims import Claim"),
-            ("nnsim.training", "import numpy, nnsim.kernels.cpu.draws"),
+            ("nnsim.training.trainer", "import numpy, nnsim.kernels.cpu.draws"),
         ],
     )
     def test_downward_import(self, module: str, source: str) -> None:

@@ -22,7 +22,7 @@ from nnsim_studies import init
 from nnsim_studies.init import order_questions, settings
 from study_bench import Bench, Tables, student  # noqa: F401
 
-from nnsim import deep_linear, laboratory, training
+from nnsim import deep_linear, laboratory
 from nnsim.core.errors import StoreError
 from nnsim.experiment.config import resolve
 from nnsim.networks import initializers
@@ -31,6 +31,7 @@ from nnsim.report.claims import Claim
 from nnsim.report.judge import judge
 from nnsim.report.render import frame_csv
 from nnsim.study_runner import run_study
+from nnsim.training import trainer
 
 pytestmark = pytest.mark.physics
 
@@ -412,14 +413,14 @@ class TestBrokenTraining:
 
 class TestBrokenSymmetry:
     def test_an_update_that_tells_units_apart(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        train = training.train
+        train = trainer.train
 
-        def uneven(*arguments: Any, **options: Any) -> training.Run:
+        def uneven(*arguments: Any, **options: Any) -> trainer.Run:
             run = train(*arguments, **options)
             run.theta[0] += np.float32(1e-7)
             return run
 
-        monkeypatch.setattr(training, "train", uneven)
+        monkeypatch.setattr(trainer, "train", uneven)
         found = verdicts(bench("symmetry"))
         assert (found["A14-zeros"], found["A14-constant"]) == ("fails", "fails")
 

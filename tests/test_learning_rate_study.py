@@ -18,11 +18,11 @@ from nnsim_studies import learning_rate
 from nnsim_studies.learning_rate import measurement, search_questions, settings
 from study_bench import Bench, Tables, student  # noqa: F401
 
-from nnsim import schedules
 from nnsim.experiment.config import resolve
 from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
 from nnsim.testing import check_study
+from nnsim.training import schedules
 
 pytestmark = pytest.mark.physics
 

@@ -31,7 +31,7 @@ from nnsim.kernels.cpu.optimizers import Moments
 from nnsim.kernels.cpu.training import COLUMNS, Data, State
 from nnsim.kernels.formulas import scalar_math
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
+from nnsim.training.recipe import Recipe
 
 pytestmark = pytest.mark.bits
 

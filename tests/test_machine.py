@@ -67,7 +67,7 @@ class TestInfo:
 
     def test_everything_is_shown(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(machine, "requires", lambda package: list(TestExtras.REQUIREMENTS))
-        monkeypatch.setattr("nnsim.backends.find_spec", lambda name: None)
+        monkeypatch.setattr("nnsim.training.backend.find_spec", lambda name: None)
         monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
         monkeypatch.setenv("COLUMNS", "200")
         assert main(["info"]) == 0
@@ -148,7 +148,7 @@ class TestCache:
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         compiled: list[str] = []
-        monkeypatch.setattr("nnsim.large_kernels.LargeKernel.is_kept", lambda kernel: False)
+        monkeypatch.setattr("nnsim.training.precompile.LargeKernel.is_kept", lambda kernel: False)
         monkeypatch.setattr("nnsim.experiment.warming.compile_side_by_side", lambda names, jobs: compiled.extend(names))
         names = ("evaluate float32", "logits float32")
         studies = {"one": replace(toy.study, kernels=names), "two": replace(toy.study, kernels=names[:1])}

@@ -14,8 +14,8 @@ from cases import KEY, data, network, parameters, twin
 from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.metrics import area_under_curve
 from nnsim.kernels.cpu.training import VALIDATION_AUC
-from nnsim.recipe import Recipe
-from nnsim.training import evaluate, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import evaluate, train
 
 
 @numba.njit(error_model="numpy")

@@ -21,8 +21,8 @@ from nnsim.kernels.formulas.losses import LOSSES
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.networks.initializers import SCHEMES
 from nnsim.networks.spec import DTYPES
-from nnsim.recipe import WATCHED
-from nnsim.schedules import SCHEDULES
+from nnsim.training.recipe import WATCHED
+from nnsim.training.schedules import SCHEDULES
 
 REGISTRIES = {
     "activations": ACTIVATIONS,

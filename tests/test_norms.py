@@ -11,8 +11,8 @@ from cases import KEY, NORMS, data, network, parameters, rows_of, statistics_of
 from nnsim.kernels.cpu.dropout import fill_masks
 from nnsim.kernels.cpu.training import logits, loss_and_gradient
 from nnsim.probes import probe
-from nnsim.recipe import Recipe
-from nnsim.training import evaluate, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import evaluate, train
 
 ONE_STEP = Recipe(1e-3, batch_size=22, epochs=1)
 BATCH = pytest.mark.parametrize("norm", ["batch", "batch after"])

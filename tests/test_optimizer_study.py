@@ -23,10 +23,10 @@ from study_bench import Bench, Tables
 from nnsim import training_identities
 from nnsim.core.errors import UsageError
 from nnsim.experiment.config import resolve
-from nnsim.recipe import Recipe
 from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
 from nnsim.testing import check_study
+from nnsim.training.recipe import Recipe
 
 pytestmark = pytest.mark.physics
 

@@ -7,9 +7,9 @@ import pytest
 
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.pace import steps_to, train_until
-from nnsim.recipe import Recipe
-from nnsim.training import Batches, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.steps_to_loss import steps_to, train_until
+from nnsim.training.trainer import Batches, train
 
 LINES = {
     "met at once": ([0.2, 0.1], 0.25, 40.0),

@@ -8,7 +8,7 @@ import pytest
 from nnsim.core.errors import UsageError
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.parametrization import mup_layer_rates, mup_start, preactivation_changes
+from nnsim.training.mup import mup_layer_rates, mup_start, preactivation_changes
 
 SPEC = NetworkSpec((5, 8, 8, 3), "tanh", dtype="float64")
 

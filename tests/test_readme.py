@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nnsim.training import COLUMNS
+from nnsim.training.trainer import COLUMNS
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 

@@ -12,8 +12,8 @@ from cases import KEY, data, network, parameters
 from nnsim.core.errors import NnsimWarning, UnknownNameError, UsageError
 from nnsim.kernels.formulas.optimizers import MOMENTUM, OPTIMIZERS, SGD
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.training import Batches, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches, train
 
 
 def refusal_of(make, *arguments, **options):

@@ -9,8 +9,8 @@ from nnsim.checkpoints import load_checkpoint, save_checkpoint
 from nnsim.core.errors import DataError, StoreError
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.training import Batches, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches, train
 
 KEY = 5
 SPEC = NetworkSpec((3, 6, 6, 2), normalization="batch", dropout=0.2, residual=True)

@@ -22,9 +22,9 @@ import numpy as np
 import pytest
 
 from nnsim.core.errors import UnknownNameError, UsageError
-from nnsim.curves import power
 from nnsim.kernels.formulas.schedules import FACTOR, reduce_on_plateau
-from nnsim.schedules import (
+from nnsim.training.schedule_curves import power
+from nnsim.training.schedules import (
     SCHEDULES,
     Constant,
     Cosine,

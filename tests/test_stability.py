@@ -8,12 +8,12 @@ import pytest
 from nnsim.core.errors import UsageError
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
 from nnsim.sharpness import sharpness
 from nnsim.stability import chebyshev_task, divergence_rate, follow_sharpness, full_batch
 from nnsim.theory.training import rate_courses as closed
 from nnsim.theory.training.stability import critical_rate, critical_sharpness
-from nnsim.training import train
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import train
 
 RNG = np.random.default_rng(11)
 LINE = NetworkSpec((3, 1), loss="mse", dtype="float64")

@@ -12,9 +12,9 @@ from naive_schedules import Plateau
 
 from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.training import LEARNING_RATE, VALIDATION_LOSS, VALIDATION_METRIC
-from nnsim.recipe import Recipe
-from nnsim.schedules import parse_schedule
-from nnsim.training import Batches, evaluate, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.schedules import parse_schedule
+from nnsim.training.trainer import Batches, evaluate, train
 
 NOISY = Recipe(0.2, batch_size=5, epochs=40)  # learns nothing of 22 random rows that helps on others
 

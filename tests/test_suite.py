@@ -17,10 +17,10 @@ from fake_cuda import fake_device, fake_populations  # noqa: F401
 from nnsim_cli.main import main
 from nnsim_studies.ledger import ledger as ours
 
-from nnsim import backends
 from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.experiment.catalogue import GROUP
 from nnsim.study_suite import chosen_studies, run_all
+from nnsim.training import backend
 
 second = replace(toy.study, name="second", title="Another <toy>", question="Does the next one run & report?")
 refusing = replace(toy.study, name="refusing", trials=lambda config: [])
@@ -78,7 +78,7 @@ class TestRun:
         self, installed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         installed("toy", "second")
-        monkeypatch.setattr(backends, "look", lambda: backends.Cuda(missing="no driver"))
+        monkeypatch.setattr(backend, "look", lambda: backend.Cuda(missing="no driver"))
         assert main(["study", "all", "--backend", "auto", "-o", str(tmp_path)]) == 0
         assert capsys.readouterr().err.count("backend cpu: no driver\n") == 1
 

@@ -23,7 +23,7 @@ from nnsim.core.seeding import key
 from nnsim.kernels.cpu.training import logits, loss_and_gradient
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
+from nnsim.training.recipe import Recipe
 
 pytestmark = pytest.mark.torch
 

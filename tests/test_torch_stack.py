@@ -9,7 +9,7 @@ from torch_twin import OPTIMIZERS, Case, compare, torch
 from nnsim.core.seeding import key
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
+from nnsim.training.recipe import Recipe
 
 pytestmark = pytest.mark.torch
 

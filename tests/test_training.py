@@ -12,14 +12,13 @@ import pytest
 from cases import naive_epochs, twin
 from naive_optimizers import Optimizer
 
-from nnsim import training
 from nnsim.core.errors import NnsimWarning, UsageError
 from nnsim.core.seeding import key
 from nnsim.data import datasets
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.training import COLUMNS, Batches, batches, evaluate, loss_of, targets, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import COLUMNS, Batches, batches, evaluate, loss_of, targets, train, trainer
 
 KEY = key(0, "tests", "training")
 DIGITS = NetworkSpec((64, 32, 10))
@@ -109,14 +108,14 @@ class TestSegments:
 
     def test_the_number_of_kernel_calls_does_not_matter(self, digits, monkeypatch):
         whole = train(DIGITS, start(DIGITS), digits, RECIPE, KEY)
-        monkeypatch.setattr(training, "CALL_OPERATIONS", 3 * DIGITS.n_parameters * len(digits.X) * 2.5)
+        monkeypatch.setattr(trainer, "CALL_OPERATIONS", 3 * DIGITS.n_parameters * len(digits.X) * 2.5)
         assert_same_run(train(DIGITS, start(DIGITS), digits, RECIPE, KEY), whole)
 
     def test_a_kernel_call_that_ends_where_training_stops_early_is_the_last(self, digits, monkeypatch):
         recipe = Recipe(0.05, epochs=5, batch_size=100, patience=1, min_delta=10.0)  # nothing is an improvement
         whole = train(DIGITS, start(DIGITS), digits, recipe, KEY)
         assert whole.stopped_early
-        monkeypatch.setattr(training, "CALL_OPERATIONS", 1.0)
+        monkeypatch.setattr(trainer, "CALL_OPERATIONS", 1.0)
         assert_same_run(train(DIGITS, start(DIGITS), digits, recipe, KEY), whole)
 
     def test_the_epochs_behind_a_run_choose_the_shuffles(self, digits):
@@ -203,7 +202,7 @@ class TestDivergence:
     def test_the_number_of_kernel_calls_does_not_matter(self, digits, monkeypatch):
         recipe = Recipe(1e6, epochs=8, batch_size=100)
         whole = train(DIGITS, start(DIGITS), digits, recipe, KEY)
-        monkeypatch.setattr(training, "CALL_OPERATIONS", 1.0)
+        monkeypatch.setattr(trainer, "CALL_OPERATIONS", 1.0)
         assert_same_run(train(DIGITS, start(DIGITS), digits, recipe, KEY), whole)
 
 

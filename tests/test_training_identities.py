@@ -10,8 +10,8 @@ import pytest
 
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.training import Batches
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches
 from nnsim.training_identities import dropout_moments, first_step, shrinkage, start_loss
 
 SPEC = NetworkSpec((3, 4, 2), "tanh", dtype="float64")

@@ -28,8 +28,8 @@ from nnsim.kernels.cpu.training import (
 )
 from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.kernels.formulas.philox import SHUFFLE
-from nnsim.recipe import Recipe
-from nnsim.schedules import plateau
+from nnsim.training.recipe import Recipe
+from nnsim.training.schedules import plateau
 
 WIDTHS = (4, 6, 5, 3)
 ROWS = 22

@@ -12,7 +12,7 @@ from nnsim.laboratory import network_of
 from nnsim.networks.activations import evaluate
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.training import batches, train
+from nnsim.training.trainer import batches, train
 from nnsim.units import UnitFacts, drift, unit_facts
 from nnsim.watching import doublings, start_of, watch_training
 
@@ -162,7 +162,7 @@ def test_a_dead_unit_keeps_its_weights() -> None:
 def test_training_by_hand_gives_the_same() -> None:
     from nnsim.core.seeding import key
     from nnsim.laboratory import data_of
-    from nnsim.recipe import Recipe
+    from nnsim.training.recipe import Recipe
 
     spec = network_of(TRIAL, "float32")
     recipe = Recipe(learning_rate=0.1, batch_size=16, epochs=5, optimizer="sgd")

@@ -23,7 +23,7 @@ from nnsim.core.errors import UnknownNameError
 from nnsim.core.progress import Progress
 from nnsim.experiment import warming
 from nnsim.experiment.catalogue import find_study, study_names
-from nnsim.large_kernels import LARGE, seconds
+from nnsim.training.precompile import LARGE, seconds
 
 pytestmark = pytest.mark.crash
 

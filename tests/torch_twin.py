@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.training import Batches, Run, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches, Run, train
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'nnsim[bench]'")
 torch.set_num_threads(1)

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import toy
 
-from nnsim import training
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes import probe
-from nnsim.recipe import Recipe
-from nnsim.training import Batches, Run
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches, Run, trainer
 
 SPEC = NetworkSpec((2, 3, 1), loss="mse")
 X = np.linspace(-1, 1, 32, dtype=np.float32).reshape(16, 2)
@@ -26,7 +25,7 @@ def train(trial: dict[str, Any], until: int, start: Run | None = None, recipe: R
     """Train a trial's network, or go on; the last two digits of its key are the trial's repeat."""
     key = 100 * trial["size"] + trial["repeat"]
     theta = initialize(SPEC, "he_normal", key)
-    return training.train(SPEC, theta if start is None else start, ROWS, recipe, key, until=until)
+    return trainer.train(SPEC, theta if start is None else start, ROWS, recipe, key, until=until)
 
 
 def measure(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from nnsim.benchmarks import cuda
 from nnsim.benchmarks.workloads import Runner, Workload
 from nnsim.experiment.executor import usable_cpus
 from nnsim.experiment.machine import version_of
-from nnsim.training import train_on_cpu
+from nnsim.training.trainer import train_on_cpu
 
 INSTALL = "pip install 'nnsim[bench]'"
 

@@ -15,8 +15,8 @@ from nnsim.kernels.cpu.draws import fill_normal, fill_permutation
 from nnsim.kernels.formulas.philox import SHUFFLE
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.training import Batches, Job
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches, Job
 
 Layers = list[tuple[np.ndarray, np.ndarray]]
 """W (fan_in, fan_out) and b of every layer of a network."""

@@ -6,7 +6,7 @@ import hashlib
 import threading
 from weakref import WeakValueDictionary
 
-from nnsim.training import Batches
+from nnsim.training.trainer import Batches
 
 
 class EqualData:

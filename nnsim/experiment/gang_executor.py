@@ -84,7 +84,7 @@ def run_gangs(
     NnsimError, BaseException
         As `run_chunks`.
     """
-    from nnsim.populations import serve  # loads CUDA
+    from nnsim.training.populations import serve  # loads CUDA
 
     task = Task(plan, store, progress or Progress(), fail_fast)
     failures: dict[int, list[Failure]] = {}

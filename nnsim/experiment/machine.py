@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-from nnsim.backends import look, version_text
 from nnsim.experiment.executor import usable_cpus
+from nnsim.training.backend import look, version_text
 
 PACKAGES = ("nnsim", "numba", "llvmlite", "numpy", "scipy", "pandas", "scikit-learn", "matplotlib")
 VECTOR_BITS = {"avx512f": 512, "avx": 256, "sse2": 128, "neon": 128}

@@ -188,7 +188,7 @@ class Study:
     warm_up : callable, optional
         ``warm_up()`` calls every kernel once on tiny arrays, so that compilation is over before the trials start.
     kernels : tuple of str
-        Those of `nnsim.large_kernels.LARGE` that `warm_up` calls, such as ``"train_epochs float32"``: a first run
+        Those of `nnsim.training.precompile.LARGE` that `warm_up` calls, such as ``"train_epochs float32"``: a first run
         compiles them side by side, on all cores. One that is left out only takes longer.
     inputs : callable, optional
         ``inputs(config) -> dict of str``: what a run depends on beyond its settings, such as the hash of a data file. A

@@ -14,9 +14,14 @@ from subprocess import DEVNULL, PIPE, Popen
 from nnsim.core.progress import Progress
 from nnsim.experiment.study import Study
 from nnsim.kernels.compiling.compile_cache import folder
-from nnsim.large_kernels import LARGE, lacking, seconds
+from nnsim.training.precompile import LARGE, lacking, seconds
 
-COMMAND = [sys.executable, "-P", "-m", "nnsim.large_kernels"]  # -P: nothing in the working folder is taken for a module
+COMMAND = [
+    sys.executable,
+    "-P",
+    "-m",
+    "nnsim.training.precompile",
+]  # -P: nothing in the working folder is taken for a module
 
 WORTH_SECONDS = 4.0
 """What one more process must save: it has to start, and compiles what another one compiles, too."""

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nnsim.report.figures import BLACK, COLUMN_WIDTH, PAGE_WIDTH, series_style, style
-from nnsim.training import COLUMNS
+from nnsim.training.trainer import COLUMNS
 
 
 def training_figure(history: np.ndarray, metric: str, best_epoch: int | None, unit: str = "") -> Figure:
@@ -17,7 +17,7 @@ def training_figure(history: np.ndarray, metric: str, best_epoch: int | None, un
 
     Parameters
     ----------
-    history : array (epochs, `nnsim.training.COLUMNS`)
+    history : array (epochs, `nnsim.training.trainer.COLUMNS`)
     metric : str
         Name of the metric.
     best_epoch : int or None

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from nnsim import training
 from nnsim.born_dead import is_constant
 from nnsim.laboratory import data_of, network_of, nine_digits
 from nnsim.sharpness import sharpness
+from nnsim.training import trainer
 from nnsim.units import unit_facts
 from nnsim.watching import Look, doublings, start_of, trial_row, watch_training
 
@@ -42,7 +42,7 @@ def _measure_invariant(trial: dict[str, Any]) -> dict[str, Any]:
 
 def _measure_sharpness(trial: dict[str, Any]) -> dict[str, Any]:
     spec = network_of(trial, "float64")
-    parts = training.batches(data_of(trial), np.float64)
+    parts = trainer.batches(data_of(trial), np.float64)
     theta = start_of(trial, spec)
     value = sharpness(spec, theta, parts.X, parts.Y, np.cos(np.arange(theta.size)), 1e-6).value
     return {name: trial[name] for name in ("bias", "repeat")} | {"sharpness": nine_digits(value)}

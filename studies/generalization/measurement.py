@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from nnsim import training
 from nnsim.core.seeding import key
 from nnsim.data import datasets
 from nnsim.generalization import accuracy_on_noisy_labels, least_norm_fit, noisy_labels, ridge_fit
@@ -17,8 +16,9 @@ from nnsim.kernels.formulas.philox import DATA, NOISE
 from nnsim.laboratory import data_of, nine_digits
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
 from nnsim.theory.training.double_descent import best_ridge
+from nnsim.training import trainer
+from nnsim.training.recipe import Recipe
 
 from . import settings
 from .columns import TRIAL_COLUMNS
@@ -31,16 +31,16 @@ def _rows(root_seed: int, repeat: int, total: int, rows: int) -> np.ndarray:
     return order[:rows]
 
 
-def _noisy_batches(trial: dict[str, Any], data: datasets.Split) -> training.Batches:
+def _noisy_batches(trial: dict[str, Any], data: datasets.Split) -> trainer.Batches:
     """Return a seed's training rows with noisy labels, and the validation rows as they are."""
     chosen = _rows(trial["root_seed"], trial["repeat"], data.X_train.shape[0], trial["rows"])
     number = key(trial["root_seed"], "labels", trial["repeat"])
     labels = noisy_labels(data.y_train[chosen], data.n_outputs, trial["label_noise"], number)
-    return training.Batches(
+    return trainer.Batches(
         np.ascontiguousarray(data.X_train[chosen], np.float32),
-        training.targets(labels, np.float32),
+        trainer.targets(labels, np.float32),
         np.ascontiguousarray(data.X_validation, np.float32),
-        training.targets(data.y_validation, np.float32),
+        trainer.targets(data.y_validation, np.float32),
     )
 
 
@@ -57,11 +57,11 @@ def _recipe(trial: dict[str, Any]) -> Recipe:
 
 
 def _trained(
-    trial: dict[str, Any], spec: NetworkSpec, scheme: str, batches: training.Batches, recipe: Recipe
-) -> training.Run:
+    trial: dict[str, Any], spec: NetworkSpec, scheme: str, batches: trainer.Batches, recipe: Recipe
+) -> trainer.Run:
     root, repeat = trial["root_seed"], trial["repeat"]
     start = initialize(spec, scheme, key(root, "init", repeat), batches.X[:256])
-    return training.train(spec, start, batches, recipe, key(root, "shuffle", repeat))
+    return trainer.train(spec, start, batches, recipe, key(root, "shuffle", repeat))
 
 
 def _on_data(trial: dict[str, Any]) -> dict[str, Any]:
@@ -70,17 +70,15 @@ def _on_data(trial: dict[str, Any]) -> dict[str, Any]:
     spec = NetworkSpec((data.n_features, trial["width"], data.n_outputs), dropout=dropout)
     batches = _noisy_batches(trial, data)
     run = _trained(trial, spec, "he_normal", batches, _recipe(trial))
-    test = data.X_test.astype(np.float32), training.targets(data.y_test, np.float32)
+    test = data.X_test.astype(np.float32), trainer.targets(data.y_test, np.float32)
     found = _scores(spec, run, batches, test, data.n_outputs, trial["label_noise"])
     if run.status == "done":
-        found |= {
-            "validation_metric": training.evaluate(spec, run.theta, batches.X_validation, batches.Y_validation)[1]
-        }
+        found |= {"validation_metric": trainer.evaluate(spec, run.theta, batches.X_validation, batches.Y_validation)[1]}
     return found
 
 
 def _scores(
-    spec: NetworkSpec, run: training.Run, batches: training.Batches, test: Any, classes: int, noise: float
+    spec: NetworkSpec, run: trainer.Run, batches: trainer.Batches, test: Any, classes: int, noise: float
 ) -> dict[str, Any]:
     """Return losses and accuracies on the training rows and on the test rows, and the gap between them.
 
@@ -89,8 +87,8 @@ def _scores(
     found: dict[str, Any] = {"parameters": spec.n_parameters, "epochs_done": len(run.history)}
     if run.status == "diverged":
         return found | {"status": "diverged", "reason": "the loss stopped being finite"}
-    fit = training.evaluate(spec, run.theta, batches.X, batches.Y, run.statistics)
-    new = training.evaluate(spec, run.theta, test[0], test[1], run.statistics)
+    fit = trainer.evaluate(spec, run.theta, batches.X, batches.Y, run.statistics)
+    new = trainer.evaluate(spec, run.theta, test[0], test[1], run.statistics)
     expected = accuracy_on_noisy_labels(new.metric, classes, noise)
     found |= {"train_loss": fit.loss, "train_metric": fit.metric, "test_loss": new.loss, "test_metric": new.metric}
     return found | {"gap": fit.metric - expected}
@@ -109,7 +107,7 @@ def _page_data(trial: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 def _on_the_page(trial: dict[str, Any]) -> dict[str, Any]:
     """Train the teaching page's kind of network by its recipe on its kind of data."""
     X, Y = _page_data(trial)
-    batches = training.Batches(X[: settings.PAGE_ROWS], Y[: settings.PAGE_ROWS], X[:0], Y[:0])
+    batches = trainer.Batches(X[: settings.PAGE_ROWS], Y[: settings.PAGE_ROWS], X[:0], Y[:0])
     widths = (settings.PAGE_INPUTS, *[trial["width"]] * 3, 1)
     spec = NetworkSpec(widths, loss="bce", normalization="batch", dropout=0.3)
     recipe = Recipe(**settings.PAGE_RECIPE, weight_decay=trial["strength"], epochs=trial["epochs"])

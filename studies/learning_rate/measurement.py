@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from nnsim import training
 from nnsim.core.seeding import key
 from nnsim.data import datasets
 from nnsim.laboratory import data_of, network_of, nine_digits, train_network
 from nnsim.learning_rate_finder import Start, find_learning_rate
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.pace import train_until
-from nnsim.recipe import Recipe
 from nnsim.sharpness import sharpness
 from nnsim.stability import chebyshev_task, divergence_rate, follow_sharpness, full_batch
 from nnsim.theory.training import rate_courses as closed_forms
+from nnsim.training import trainer
+from nnsim.training.recipe import Recipe
+from nnsim.training.steps_to_loss import train_until
 
 from . import settings
 from .columns import MORE, TRIALS
@@ -70,7 +70,7 @@ def _edge(trial: dict[str, Any]) -> dict[str, Any]:
 def _start(trial: dict[str, Any], dtype: str, recipe: Recipe) -> Start:
     """Return what training starts from: the draws and the data order of the trials that `train_network` measures."""
     spec = network_of(trial, dtype)
-    rows = training.batches(data_of(trial), spec.numpy_dtype)
+    rows = trainer.batches(data_of(trial), spec.numpy_dtype)
     theta = initialize(spec, trial["scheme"], _draws(trial, "init"), rows.X[:256])
     return Start(spec=spec, theta=theta, batches=rows, recipe=recipe, key=_draws(trial, "shuffle"))
 
@@ -86,7 +86,7 @@ def _range(trial: dict[str, Any]) -> dict[str, Any]:
     return {"trials": [row], "suggestions": shown, "sharpness": [_sharpness_row(trial, 0, top.value)]}
 
 
-def _diverged(run: training.Run) -> dict[str, Any]:
+def _diverged(run: trainer.Run) -> dict[str, Any]:
     """Return what a row says of a run that diverged, nothing of one that did not."""
     if run.status == "done":
         return {}
@@ -120,8 +120,8 @@ def _trace(trial: dict[str, Any]) -> dict[str, Any]:
     rows = data_of(trial).X_train.shape[0]
     recipe = Recipe(trial["learning_rate"], None, rows, trial["epochs"], "sgd", schedule=trial["schedule"])
     start = _start(trial, "float32", recipe)
-    run = training.train(start.spec, start.theta, start.batches, recipe, start.key)
-    losses, used = (run.history[:, training.COLUMNS.index(name)] for name in ("validation_loss", "learning_rate"))
+    run = trainer.train(start.spec, start.theta, start.batches, recipe, start.key)
+    losses, used = (run.history[:, trainer.COLUMNS.index(name)] for name in ("validation_loss", "learning_rate"))
     expected = trial["learning_rate"] * _closed_form(trial["schedule"].split(":")[0], len(used), losses)
     shown = [
         {

@@ -32,7 +32,7 @@ def leads_of(trials: pd.DataFrame, data: str, schedule: str, column: str) -> tup
 def schedule_questions(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> Iterator[Question]:
     """Ask whether schedules follow their formulas, and what they are worth."""
     from nnsim.report.judge import Question
-    from nnsim.schedules import SCHEDULES
+    from nnsim.training.schedules import SCHEDULES
 
     traces = tables["traces"]
     names = traces["schedule"].str.split(":").str[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nnsim.parametrization import MUP, STANDARD
+from nnsim.training.mup import MUP, STANDARD
 
 from . import settings
 from .arms import runs_of, tuned_arms

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from nnsim import training, training_identities
+from nnsim import training_identities
 from nnsim.core.seeding import key
 from nnsim.laboratory import data_of, network_of, train_network
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.parametrization import MUP, mup_layer_rates, mup_start, preactivation_changes
-from nnsim.recipe import Recipe
+from nnsim.training import trainer
+from nnsim.training.mup import MUP, mup_layer_rates, mup_start, preactivation_changes
+from nnsim.training.recipe import Recipe
 
 from . import settings
 from .columns import ARMS, TRIALS
@@ -37,9 +38,9 @@ def _start(trial: dict[str, Any], dtype: str) -> tuple[NetworkSpec, np.ndarray, 
 
 def _train_wide(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     spec, theta, rates = _start(trial, "float32")
-    data = training.batches(data_of(trial), np.float32)
+    data = trainer.batches(data_of(trial), np.float32)
     recipe = Recipe(trial["learning_rate"], None, trial["batch_size"], trial["epochs"], "adam", layer_rates=rates)
-    run = training.train(spec, theta, data, recipe, key(trial["root_seed"], "shuffle", trial["repeat"]))
+    run = trainer.train(spec, theta, data, recipe, key(trial["root_seed"], "shuffle", trial["repeat"]))
     found: dict[str, Any] = {"parameters": spec.n_parameters, "epochs_done": len(run.history)}
     if run.status == "diverged":
         found |= {"status": "diverged", "reason": "the loss stopped being finite", "diverged_at": run.diverged_at}
@@ -51,12 +52,12 @@ def _train_wide(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 def _check_coordinates(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     spec, theta, rates = _start(trial, "float64")
-    data = training.batches(data_of(trial), np.float64)
+    data = trainer.batches(data_of(trial), np.float64)
     batch = min(settings.COORDINATE["batch_size"], data.X.shape[0])
     rows = slice(0, batch * settings.COORDINATE["steps"])
-    part = training.Batches(data.X[rows], data.Y[rows], data.X[:0], data.Y[:0])
+    part = trainer.Batches(data.X[rows], data.Y[rows], data.X[:0], data.Y[:0])
     recipe = Recipe(trial["learning_rate"], None, batch, 1, "adam", layer_rates=rates)
-    run = training.train(spec, theta, part, recipe, key(trial["root_seed"], "shuffle", trial["repeat"]))
+    run = trainer.train(spec, theta, part, recipe, key(trial["root_seed"], "shuffle", trial["repeat"]))
     changes = preactivation_changes(spec, theta, run.theta, part.X[:LOOKED_AT])
     arm = {name: trial[name] for name in ("kind", "parametrization", "width", "repeat")}
     rows_found = [{**arm, "layer": layer, "change": change} for layer, change in enumerate(changes, start=1)]
@@ -74,7 +75,7 @@ def _values(trial: dict[str, Any]) -> dict[str, float]:
         moments = training_identities.dropout_moments(trial["dropout"], draws)
         return dict(zip(("mean", "mean_square"), moments, strict=True))
     spec, theta, _ = _start(trial, "float64")
-    data = training.batches(data_of(trial), np.float64)
+    data = trainer.batches(data_of(trial), np.float64)
     if trial["kind"] == "first_step":
         recipe = Recipe(optimizer=trial["optimizer"], **settings.FIRST_STEP)
         change, gradient = training_identities.first_step(spec, theta, data, recipe)

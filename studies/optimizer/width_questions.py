@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.parametrization import MUP, STANDARD
+from nnsim.training.mup import MUP, STANDARD
 
 from . import settings
 from .arms import arms_by_loss

@@ -15,9 +15,9 @@ from nnsim.kernels.formulas.philox import DATA, NOISE
 from nnsim.networks.activations import parse as parse_activation
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
 from nnsim.theory.expressivity import separability as theory
-from nnsim.training import Batches, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches, train
 
 from . import settings
 from .columns import TRIAL_COLUMNS

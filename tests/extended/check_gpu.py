@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import cuda_cases
 import test_golden
 
-from nnsim.devices import current_device
 from nnsim.experiment.gang_executor import run_gangs
 from nnsim.kernels.cuda.decorators import simulated
+from nnsim.training.device import current_device
 
 
 def differing() -> list[str]:

@@ -1,7 +1,7 @@
 """The only decorators of GPU code, each option with its reason.
 
 Of numba-cuda's inside only this file, `threads`, `checksummed_cuda_cache` (in `nnsim.kernels.compiling`) and
-`nnsim.devices` know.
+`nnsim.training.device` know.
 
 - ``lto=False``: code linked at link time is compiled by another compiler, which contracts products into sums.
 - ``fma=False`` for NVVM, for which numba-cuda has no option: ``mul.rn`` and ``add.rn`` instead of ``mul`` and ``add``,

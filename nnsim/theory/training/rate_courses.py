@@ -1,4 +1,4 @@
-"""Learning-rate schedules in closed form: the rate of every step, written down apart from `nnsim.schedules`.
+"""Learning-rate schedules in closed form: the rate of every step, written down apart from `nnsim.training.schedules`.
 
 Times t count steps from 0, and the largest rate is 1. These are the papers' formulas by the library's cosine and
 powers, to hold the traces of the training against.

@@ -1,6 +1,6 @@
-"""Many networks trained at once on a GPU: the same bits as `nnsim.training.train_on_cpu`, a thread block for each.
+"""Many networks trained at once on a GPU, a thread block for each.
 
-Networks of one shape, recipe and data become one launch, whatever their parameters, keys and learning rates; a launch
+The bits are those of `nnsim.training.trainer.train_on_cpu`. Networks of one shape, recipe and data become one launch, whatever their parameters, keys and learning rates; a launch
 that would not fit into the device's memory, or would take long, is split.
 """
 
@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.block_size import side_by_side, threads_of_block
 from nnsim.core.errors import UsageError
-from nnsim.devices import Device, current_device
 from nnsim.kernels.cpu.metrics import spread_of
 from nnsim.kernels.cpu.network import Architecture
 from nnsim.kernels.cpu.optimizers import Rule
@@ -26,7 +24,9 @@ from nnsim.kernels.cuda.probes import probe_layers
 from nnsim.kernels.cuda.training import STATIC_BYTES, Population, train_epochs
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes import Look
-from nnsim.training import Job, Run, begin, finish, finished, has_waited
+from nnsim.training.block_size import side_by_side, threads_of_block
+from nnsim.training.device import Device, current_device
+from nnsim.training.trainer import Job, Run, begin, finish, finished, has_waited
 
 LAUNCH_OPERATIONS = 2e12
 """Multiply-adds of one launch, some seconds' worth at most, so that a run can be stopped between two."""
@@ -70,7 +70,7 @@ def train_population(jobs: Sequence[Job]) -> list[Run]:
     Raises
     ------
     UsageError
-        As `nnsim.training.train` does, or a network is too large for the device.
+        As `nnsim.training.trainer.train` does, or a network is too large for the device.
     DeviceError
         The device failed.
     """

@@ -20,8 +20,8 @@ from nnsim.kernels.cpu import training as kernels
 from nnsim.kernels.cpu.optimizers import Moments
 from nnsim.kernels.cpu.training import State
 from nnsim.networks.spec import CLASS_LOSSES, NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.schedules import plateau
+from nnsim.training.recipe import Recipe
+from nnsim.training.schedules import plateau
 
 COLUMNS = (
     "train_loss",

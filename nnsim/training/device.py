@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.block_size import Limits
 from nnsim.core.errors import DeviceError
 from nnsim.kernels.cuda.decorators import FAILURES, cuda, simulated
 from nnsim.kernels.cuda.simulator import complete
+from nnsim.training.block_size import Limits
 
 SIMULATED_SHARED_BYTES = 64 * 1024
 SIMULATED = Limits(

@@ -1,6 +1,7 @@
 """The kernels that take the compiler seconds, each with the smallest call that compiles it.
 
-``python -m nnsim.large_kernels NAME...`` is what `nnsim.experiment.warming` runs: it compiles some and keeps the code.
+``python -m nnsim.training.precompile NAME...`` is what `nnsim.experiment.warming` runs: it compiles some and keeps
+the code.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from nnsim.core.registry import look_up
 from nnsim.kernels.compiling.compile_cache import folder
 from nnsim.kernels.cpu import activations, cost, probes, training, units
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.training import Batches, Job, begin
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches, Job, begin
 
 PRECISIONS = ("float32", "float64")
 

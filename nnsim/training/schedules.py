@@ -21,8 +21,8 @@ import numpy as np
 
 from nnsim.core.errors import UsageError
 from nnsim.core.option_strings import FLAG, check, choice, domain, number, parse, whole
-from nnsim.curves import between, half_cosine, power, products, remaining
 from nnsim.kernels.formulas.schedules import PlateauRule
+from nnsim.training.schedule_curves import between, half_cosine, power, products, remaining
 
 LONGEST = 10**12  # of a schedule's lengths: sums of a few, and their products with a run's, stay within range
 

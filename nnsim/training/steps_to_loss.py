@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from nnsim.networks.spec import NetworkSpec
-from nnsim.recipe import Recipe
-from nnsim.training import COLUMNS, Batches, Run, train
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import COLUMNS, Batches, Run, train
 
 STRETCH = 10  # epochs between two looks at the loss
 

@@ -14,7 +14,7 @@ from nnsim.kernels.cpu.optimizers import Rule
 from nnsim.kernels.cpu.training import Course
 from nnsim.kernels.formulas.optimizers import MOMENTUM, OPTIMIZERS, SGD, Optimizer
 from nnsim.networks.spec import NetworkSpec
-from nnsim.schedules import Plateau, Schedule, Warmup, parse_schedule, plateau, trace
+from nnsim.training.schedules import Plateau, Schedule, Warmup, parse_schedule, plateau, trace
 
 DECAYED = ("all", "weights")
 WATCHED = ("loss", "metric")
@@ -45,12 +45,12 @@ class Recipe:
         L2 penalty as in scikit-learn: alpha / (2 rows) times the sum of the squared weights is added to the loss of a
         batch, with its own number of rows in a smaller last one, too. Neither with `weight_decay` nor with AdamW.
     schedule : str or Schedule
-        The course of the learning rate, see `nnsim.schedules`.
+        The course of the learning rate, see `nnsim.training.schedules`.
     clip_norm, clip_value : float, optional
         Largest Euclidean norm of the whole gradient, or largest size of each of its numbers.
     drop_last : bool
-        Leave out the last batch of an epoch where it is smaller than the others. `nnsim.training.train` does so by
-        itself where it is one row under batch normalisation.
+        Leave out the last batch of an epoch where it is smaller than the others. `nnsim.training.trainer.train` does
+        so by itself where it is one row under batch normalisation.
     patience : int, optional
         Epochs without an improvement after which training stops; the best parameters are then restored.
     min_delta : float
