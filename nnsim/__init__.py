@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nnsim.models import load_model as load_model
     from nnsim.networks.initializers import initialize as initialize
     from nnsim.networks.spec import NetworkSpec as NetworkSpec
-    from nnsim.probes import probe as probe
+    from nnsim.probes.layers import probe as probe
     from nnsim.settings import Settings as Settings
     from nnsim.study_runner import run_study as run_study
     from nnsim.study_suite import run_all as run_all
@@ -50,7 +50,7 @@ _HOMES = {
     "load": ("nnsim.experiment.results", "load"),
     "load_data": ("nnsim.data.datasets", "load"),
     "load_model": ("nnsim.models", "load_model"),
-    "probe": ("nnsim.probes", "probe"),
+    "probe": ("nnsim.probes.layers", "probe"),
     "run_all": ("nnsim.study_suite", "run_all"),
     "run_study": ("nnsim.study_runner", "run_study"),
     "run_training": ("nnsim.training_runner", "run_training"),

@@ -24,8 +24,8 @@ from nnsim.experiment.study import Column
 from nnsim.networks.activations import parse as parse_activation
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.probes import probe
-from nnsim.propagation import propagate, shown_layers, unit_rows
+from nnsim.probes.layers import probe
+from nnsim.probes.propagation import propagate, shown_layers, unit_rows
 from nnsim.training import trainer
 from nnsim.training.recipe import Recipe
 

@@ -12,9 +12,9 @@ from nnsim.experiment.study import Column
 from nnsim.laboratory import RECIPE_SETTINGS, data_of, network_of
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
+from nnsim.probes.units import UnitFacts, unit_facts
 from nnsim.training import trainer
 from nnsim.training.recipe import Recipe
-from nnsim.units import UnitFacts, unit_facts
 
 Look = tuple[int, list[UnitFacts]]
 """Epochs done, and the facts of every hidden layer on the training rows."""

@@ -24,13 +24,13 @@ from nnsim.laboratory import (
     look_at_network,
     train_network,
 )
-from nnsim.moments import sampled_moments
 from nnsim.networks.activations import evaluate
 from nnsim.networks.activations import parse as parse_activation
 from nnsim.networks.gaussian_moments import activation_moments
 from nnsim.networks.initializers import parse as parse_scheme
 from nnsim.networks.initializers import preserving_gain
-from nnsim.propagation import propagate, unit_rows
+from nnsim.probes.activation_moments import sampled_moments
+from nnsim.probes.propagation import propagate, unit_rows
 from nnsim.study_settings import TRAINABLE, check_batch_size, check_trainable
 from nnsim.theory.signals.attraction import perturbation_factor
 from nnsim.theory.signals.closed_moments import closed_moments

@@ -17,7 +17,7 @@ from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.formulas.philox import SIGNAL
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.product_count import count_products
+from nnsim.probes.operation_count import count_products
 from nnsim.theory.training.cost import backward_over_forward, difference_passes, forward_products, gradient_over_forward
 
 if TYPE_CHECKING:

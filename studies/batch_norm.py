@@ -20,12 +20,12 @@ from nnsim.kernels.formulas.philox import DATA
 from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of, without_lone_row
 from nnsim.networks.activations import parse as parse_activation
 from nnsim.networks.spec import NetworkSpec
-from nnsim.propagation import propagate
+from nnsim.probes.propagation import propagate
+from nnsim.probes.units import drift, unit_facts
 from nnsim.study_settings import TRAINABLE, check_batch_size, check_normalizable, check_trainable, data_hash
 from nnsim.theory.signals.batch_statistics import batch_norm_gradient_factor, dropout_variance_ratio
 from nnsim.theory.signals.mean_field import gradient_factor
 from nnsim.training import trainer
-from nnsim.units import drift, unit_facts
 from nnsim.watching import Look, doublings, start_of, trial_row, watch_training
 
 if TYPE_CHECKING:

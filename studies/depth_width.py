@@ -20,17 +20,17 @@ from nnsim_studies.depth_width_questions import (
     arms_of,
 )
 
-from nnsim import piece_counts as counts
 from nnsim.core.errors import UsageError
 from nnsim.core.seeding import key
-from nnsim.enclosure import encloses, positive_stretches
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, fewest_rows, nine_digits, train_network
-from nnsim.linear_pieces import follow
 from nnsim.networks.equal_parameters import equal_width
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.ridges import fixed_unit_errors, ridge_data
+from nnsim.probes.expressivity import piece_counts as counts
+from nnsim.probes.expressivity.enclosure import encloses, positive_stretches
+from nnsim.probes.expressivity.linear_pieces import follow
+from nnsim.probes.expressivity.ridge_functions import fixed_unit_errors, ridge_data
 from nnsim.theory.expressivity import approximation
 from nnsim.theory.expressivity import regions as laws
 from nnsim.training import trainer

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nnsim.ridges import FREQUENCY, WAVES
+from nnsim.probes.expressivity.ridge_functions import FREQUENCY, WAVES
 from nnsim.theory.expressivity import approximation
 from nnsim.theory.expressivity import regions as laws
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.clipping import gradient_at, turn
 from nnsim.core.errors import UsageError
 from nnsim.core.seeding import key
 from nnsim.data import datasets
 from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, nine_digits, train_network
 from nnsim.networks.initializers import initialize
+from nnsim.probes.clipped_steps import gradient_at, turn
 from nnsim.study_settings import check_batch_size
 from nnsim.theory.training.clipped_direction import gaussian_cosine
 from nnsim.training import trainer

@@ -21,7 +21,7 @@ from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.probes import Look, look_on_cpu
+from nnsim.probes.layers import Look, look_on_cpu
 from nnsim.training.recipe import Recipe
 from nnsim.training.trainer import Batches, Job, Run, train_on_cpu
 

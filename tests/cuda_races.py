@@ -24,7 +24,7 @@ from cuda_cases import setting
 from nnsim.kernels.cuda import simulator
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.probes import Look
+from nnsim.probes.layers import Look
 from nnsim.training.trainer import Batches, Job, device, populations
 
 BLOCK, ROWS = 12, 132

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 
-from nnsim.probes import Look, look_on_cpu
+from nnsim.probes.layers import Look, look_on_cpu
 from nnsim.training.trainer import Job, Run, backend, train_on_cpu
 
 DEVICE = backend.Device("NVIDIA H100", "9.0", 80 * 2**30)

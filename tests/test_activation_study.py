@@ -12,10 +12,11 @@ from nnsim_cli.main import main
 from nnsim_studies import activation
 from study_bench import Bench, Tables, student  # noqa: F401
 
-from nnsim import laboratory, moments
+from nnsim import laboratory
 from nnsim.experiment.config import resolve
 from nnsim.networks import initializers
 from nnsim.networks.initializers import preserving_gain, variance_scaling
+from nnsim.probes import activation_moments
 from nnsim.report.claims import Claim
 from nnsim.study_runner import run_study
 from nnsim.testing import check_study
@@ -93,13 +94,13 @@ def under_another_name(monkeypatch: pytest.MonkeyPatch, module: Any, names: dict
 
 class TestBroken:
     def test_the_moments_of_another_activation(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        evaluate = moments.evaluate
-        monkeypatch.setattr(moments, "evaluate", lambda name, z, p: evaluate("tanh", z))
+        evaluate = activation_moments.evaluate
+        monkeypatch.setattr(activation_moments, "evaluate", lambda name, z, p: evaluate("tanh", z))
         assert failing(bench("moments")) == set(MOMENTS)
 
     def test_draws_of_another_variance(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        evaluate = moments.evaluate
-        monkeypatch.setattr(moments, "evaluate", lambda name, z, p: evaluate(name, 1.3 * z, p))
+        evaluate = activation_moments.evaluate
+        monkeypatch.setattr(activation_moments, "evaluate", lambda name, z, p: evaluate(name, 1.3 * z, p))
         assert failing(bench("moments")) == set(MOMENTS)
 
     def test_constants_that_are_one_digit_short(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from nnsim.experiment.config import resolve
 from nnsim.experiment.finished import open_run
 from nnsim.experiment.study import Table
 from nnsim.experiment.verify import verify
-from nnsim.product_count import count_products
+from nnsim.probes.operation_count import count_products
 from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
 from nnsim.study_runner import run_study

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from nnsim.born_dead import is_constant
 from nnsim.core.errors import UsageError
 from nnsim.networks.activations import evaluate
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
+from nnsim.probes.expressivity.born_dead import is_constant
 from nnsim.theory.signals.dead_units import born_dead_bound, dead_at_input, dead_at_input_bound
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnsim.clipping import gradient_at, turn
 from nnsim.core.errors import UsageError
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.stability import full_batch
+from nnsim.probes.clipped_steps import gradient_at, turn
+from nnsim.probes.edge_of_stability import full_batch
 from nnsim.theory.training.clipped_direction import gaussian_cosine
 from nnsim.training.recipe import Recipe
 

@@ -13,7 +13,7 @@ from scipy.stats import ortho_group
 from nnsim.core.errors import UsageError
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.pairs import correlations, pair_inputs, pair_moments
+from nnsim.probes.input_pairs import correlations, pair_inputs, pair_moments
 from nnsim.theory.signals import correlation, spectra
 from nnsim.theory.signals.finite_width_pairs import predict_pair
 from nnsim.theory.signals.mean_field import fixed_point, gradient_factor, variance_map

@@ -19,11 +19,11 @@ from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.networks import initializers
 from nnsim.networks.initializers import Filled, Layer
 from nnsim.networks.spec import NetworkSpec
+from nnsim.probes.sharpness import sharpness
+from nnsim.probes.units import UnitFacts
 from nnsim.report.claims import Claim
-from nnsim.sharpness import sharpness
 from nnsim.testing import check_study
 from nnsim.training import trainer
-from nnsim.units import UnitFacts
 
 pytestmark = pytest.mark.physics
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from nnsim.core.errors import UsageError
-from nnsim.deep_linear import balanced_start, draw_task, follow_modes, mode_starts, orthonormal, steps_to_learn
-from nnsim.jacobians import jacobian, squared_singular_values
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.pairs import correlations, pair_inputs, pair_moments
-from nnsim.probes import probe
+from nnsim.probes.deep_linear import balanced_start, draw_task, follow_modes, mode_starts, orthonormal, steps_to_learn
+from nnsim.probes.input_pairs import correlations, pair_inputs, pair_moments
+from nnsim.probes.jacobians import jacobian, squared_singular_values
+from nnsim.probes.layers import probe
 
 LINEAR = NetworkSpec((5, 7, 4), "identity", loss="mse", dtype="float64")
 

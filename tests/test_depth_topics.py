@@ -10,15 +10,15 @@ import pytest
 from scipy.integrate import quad
 from scipy.optimize import linprog, minimize_scalar
 
-from nnsim.best_lines import line_error, lines_needed
 from nnsim.core.errors import UsageError
-from nnsim.enclosure import circle, encloses, positive_stretches
 from nnsim.kernels.cpu.ridges import sum_of_waves
-from nnsim.linear_pieces import follow
 from nnsim.networks.equal_parameters import equal_width
 from nnsim.networks.spec import NetworkSpec
-from nnsim.piece_counts import largest_error
-from nnsim.ridges import FREQUENCY, WAVES, fixed_unit_errors, ridge_data
+from nnsim.probes.expressivity.best_lines import line_error, lines_needed
+from nnsim.probes.expressivity.enclosure import circle, encloses, positive_stretches
+from nnsim.probes.expressivity.linear_pieces import follow
+from nnsim.probes.expressivity.piece_counts import largest_error
+from nnsim.probes.expressivity.ridge_functions import FREQUENCY, WAVES, fixed_unit_errors, ridge_data
 from nnsim.theory.expressivity import approximation, regions
 
 

@@ -15,10 +15,10 @@ from nnsim_cli.main import main
 from nnsim_studies import depth_width
 from study_bench import Bench, Tables
 
-from nnsim import constructions, piece_counts
 from nnsim.experiment.config import resolve
 from nnsim.networks import initializers
 from nnsim.networks.initializers import Layer
+from nnsim.probes.expressivity import constructions, piece_counts
 from nnsim.report.claims import Claim
 from nnsim.testing import check_study
 from nnsim.theory.expressivity import approximation

@@ -12,7 +12,7 @@ import pytest
 from nnsim.core.seeding import key
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.propagation import propagate, unit_rows
+from nnsim.probes.propagation import propagate, unit_rows
 from nnsim.theory.signals import finite_width
 from nnsim.theory.signals.finite_width import Propagation, predict
 from nnsim.theory.signals.mean_field import gradient_trajectory, variance_trajectory

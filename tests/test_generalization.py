@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 
 from nnsim.core.errors import UsageError
-from nnsim.generalization import accuracy_on_noisy_labels, least_norm_fit, noisy_labels, ridge_fit
+from nnsim.probes.generalization import accuracy_on_noisy_labels, least_norm_fit, noisy_labels, ridge_fit
 from nnsim.theory.training.double_descent import best_ridge, least_squares_risk
 
 CLEAN = np.arange(20_000) % 10

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnsim import gradient_check
 from nnsim.core.errors import UsageError
-from nnsim.gradient_check import check_gradient
 from nnsim.networks.spec import NetworkSpec
+from nnsim.probes import gradient_check
+from nnsim.probes.gradient_check import check_gradient
 
 CASES = {
     "relu": {},

@@ -14,8 +14,8 @@ from nnsim_cli.main import main
 from nnsim_studies import gradient_clipping
 from study_bench import Bench, Tables
 
-from nnsim import clipping
 from nnsim.experiment.config import resolve
+from nnsim.probes import clipped_steps
 from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
 from nnsim.testing import check_study
@@ -115,14 +115,14 @@ class TestUnbroken:
 
 def with_gradient(change: Callable[[np.ndarray, Any], np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the step that was taken differ from what clipping makes of the gradient."""
-    train = clipping.train
+    train = clipped_steps.train
 
     def changed(spec: Any, theta: np.ndarray, data: Any, recipe: Any, *rest: Any, **options: Any) -> Any:
         run = train(spec, theta, data, recipe, *rest, **options)
         step = change((theta - run.theta) / recipe.learning_rate, spec)
         return replace(run, theta=theta - recipe.learning_rate * step)
 
-    monkeypatch.setattr(clipping, "train", changed)
+    monkeypatch.setattr(clipped_steps, "train", changed)
 
 
 def first_layer_only(step: np.ndarray, spec: Any) -> np.ndarray:

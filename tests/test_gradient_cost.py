@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnsim import product_count
 from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.cost import difference_gradient, kept_bytes, repeat_passes
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.product_count import ProductCount, count_products
+from nnsim.probes import operation_count
+from nnsim.probes.operation_count import ProductCount, count_products
 from nnsim.theory.training.cost import backward_over_forward, difference_passes, forward_products, gradient_over_forward
 
 WIDTHS = [(3, 2), (4, 5, 3), (128, 256, 128, 64, 1), (7, 1, 1, 9)]
@@ -51,7 +51,7 @@ class TestCount:
             weight_gradient(theta[0], 0, 0, 0, 0, X.shape[0], net.widths[layer], net.widths[layer + 1])  # noqa: F821
 
         without_errors.py_func = without_errors
-        monkeypatch.setattr(product_count.passes, "_backward_layer", without_errors)
+        monkeypatch.setattr(operation_count.passes, "_backward_layer", without_errors)
         found = count_products(NetworkSpec((4, 5, 3)), 2)
         assert found.backward == found.forward
 

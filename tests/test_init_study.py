@@ -22,11 +22,12 @@ from nnsim_studies import init
 from nnsim_studies.init import order_questions, settings
 from study_bench import Bench, Tables, student  # noqa: F401
 
-from nnsim import deep_linear, laboratory
+from nnsim import laboratory
 from nnsim.core.errors import StoreError
 from nnsim.experiment.config import resolve
 from nnsim.networks import initializers
 from nnsim.networks.initializers import Filled, Layer, variance_scaling
+from nnsim.probes import deep_linear
 from nnsim.report.claims import Claim
 from nnsim.report.judge import judge
 from nnsim.report.render import frame_csv

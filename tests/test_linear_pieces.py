@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from nnsim import constructions
-from nnsim.arrangements import count_regions
 from nnsim.core.errors import UsageError
-from nnsim.linear_pieces import affine, follow, rational, regions
-from nnsim.piece_counts import SQUARE, UNIT
+from nnsim.probes.expressivity import constructions
+from nnsim.probes.expressivity.hyperplane_arrangements import count_regions
+from nnsim.probes.expressivity.linear_pieces import affine, follow, rational, regions
+from nnsim.probes.expressivity.piece_counts import SQUARE, UNIT
 from nnsim.theory.expressivity.regions import arrangement_regions, central_regions, folded_regions
 
 SEGMENT = np.array([[-1.0], [1.0]])

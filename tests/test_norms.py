@@ -10,7 +10,7 @@ from cases import KEY, NORMS, data, network, parameters, rows_of, statistics_of
 
 from nnsim.kernels.cpu.dropout import fill_masks
 from nnsim.kernels.cpu.training import logits, loss_and_gradient
-from nnsim.probes import probe
+from nnsim.probes.layers import probe
 from nnsim.training.recipe import Recipe
 from nnsim.training.trainer import evaluate, train
 

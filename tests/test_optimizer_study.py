@@ -20,9 +20,9 @@ from nnsim_studies.optimizer import measurement, settings
 from nnsim_studies.optimizer.trials import grid
 from study_bench import Bench, Tables
 
-from nnsim import training_identities
 from nnsim.core.errors import UsageError
 from nnsim.experiment.config import resolve
+from nnsim.probes import training_identities
 from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
 from nnsim.testing import check_study

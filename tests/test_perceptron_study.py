@@ -11,12 +11,12 @@ from nnsim_studies import perceptron
 from nnsim_studies.perceptron import measurement, settings
 from study_bench import Bench, Tables
 
-from nnsim import threshold_unit
 from nnsim.core.errors import UsageError
 from nnsim.experiment.config import resolve
+from nnsim.probes import threshold_unit
+from nnsim.probes.threshold_unit import Learnt, corners
 from nnsim.report.claims import Claim
 from nnsim.testing import check_study
-from nnsim.threshold_unit import Learnt, corners
 
 pytestmark = pytest.mark.physics
 

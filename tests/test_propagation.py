@@ -11,7 +11,7 @@ from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.formulas.philox import SIGNAL
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.propagation import propagate, shown_layers, unit_rows
+from nnsim.probes.propagation import propagate, shown_layers, unit_rows
 
 KEY = 0x51
 

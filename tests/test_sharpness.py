@@ -9,7 +9,7 @@ from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.sharpness import hessian_product, largest_eigenvalue, sharpness
+from nnsim.probes.sharpness import hessian_product, largest_eigenvalue, sharpness
 
 RNG = np.random.default_rng(3)
 X = RNG.standard_normal((12, 3))

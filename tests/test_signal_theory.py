@@ -13,8 +13,8 @@ from scipy.optimize import fsolve
 
 from nnsim.core.errors import UnknownNameError
 from nnsim.kernels.formulas.activations import ACTIVATIONS
-from nnsim.moments import sampled_moments
 from nnsim.networks.gaussian_moments import activation_moments
+from nnsim.probes.activation_moments import sampled_moments
 from nnsim.theory.signals.attraction import perturbation_factor
 from nnsim.theory.signals.batch_statistics import batch_norm_gradient_factor
 from nnsim.theory.signals.closed_moments import closed_moments

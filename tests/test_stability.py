@@ -8,8 +8,8 @@ import pytest
 from nnsim.core.errors import UsageError
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.sharpness import sharpness
-from nnsim.stability import chebyshev_task, divergence_rate, follow_sharpness, full_batch
+from nnsim.probes.edge_of_stability import chebyshev_task, divergence_rate, follow_sharpness, full_batch
+from nnsim.probes.sharpness import sharpness
 from nnsim.theory.training import rate_courses as closed
 from nnsim.theory.training.stability import critical_rate, critical_sharpness
 from nnsim.training.recipe import Recipe

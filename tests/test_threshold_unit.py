@@ -8,10 +8,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from nnsim import threshold_unit
 from nnsim.core.errors import UsageError
+from nnsim.probes import threshold_unit
+from nnsim.probes.threshold_unit import XOR, corners, is_separable, learn, radius_and_margin
 from nnsim.theory.expressivity import separability as theory
-from nnsim.threshold_unit import XOR, corners, is_separable, learn, radius_and_margin
 
 AND, OR = (-1, -1, -1, 1), (-1, 1, 1, 1)
 

@@ -10,9 +10,9 @@ import pytest
 
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
+from nnsim.probes.training_identities import dropout_moments, first_step, shrinkage, start_loss
 from nnsim.training.recipe import Recipe
 from nnsim.training.trainer import Batches
-from nnsim.training_identities import dropout_moments, first_step, shrinkage, start_loss
 
 SPEC = NetworkSpec((3, 4, 2), "tanh", dtype="float64")
 

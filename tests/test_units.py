@@ -12,8 +12,8 @@ from nnsim.laboratory import network_of
 from nnsim.networks.activations import evaluate
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
+from nnsim.probes.units import UnitFacts, drift, unit_facts
 from nnsim.training.trainer import batches, train
-from nnsim.units import UnitFacts, drift, unit_facts
 from nnsim.watching import doublings, start_of, watch_training
 
 ROWS = 40

@@ -10,7 +10,7 @@ import toy
 
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.probes import probe
+from nnsim.probes.layers import probe
 from nnsim.training.recipe import Recipe
 from nnsim.training.trainer import Batches, Run, trainer
 

@@ -11,7 +11,7 @@ import numpy as np
 from nnsim.benchmarks.ceiling import multiply_adds
 from nnsim.benchmarks.workloads import Workload
 from nnsim.experiment.machine import cpu_model
-from nnsim.product_count import count_products
+from nnsim.probes.operation_count import count_products
 
 LANES, NARROW_LANES = 128, 64
 NARROW = frozenset({(6, 0), (7, 0), (7, 2), (7, 5), (8, 0)})

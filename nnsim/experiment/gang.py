@@ -1,6 +1,6 @@
 """Threads whose trainings meet: all that is to be trained, or looked at, at one time becomes one population.
 
-A study's code knows nothing of it. It calls `nnsim.training.trainer.train` or `nnsim.probes.probe` on a thread of its
+A study's code knows nothing of it. It calls `nnsim.training.trainer.train` or `nnsim.probes.layers.probe` on a thread of its
 own and gets its run or its facts; that the thread waited until others wanted some, and that all were served at once,
 does not show.
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from nnsim.core.errors import DeviceError, UsageError
 from nnsim.experiment.equal_data import EqualData
-from nnsim.probes import Look, probed_by
+from nnsim.probes.layers import Look, probed_by
 from nnsim.training.trainer import Job, Run, begin, finished, train_on_cpu, trained_by
 
 PATIENCE_SECONDS = 10.0

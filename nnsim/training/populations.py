@@ -23,7 +23,7 @@ from nnsim.kernels.cuda.network import END, Places, places
 from nnsim.kernels.cuda.probes import probe_layers
 from nnsim.kernels.cuda.training import STATIC_BYTES, Population, train_epochs
 from nnsim.networks.spec import NetworkSpec
-from nnsim.probes import Look
+from nnsim.probes.layers import Look
 from nnsim.training.block_size import side_by_side, threads_of_block
 from nnsim.training.device import Device, current_device
 from nnsim.training.trainer import Job, Run, begin, finish, finished, has_waited
@@ -225,7 +225,7 @@ def _scatter(found: Population, i: int, state: State) -> None:
 
 
 def probe_population(looks: Sequence[Look]) -> list[np.ndarray]:
-    """Look at many networks on the current GPU; each answer equals `nnsim.probes.look_on_cpu`'s to the bit.
+    """Look at many networks on the current GPU; each answer equals `nnsim.probes.layers.look_on_cpu`'s to the bit.
 
     Raises
     ------

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.born_dead import is_constant
 from nnsim.laboratory import data_of, network_of, nine_digits
-from nnsim.sharpness import sharpness
+from nnsim.probes.expressivity.born_dead import is_constant
+from nnsim.probes.sharpness import sharpness
+from nnsim.probes.units import unit_facts
 from nnsim.training import trainer
-from nnsim.units import unit_facts
 from nnsim.watching import Look, doublings, start_of, trial_row, watch_training
 
 from . import settings

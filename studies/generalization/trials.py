@@ -7,8 +7,8 @@ from itertools import product
 from typing import Any
 
 from nnsim.core.errors import UsageError
-from nnsim.generalization import check_noise
 from nnsim.laboratory import data_of, fewest_rows
+from nnsim.probes.generalization import check_noise
 from nnsim.study_settings import data_hash
 
 from . import settings

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnsim.core.seeding import key
-from nnsim.deep_linear import balanced_start, draw_task, follow_modes, mode_starts, steps_to_learn
 from nnsim.experiment.study import Column
-from nnsim.jacobians import jacobian, squared_singular_values
 from nnsim.laboratory import (
     ARM_COLUMNS,
     LAYER_COLUMNS,
@@ -25,8 +23,10 @@ from nnsim.laboratory import (
 )
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.pairs import pair_inputs, pair_moments
-from nnsim.propagation import propagate, shown_layers, unit_rows
+from nnsim.probes.deep_linear import balanced_start, draw_task, follow_modes, mode_starts, steps_to_learn
+from nnsim.probes.input_pairs import pair_inputs, pair_moments
+from nnsim.probes.jacobians import jacobian, squared_singular_values
+from nnsim.probes.propagation import propagate, shown_layers, unit_rows
 
 from . import settings
 

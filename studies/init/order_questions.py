@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsim.pairs import correlations
+from nnsim.probes.input_pairs import correlations
 from nnsim.theory.signals.correlation import DepthScales, critical_weight, depth_scales, relu_correlation_map
 from nnsim.theory.signals.finite_width import predict_arm
 from nnsim.theory.signals.finite_width_pairs import PairPrediction, predict_pair

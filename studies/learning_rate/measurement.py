@@ -13,8 +13,8 @@ from nnsim.laboratory import data_of, network_of, nine_digits, train_network
 from nnsim.learning_rate_finder import Start, find_learning_rate
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.sharpness import sharpness
-from nnsim.stability import chebyshev_task, divergence_rate, follow_sharpness, full_batch
+from nnsim.probes.edge_of_stability import chebyshev_task, divergence_rate, follow_sharpness, full_batch
+from nnsim.probes.sharpness import sharpness
 from nnsim.theory.training import rate_courses as closed_forms
 from nnsim.training import trainer
 from nnsim.training.recipe import Recipe

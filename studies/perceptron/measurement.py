@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from nnsim import threshold_unit
 from nnsim.core.seeding import key
 from nnsim.kernels.cpu.draws import fill_normal, fill_permutation, fill_uniform
 from nnsim.kernels.cpu.training import logits
@@ -15,6 +14,7 @@ from nnsim.kernels.formulas.philox import DATA, NOISE
 from nnsim.networks.activations import parse as parse_activation
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
+from nnsim.probes import threshold_unit
 from nnsim.theory.expressivity import separability as theory
 from nnsim.training.recipe import Recipe
 from nnsim.training.trainer import Batches, train

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnsim import threshold_unit
+from nnsim.probes import threshold_unit
 
 GATES = {"and": (-1, -1, -1, 1), "or": (-1, 1, 1, 1), "xor": threshold_unit.XOR}
 MARGIN_DIMENSION, MARGIN_POINTS = 10, 100

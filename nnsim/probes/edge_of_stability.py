@@ -10,7 +10,7 @@ import numpy as np
 
 from nnsim.core.errors import UsageError
 from nnsim.networks.spec import NetworkSpec
-from nnsim.sharpness import sharpness
+from nnsim.probes.sharpness import sharpness
 from nnsim.training.recipe import Recipe
 from nnsim.training.schedule_curves import half_cosine
 from nnsim.training.trainer import Batches, Run, train

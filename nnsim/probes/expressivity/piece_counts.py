@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from nnsim import constructions
-from nnsim.arrangements import count_regions
-from nnsim.best_lines import lines_needed
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.formulas.philox import DATA
-from nnsim.linear_pieces import Trace, follow, rational, regions
 from nnsim.networks.spec import NetworkSpec
+from nnsim.probes.expressivity import constructions
+from nnsim.probes.expressivity.best_lines import lines_needed
+from nnsim.probes.expressivity.hyperplane_arrangements import count_regions
+from nnsim.probes.expressivity.linear_pieces import Trace, follow, rational, regions
 from nnsim.training import trainer
 
 UNIT = np.array([[0.0], [1.0]])

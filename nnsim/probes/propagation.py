@@ -7,7 +7,7 @@ import numpy as np
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.formulas.philox import SIGNAL
 from nnsim.networks.spec import NetworkSpec
-from nnsim.probes import probe
+from nnsim.probes.layers import probe
 
 ROUND_DEPTHS = (1, 2, 3, 4, 5, 6, 8, 10, 11, 13, 16, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 250, 300, 400, 500)
 
@@ -30,7 +30,7 @@ def unit_rows(X: np.ndarray) -> np.ndarray:
 
 
 def propagate(spec: NetworkSpec, theta: np.ndarray, X: np.ndarray, key: int) -> list[dict[str, float]]:
-    """Return the facts of every layer (see `nnsim.probes.probe`) for a standard normal error signal at the output.
+    """Return the facts of every layer (see `nnsim.probes.layers.probe`) for a standard normal error signal at the output.
 
     Parameters
     ----------

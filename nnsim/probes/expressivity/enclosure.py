@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnsim.linear_pieces import Layers, follow
+from nnsim.probes.expressivity.linear_pieces import Layers, follow
 
 
 def margin_layers(layers: Layers) -> list[tuple[np.ndarray, np.ndarray]]:
