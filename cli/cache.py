@@ -39,9 +39,9 @@ def clear() -> None:
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def warm(studies: tuple[str, ...], quiet: bool) -> None:
     """Compile what the named studies need, or all installed ones, so that their first run starts at once."""
-    from nnsim.experiment.catalogue import find_study, study_names
     from nnsim.experiment.executor import usable_cpus
     from nnsim.experiment.warming import compile_side_by_side
+    from nnsim.study.discovery import find_study, study_names
     from nnsim.training.precompile import lacking
 
     from .progress import make_progress

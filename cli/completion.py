@@ -57,7 +57,7 @@ def offered(known: Iterable[str], incomplete: str, several: bool = False, files:
 
 def installed_studies() -> list[str]:
     """Return the names of the installed studies."""
-    from nnsim.experiment.catalogue import study_names
+    from nnsim.study.discovery import study_names
 
     return study_names()
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from nnsim.experiment.study import Axis, Column, Study, Table
-from nnsim.laboratory import look_at_network
+from nnsim.study.declaration import Axis, Column, Study, Table
+from nnsim.study.network_trials import look_at_network
 
 if TYPE_CHECKING:
     import pandas as pd

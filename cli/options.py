@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from nnsim.experiment.study import PRESETS, Axis, Study
+from nnsim.study.declaration import PRESETS, Axis, Study
 from nnsim.training.backend import BACKENDS
 
 from .completion import FIGURE_FORMATS, offer

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnsim.core.errors import UsageError
-from nnsim.experiment.study import PRESETS, RESERVED_STUDIES, STUDY_NAME
+from nnsim.study.declaration import PRESETS, RESERVED_STUDIES, STUDY_NAME
 
 from .completion import studies_and_files
 
@@ -18,8 +18,8 @@ from .completion import studies_and_files
 @click.option("--set", "assignments", multiple=True, metavar="AXIS=VALUES", help="Set any axis, to something small.")
 def check(name: str, preset: str, assignments: tuple[str, ...]) -> None:
     """Try whether a study keeps the contract: it is run a few times in a temporary folder."""
-    from nnsim.experiment.catalogue import find_study
     from nnsim.experiment.settings import read_assignments
+    from nnsim.study.discovery import find_study
     from nnsim.testing import check_study
 
     found = find_study(name)

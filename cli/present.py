@@ -19,7 +19,7 @@ from nnsim.experiment.grid import rule_options
 from nnsim.experiment.plan import Plan
 from nnsim.experiment.results import dictionary, measured_columns
 from nnsim.experiment.status import Status, missing_shards
-from nnsim.experiment.study import PRESETS, Axis, Study
+from nnsim.study.declaration import PRESETS, Axis, Study
 from nnsim.study_merge import StudyResult
 from nnsim.study_runner import ShardResult, default_output, plan_study
 from nnsim.study_suite import SuiteResult, chosen_studies

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from nnsim.core.errors import UnknownNameError, UsageError
-from nnsim.experiment.study import Study
+from nnsim.study.declaration import Study
 
 from .paths import OutputPath
 
@@ -67,7 +67,7 @@ def environment_help(study: Study) -> str:
 
 def check_environment(study: Study, options: list[click.Parameter]) -> None:
     """Raise UnknownNameError for a variable that looks like one of the study's and is none."""
-    from nnsim.experiment.catalogue import study_names
+    from nnsim.study.discovery import study_names
 
     prefix = _prefix(study.name)
     longer = tuple(_prefix(name) for name in study_names() if _prefix(name).startswith(prefix) and name != study.name)

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from nnsim.core.errors import UsageError
-from nnsim.experiment.study import Study
+from nnsim.study.declaration import Study
 
 from .completion import installed_studies, offered, studies_and_files
 from .options import JSON, axis_option, common_options
@@ -48,7 +48,7 @@ class StudyGroup(click.Group):
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, and the names of the studies without loading them."""
-        from nnsim.experiment.catalogue import study_names
+        from nnsim.study.discovery import study_names
 
         super().format_commands(context, formatter)
         with formatter.section("Studies"):
@@ -72,7 +72,7 @@ def run() -> None:
 
 def find_all(names: Iterable[str]) -> Iterator[Study]:
     """Yield the studies called `names`; a broken one is said on standard error, and hides no other."""
-    from nnsim.experiment.catalogue import find_study
+    from nnsim.study.discovery import find_study
 
     for name in names:
         try:
@@ -89,7 +89,7 @@ def list_(as_json: bool) -> None:
 
 def list_studies(as_json: bool) -> None:
     """Print the studies and their questions."""
-    from nnsim.experiment.catalogue import study_names
+    from nnsim.study.discovery import study_names
 
     from .list_names import STUDIES, print_names
 
@@ -101,7 +101,7 @@ def list_studies(as_json: bool) -> None:
 @click.option("--columns", is_flag=True, help="Print the dictionary of all columns as CSV instead.")
 def show(name: str, columns: bool) -> None:
     """Explain a study: question, axes, claims, tables and cost."""
-    from nnsim.experiment.catalogue import find_study
+    from nnsim.study.discovery import find_study
 
     from .present import print_columns, print_study
 
@@ -109,7 +109,7 @@ def show(name: str, columns: bool) -> None:
 
 
 def _study_command(name: str) -> click.Command:
-    from nnsim.experiment.catalogue import find_study
+    from nnsim.study.discovery import find_study
 
     found = find_study(name)
     axes = [axis_option(axis) for axis in found.axes]

@@ -17,7 +17,7 @@ from .settings import RANGES_HELP, check_environment, settings_options, with_ass
 from .study import StudyGroup
 
 if TYPE_CHECKING:
-    from nnsim.experiment.study import Study
+    from nnsim.study.declaration import Study
     from nnsim.submit import Submission
 
 DRY_RUN = click.Option(["--dry-run"], is_flag=True, help="Print the scripts, and submit nothing.")
@@ -71,7 +71,7 @@ def submit(context: click.Context, missing: Path | None, study: str | None, dry_
 
 
 def _submit_command(name: str) -> click.Command:
-    from nnsim.experiment.catalogue import find_study
+    from nnsim.study.discovery import find_study
 
     found = find_study(name)
     common = common_options(found)

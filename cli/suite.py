@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nnsim.experiment.study import PRESETS
+from nnsim.study.declaration import PRESETS
 
 from .completion import FIGURE_FORMATS, installed_studies, offer
 from .options import backend_option

@@ -14,7 +14,6 @@ from nnsim.core.errors import UnknownNameError
 from nnsim.core.progress import Progress
 from nnsim.core.shown import Shown
 from nnsim.data.data_paths import into_path
-from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executor import Failure
@@ -26,7 +25,8 @@ from nnsim.experiment.settings import CONFIG_FILE, to_toml
 from nnsim.experiment.source import SOURCE, UnnamedStudyError, check_source
 from nnsim.experiment.status import IncompleteError
 from nnsim.experiment.store import CONFIG, ChunkStore, Record, open_folder, read_identity, read_record
-from nnsim.experiment.study import Column, Study
+from nnsim.study.declaration import Column, Study
+from nnsim.study.discovery import find_study
 
 if TYPE_CHECKING:
     import pandas as pd

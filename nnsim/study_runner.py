@@ -18,7 +18,6 @@ from nnsim.core.errors import UsageError
 from nnsim.core.output_folders import named, refuse_inputs
 from nnsim.core.progress import Progress
 from nnsim.data.data_paths import from_folder
-from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.cluster import check_address, connected, make_order, run_on_cluster
 from nnsim.experiment.config import resolve
@@ -29,7 +28,8 @@ from nnsim.experiment.manifest import now, provenance
 from nnsim.experiment.plan import Plan, make_plan
 from nnsim.experiment.shard import Shard
 from nnsim.experiment.store import ChunkStore, Record, open_folder
-from nnsim.experiment.study import Study
+from nnsim.study.declaration import Study
+from nnsim.study.discovery import find_study
 from nnsim.study_merge import StudyResult, check_formats, forget_results, result_files, write_results
 from nnsim.training.backend import Backend, choose
 

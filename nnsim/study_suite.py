@@ -14,12 +14,12 @@ from nnsim.core.errors import NnsimError, UnknownNameError, UsageError
 from nnsim.core.output_folders import claim_folder, named
 from nnsim.core.progress import Progress
 from nnsim.core.shown import Shown
-from nnsim.experiment.catalogue import study_names
 from nnsim.experiment.config import whole_number
 from nnsim.experiment.executor import Failure, check_jobs
 from nnsim.experiment.plan import SEED_LIMIT
 from nnsim.experiment.store import holds_run
-from nnsim.experiment.study import PRESETS, Study
+from nnsim.study.declaration import PRESETS, Study
+from nnsim.study.discovery import study_names
 from nnsim.study_merge import StudyResult, check_formats
 from nnsim.study_runner import RESULTS, run_study
 from nnsim.training.backend import choose

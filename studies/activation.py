@@ -11,8 +11,16 @@ import numpy as np
 
 from nnsim.core.seeding import key
 from nnsim.data import datasets
-from nnsim.experiment.study import Axis, Column, Study, Table, presets
-from nnsim.laboratory import (
+from nnsim.networks.activations import evaluate
+from nnsim.networks.activations import parse as parse_activation
+from nnsim.networks.gaussian_moments import activation_moments
+from nnsim.networks.initializers import parse as parse_scheme
+from nnsim.networks.initializers import preserving_gain
+from nnsim.probes.activation_moments import sampled_moments
+from nnsim.probes.propagation import propagate, unit_rows
+from nnsim.study.checks import TRAINABLE, check_batch_size, check_trainable
+from nnsim.study.declaration import Axis, Column, Study, Table, presets
+from nnsim.study.network_trials import (
     ARM_COLUMNS,
     HISTORY_COLUMNS,
     LAYER_COLUMNS,
@@ -24,14 +32,6 @@ from nnsim.laboratory import (
     look_at_network,
     train_network,
 )
-from nnsim.networks.activations import evaluate
-from nnsim.networks.activations import parse as parse_activation
-from nnsim.networks.gaussian_moments import activation_moments
-from nnsim.networks.initializers import parse as parse_scheme
-from nnsim.networks.initializers import preserving_gain
-from nnsim.probes.activation_moments import sampled_moments
-from nnsim.probes.propagation import propagate, unit_rows
-from nnsim.study_settings import TRAINABLE, check_batch_size, check_trainable
 from nnsim.theory.signals.attraction import perturbation_factor
 from nnsim.theory.signals.closed_moments import closed_moments
 from nnsim.theory.signals.finite_width import Propagation, predict

@@ -11,13 +11,13 @@ import numpy as np
 
 from nnsim.core.errors import UsageError
 from nnsim.core.seeding import key
-from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.kernels.cpu.cost import difference_gradient, kept_bytes, repeat_passes
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.formulas.philox import SIGNAL
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.operation_count import count_products
+from nnsim.study.declaration import Axis, Column, Study, Table, presets
 from nnsim.theory.training.cost import backward_over_forward, difference_passes, forward_products, gradient_over_forward
 
 if TYPE_CHECKING:

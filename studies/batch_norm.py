@@ -13,20 +13,20 @@ import numpy as np
 
 from nnsim.core.errors import UsageError
 from nnsim.core.seeding import key
-from nnsim.experiment.study import Axis, Column, Study, Table, presets
 from nnsim.kernels.cpu.draws import fill_normal
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.kernels.formulas.philox import DATA
-from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of, without_lone_row
 from nnsim.networks.activations import parse as parse_activation
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.propagation import propagate
 from nnsim.probes.units import drift, unit_facts
-from nnsim.study_settings import TRAINABLE, check_batch_size, check_normalizable, check_trainable, data_hash
+from nnsim.study.checks import TRAINABLE, check_batch_size, check_normalizable, check_trainable, data_hash
+from nnsim.study.declaration import Axis, Column, Study, Table, presets
+from nnsim.study.network_trials import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of, without_lone_row
+from nnsim.study.unit_trials import Look, doublings, start_of, trial_row, watch_training
 from nnsim.theory.signals.batch_statistics import batch_norm_gradient_factor, dropout_variance_ratio
 from nnsim.theory.signals.mean_field import gradient_factor
 from nnsim.training import trainer
-from nnsim.watching import Look, doublings, start_of, trial_row, watch_training
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,8 +22,6 @@ from nnsim_studies.depth_width_questions import (
 
 from nnsim.core.errors import UsageError
 from nnsim.core.seeding import key
-from nnsim.experiment.study import Axis, Column, Study, Table, presets
-from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, fewest_rows, nine_digits, train_network
 from nnsim.networks.equal_parameters import equal_width
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
@@ -31,6 +29,8 @@ from nnsim.probes.expressivity import piece_counts as counts
 from nnsim.probes.expressivity.enclosure import encloses, positive_stretches
 from nnsim.probes.expressivity.linear_pieces import follow
 from nnsim.probes.expressivity.ridge_functions import fixed_unit_errors, ridge_data
+from nnsim.study.declaration import Axis, Column, Study, Table, presets
+from nnsim.study.network_trials import TRIAL_COLUMNS, columns_with, data_of, fewest_rows, nine_digits, train_network
 from nnsim.theory.expressivity import approximation
 from nnsim.theory.expressivity import regions as laws
 from nnsim.training import trainer

@@ -12,11 +12,11 @@ import numpy as np
 from nnsim.core.errors import UsageError
 from nnsim.core.seeding import key
 from nnsim.data import datasets
-from nnsim.experiment.study import Axis, Column, Study, Table, presets
-from nnsim.laboratory import TRIAL_COLUMNS, columns_with, data_of, network_of, nine_digits, train_network
 from nnsim.networks.initializers import initialize
 from nnsim.probes.clipped_steps import gradient_at, turn
-from nnsim.study_settings import check_batch_size
+from nnsim.study.checks import check_batch_size
+from nnsim.study.declaration import Axis, Column, Study, Table, presets
+from nnsim.study.network_trials import TRIAL_COLUMNS, columns_with, data_of, network_of, nine_digits, train_network
 from nnsim.theory.training.clipped_direction import gaussian_cosine
 from nnsim.training import trainer
 from nnsim.training.recipe import Recipe

@@ -9,9 +9,9 @@ from typing import Any
 import toy
 
 from nnsim.experiment.finished import open_run
-from nnsim.experiment.study import Study
 from nnsim.experiment.verify import Verification
 from nnsim.experiment.verify import verify as verify_run
+from nnsim.study.declaration import Study
 
 
 def verify(folder: Path, study: Study = toy.study, **options: Any) -> Verification:

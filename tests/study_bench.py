@@ -16,9 +16,9 @@ from nnsim.experiment.executor import run_chunks
 from nnsim.experiment.plan import make_plan
 from nnsim.experiment.results import measured_columns, read_table, write_tables
 from nnsim.experiment.store import ChunkStore, open_folder
-from nnsim.experiment.study import Study
 from nnsim.report import judge
 from nnsim.report.statistics import t_interval
+from nnsim.study.declaration import Study
 
 Tables = dict[str, pd.DataFrame]
 

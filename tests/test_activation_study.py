@@ -12,12 +12,12 @@ from nnsim_cli.main import main
 from nnsim_studies import activation
 from study_bench import Bench, Tables, student  # noqa: F401
 
-from nnsim import laboratory
 from nnsim.experiment.config import resolve
 from nnsim.networks import initializers
 from nnsim.networks.initializers import preserving_gain, variance_scaling
 from nnsim.probes import activation_moments
 from nnsim.report.claims import Claim
+from nnsim.study import network_trials
 from nnsim.study_runner import run_study
 from nnsim.testing import check_study
 
@@ -88,7 +88,7 @@ class TestUnbroken:
 
 def under_another_name(monkeypatch: pytest.MonkeyPatch, module: Any, names: dict[str, str]) -> None:
     """Let networks run another activation than the claims are about."""
-    parse = laboratory.parse_activation
+    parse = network_trials.parse_activation
     monkeypatch.setattr(module, "parse_activation", lambda text: parse(names.get(text, text)))
 
 
@@ -122,11 +122,11 @@ class TestBroken:
     def test_another_activation_under_selus_name(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch, other: str, fall: set[str]
     ) -> None:
-        under_another_name(monkeypatch, laboratory, {"selu": other})
+        under_another_name(monkeypatch, network_trials, {"selu": other})
         assert failing(bench("selu", "perturbation")) >= fall
 
     def test_mish_under_silus_name(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        under_another_name(monkeypatch, laboratory, {"silu": "mish"})
+        under_another_name(monkeypatch, network_trials, {"silu": "mish"})
         assert failing(bench("perturbation")) == {"A1-silu-repels"}
 
     def test_an_activation_that_learns_less(self, whole: Tables) -> None:

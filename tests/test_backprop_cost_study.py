@@ -20,11 +20,11 @@ from study_bench import Bench, Tables
 from nnsim.core.errors import UsageError
 from nnsim.experiment.config import resolve
 from nnsim.experiment.finished import open_run
-from nnsim.experiment.study import Table
 from nnsim.experiment.verify import verify
 from nnsim.probes.operation_count import count_products
 from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
+from nnsim.study.declaration import Table
 from nnsim.study_runner import run_study
 from nnsim.testing import check_study
 from nnsim.theory.training.cost import backward_over_forward

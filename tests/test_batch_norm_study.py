@@ -11,11 +11,11 @@ import pytest
 from nnsim_studies import batch_norm
 from study_bench import Bench, Tables, student  # noqa: F401
 
-from nnsim import laboratory
 from nnsim.core.errors import UsageError
 from nnsim.networks import initializers
 from nnsim.networks.initializers import variance_scaling
 from nnsim.report.claims import Claim
+from nnsim.study import network_trials
 from nnsim.testing import check_study
 
 pytestmark = pytest.mark.physics
@@ -107,8 +107,8 @@ class TestBrokenDraws:
         assert found["D1-explosion-relu"] == "fails"
 
     def test_another_activation_under_the_name(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        parse = laboratory.parse_activation
-        monkeypatch.setattr(laboratory, "parse_activation", lambda name: parse({"tanh": "gelu"}.get(name, name)))
+        parse = network_trials.parse_activation
+        monkeypatch.setattr(network_trials, "parse_activation", lambda name: parse({"tanh": "gelu"}.get(name, name)))
         assert verdicts(bench, bench("explosion", probe_seeds=8))["D1-explosion-tanh"] == "fails"
 
     def test_another_variance_without_normalisation(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,6 +224,6 @@ def test_test_results_go_by_the_running_statistics() -> None:
         "data": "digits", "target": "", "samples": 600, "root_seed": 0, "learning_rate": 0.1, "batch_size": 32,
         "epochs": 6, "optimizer": "sgd", "normalization": "batch", "probe_epoch": [],
     }  # fmt: skip
-    row = laboratory.train_network(trial)["trials"][0]
+    row = network_trials.train_network(trial)["trials"][0]
     assert row["test_metric"] == pytest.approx(row["validation_metric"], abs=0.1)
     assert math.isfinite(row["test_loss"])

@@ -13,8 +13,8 @@ import toy
 from nnsim_cli.main import main
 
 from nnsim.core.errors import UnknownNameError, UsageError
-from nnsim.experiment import catalogue
-from nnsim.experiment.catalogue import find_study, study_names
+from nnsim.study import discovery
+from nnsim.study.discovery import find_study, study_names
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +32,8 @@ def packages(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function that installs these entry points and no others."""
 
     def install(*entries: tuple[str, str]) -> None:
-        found = [EntryPoint(name, value, catalogue.GROUP) for name, value in entries]
-        monkeypatch.setattr(catalogue, "entry_points", lambda group: found)
+        found = [EntryPoint(name, value, discovery.GROUP) for name, value in entries]
+        monkeypatch.setattr(discovery, "entry_points", lambda group: found)
 
     return install
 
@@ -46,8 +46,8 @@ class TestFiles:
         ("content", "sentence"),
         [
             (None, "there is no study file '{}'"),
-            ("study = 3", "'{}' provides no study: it must define study = nnsim.experiment.study.Study(...)"),
-            ("", "'{}' provides no study: it must define study = nnsim.experiment.study.Study(...)"),
+            ("study = 3", "'{}' provides no study: it must define study = nnsim.study.declaration.Study(...)"),
+            ("", "'{}' provides no study: it must define study = nnsim.study.declaration.Study(...)"),
             ("x = 1\nstudy = (", "the study file '{}' cannot be imported: '(' was never closed, line 2"),
             ("x = 1\n\n1 / 0", "the study file '{}' cannot be imported: ZeroDivisionError: division by zero, line 3"),
             ("import no_such_module", "the study file '{}' cannot be imported: ModuleNotFoundError: No module named "

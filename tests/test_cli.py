@@ -331,7 +331,7 @@ class TestExplain:
         assert {row["table"] for row in rows} == {"trials", "layers", "timings"}
 
     def test_list_names_the_studies(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("nnsim.experiment.catalogue.study_names", lambda: [TOY])
+        monkeypatch.setattr("nnsim.study.discovery.study_names", lambda: [TOY])
         assert main(["study", "list"]) == 0
         assert "Does the engine work?" in capsys.readouterr().out
 

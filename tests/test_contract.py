@@ -16,8 +16,8 @@ from nnsim_cli.main import main
 from nnsim_studies.init import study as init
 
 from nnsim.core.errors import UnknownNameError, UsageError
-from nnsim.experiment.study import Study
 from nnsim.kernels.compiling.decorators import kernel
+from nnsim.study.declaration import Study
 from nnsim.testing import RULES, ContractError, check_study
 
 TINY_INIT = {

@@ -13,7 +13,6 @@ from nnsim_studies import dead_neurons
 from nnsim_studies.dead_neurons import measurement
 from study_bench import Bench, Tables, student  # noqa: F401
 
-from nnsim import laboratory, watching
 from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.training import loss_and_gradient
 from nnsim.networks import initializers
@@ -22,6 +21,7 @@ from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.sharpness import sharpness
 from nnsim.probes.units import UnitFacts
 from nnsim.report.claims import Claim
+from nnsim.study import network_trials, unit_trials
 from nnsim.testing import check_study
 from nnsim.training import trainer
 
@@ -120,8 +120,10 @@ class TestBrokenDraws:
         assert (found["B2-lower"], found["B3-asymmetric"]) == ("fails", "fails")
 
     def test_relu_under_the_name_of_leaky_relu(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        parse = laboratory.parse_activation
-        monkeypatch.setattr(laboratory, "parse_activation", lambda name: parse({"leaky_relu": "relu"}.get(name, name)))
+        parse = network_trials.parse_activation
+        monkeypatch.setattr(
+            network_trials, "parse_activation", lambda name: parse({"leaky_relu": "relu"}.get(name, name))
+        )
         assert verdicts(bench, bench("narrow", nets=50))["B3-leaky"] == "fails"
 
     def test_the_law_of_one_layer_more(self, bench: Bench, whole: Tables) -> None:
@@ -132,7 +134,7 @@ class TestBrokenDraws:
 
     def test_normalisation_with_a_low_shift(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         def moved(trial: dict[str, Any], spec: NetworkSpec) -> np.ndarray:
-            theta = watching.start_of(trial, spec)
+            theta = unit_trials.start_of(trial, spec)
             for shift in spec.views(theta, "shift"):
                 shift -= 5
             return theta
@@ -159,8 +161,10 @@ class TestBrokenTraining:
         assert verdicts(bench, changed(whole, "sharpness", sharpness=lambda values: values / 6))["B4-jump"] == "holds"
 
     def test_units_that_cannot_die(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        parse = laboratory.parse_activation
-        monkeypatch.setattr(laboratory, "parse_activation", lambda name: parse({"relu": "leaky_relu"}.get(name, name)))
+        parse = network_trials.parse_activation
+        monkeypatch.setattr(
+            network_trials, "parse_activation", lambda name: parse({"relu": "leaky_relu"}.get(name, name))
+        )
         found = verdicts(bench, bench("training", learning_rate="1", bias="0"))
         assert (found["B4-he"], found["B4-revivals"]) == ("fails", "fails")
 

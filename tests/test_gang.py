@@ -30,7 +30,7 @@ from nnsim.experiment.executor import FailedTrialError, run_chunks
 from nnsim.experiment.gang_executor import in_gangs, run_gangs
 from nnsim.experiment.plan import Plan, make_plan
 from nnsim.experiment.store import ChunkStore
-from nnsim.experiment.study import Study
+from nnsim.study.declaration import Study
 from nnsim.training.trainer import Batches, Job, Run, train_on_cpu, trainer
 
 PATHS = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])

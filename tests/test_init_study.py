@@ -22,7 +22,6 @@ from nnsim_studies import init
 from nnsim_studies.init import order_questions, settings
 from study_bench import Bench, Tables, student  # noqa: F401
 
-from nnsim import laboratory
 from nnsim.core.errors import StoreError
 from nnsim.experiment.config import resolve
 from nnsim.networks import initializers
@@ -31,6 +30,7 @@ from nnsim.probes import deep_linear
 from nnsim.report.claims import Claim
 from nnsim.report.judge import judge
 from nnsim.report.render import frame_csv
+from nnsim.study import network_trials
 from nnsim.study_runner import run_study
 from nnsim.training import trainer
 
@@ -217,15 +217,17 @@ class TestBrokenSchemes:
         assert "fails" in {found[claim] for claim in both(f"A1-{activation}")}
 
     def test_another_activation_under_the_name(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        parse = laboratory.parse_activation
-        monkeypatch.setattr(laboratory, "parse_activation", lambda name: parse({"tanh": "hard_tanh"}.get(name, name)))
+        parse = network_trials.parse_activation
+        monkeypatch.setattr(
+            network_trials, "parse_activation", lambda name: parse({"tanh": "hard_tanh"}.get(name, name))
+        )
         found = verdicts(bench("gain"))
         assert found["A1-tanh-backward"] == "fails"
         assert found["A1-relu-backward"] == "holds"
 
     def test_one_network_that_is_counted_again_and_again(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        key = laboratory.key
-        monkeypatch.setattr(laboratory, "key", lambda root, *names: key(root, *names[:1]))
+        key = network_trials.key
+        monkeypatch.setattr(network_trials, "key", lambda root, *names: key(root, *names[:1]))
         found = verdicts(bench("fluctuation"))
         assert found["A10-variance"] == "fails"
         assert "holds" not in {found["A10-mean"], found["A10-survival"]}

@@ -21,7 +21,7 @@ from nnsim_studies.init import study as init
 from nnsim.core.progress import Progress
 from nnsim.experiment.results import write_tables
 from nnsim.experiment.store import ChunkStore
-from nnsim.experiment.study import Study
+from nnsim.study.declaration import Study
 from nnsim.study_runner import plan_study, run_shard
 
 pytestmark = pytest.mark.physics

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from nnsim_studies import init
 
-from nnsim import laboratory
 from nnsim.experiment.config import resolve
 from nnsim.experiment.plan import Plan, make_plan
-from nnsim.experiment.study import Column
-from nnsim.laboratory import (
+from nnsim.study import network_trials
+from nnsim.study.declaration import Column
+from nnsim.study.network_trials import (
     HISTORY_COLUMNS,
     LAYER_COLUMNS,
     TRIAL_COLUMNS,
@@ -177,13 +177,13 @@ class TestPairing:
 
     def test_arms_see_the_same_order_of_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
         keys = []
-        train = laboratory.training.train
+        train = network_trials.training.train
 
         def noted(*arguments: Any, **options: Any) -> Any:
             keys.append(arguments[4])
             return train(*arguments, **options)
 
-        monkeypatch.setattr(laboratory.training, "train", noted)
+        monkeypatch.setattr(network_trials.training, "train", noted)
         for changed in ({}, {"scheme": "zeros"}, {"activation": "tanh"}, {"repeat": 1}):
             train_network(trial(**changed))
         assert keys[0] == keys[1] == keys[2] != keys[3]

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from nnsim_studies.ledger import ledger as ours
 
-from nnsim.experiment.catalogue import find_study, study_names
 from nnsim.experiment.config import resolve
 from nnsim.report.ledger import Answer, Ledger, Sentence, about, answer, begins, find_ledgers, ledger_frame, unmatched
+from nnsim.study.discovery import find_study, study_names
 from nnsim.testing import empty_tables
 
 RIGHT, WRONG = Answer("right", "It is so."), Answer("wrong", "It is not.")

@@ -136,8 +136,8 @@ class TestCache:
     ) -> None:
         warmed: list[str] = []
         study = toy.study.__class__(**{**toy.study.__dict__, "warm_up": lambda: warmed.append("toy")})
-        monkeypatch.setattr("nnsim.experiment.catalogue.study_names", lambda: ["toy"])
-        monkeypatch.setattr("nnsim.experiment.catalogue.find_study", lambda name: study)
+        monkeypatch.setattr("nnsim.study.discovery.study_names", lambda: ["toy"])
+        monkeypatch.setattr("nnsim.study.discovery.find_study", lambda name: study)
         assert main(["cache", "warm"]) == 0
         streams = capsys.readouterr()
         assert warmed == ["toy"]
@@ -152,7 +152,7 @@ class TestCache:
         monkeypatch.setattr("nnsim.experiment.warming.compile_side_by_side", lambda names, jobs: compiled.extend(names))
         names = ("evaluate float32", "logits float32")
         studies = {"one": replace(toy.study, kernels=names), "two": replace(toy.study, kernels=names[:1])}
-        monkeypatch.setattr("nnsim.experiment.catalogue.find_study", studies.__getitem__)
+        monkeypatch.setattr("nnsim.study.discovery.find_study", studies.__getitem__)
         assert main(["cache", "warm", "one", "two"]) == 0
         assert sorted(compiled) == sorted(names)
         assert capsys.readouterr().err.startswith("compiling large kernels on ")

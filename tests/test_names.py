@@ -14,13 +14,13 @@ from nnsim_cli.main import main
 
 from nnsim.core.vocabulary import VOCABULARY
 from nnsim.data.datasets import DATASETS
-from nnsim.experiment.catalogue import find_study, study_names
-from nnsim.experiment.study import Axis, presets
 from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.kernels.formulas.losses import LOSSES
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.networks.initializers import SCHEMES
 from nnsim.networks.spec import DTYPES
+from nnsim.study.declaration import Axis, presets
+from nnsim.study.discovery import find_study, study_names
 from nnsim.training.recipe import WATCHED
 from nnsim.training.schedules import SCHEDULES
 

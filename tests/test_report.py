@@ -16,7 +16,6 @@ import pytest
 from jinja2 import UndefinedError
 
 from nnsim.core.errors import StoreError
-from nnsim.experiment.study import PRESETS, Axis, Column, Study, Table
 from nnsim.report import document as doc
 from nnsim.report import figures, html
 from nnsim.report.claims import (
@@ -33,6 +32,7 @@ from nnsim.report.html import to_html
 from nnsim.report.ledger import Answer, Ledger, Sentence, ledger_frame
 from nnsim.report.render import SUMMARY_ROWS, frame_csv, report_document, write_report
 from nnsim.report.render import find as find_results
+from nnsim.study.declaration import PRESETS, Axis, Column, Study, Table
 
 HOSTILE = "<script>alert('x')</script>\"&--><img src=http://evil.example/x.png onerror=alert(1)>"
 VOID = {"br", "img", "meta"}

@@ -11,11 +11,11 @@ from nnsim_studies.dead_neurons import measurement as dead_neurons
 from nnsim_studies.vanishing_gradient import measurement as vanishing_gradient
 from tiny_studies import measured, tiny
 
-from nnsim import laboratory
 from nnsim.data.datasets import fewest_training_rows
-from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.config import resolve
 from nnsim.report.claims import claims_frame, summary_columns
+from nnsim.study import network_trials
+from nnsim.study.discovery import find_study
 
 pytestmark = pytest.mark.physics
 
@@ -41,7 +41,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
 
 
 def rows_at(seed: int, **data: Any) -> int:
-    return len(laboratory.data_of({"target": "", "samples": 0, "root_seed": seed, **data}).X_train)
+    return len(network_trials.data_of({"target": "", "samples": 0, "root_seed": seed, **data}).X_train)
 
 
 @pytest.fixture(autouse=True)
@@ -67,13 +67,13 @@ def test_the_data_chosen_here_leave_another_number_of_rows_at_another_seed() -> 
 
 @pytest.mark.parametrize("data", [{"data": "digits", "samples": 60}, UNEVEN, {"data": "xor"}, {"data": "circles"}])
 def test_no_seed_leaves_fewer_rows_than_a_batch_may_have(data: dict[str, Any]) -> None:
-    least = laboratory.fewest_rows({"target": "", "samples": 0, **data})
+    least = network_trials.fewest_rows({"target": "", "samples": 0, **data})
     assert least <= min(rows_at(seed, **data) for seed in range(50))
 
 
 def test_a_regression_has_as_many_rows_at_every_seed() -> None:
     data = {"data": "diabetes", "target": "", "samples": 0}
-    assert fewest_training_rows(laboratory.data_of({**data, "root_seed": 0})) == rows_at(3, **data)
+    assert fewest_training_rows(network_trials.data_of({**data, "root_seed": 0})) == rows_at(3, **data)
 
 
 def trained(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[dict[str, Any]]:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnsim.experiment.catalogue import find_study
 from nnsim.report.claims import TIMED, Claim, as_written, claims_frame, summary_columns, summary_frame
 from nnsim.report.judge import Question, judge
 from nnsim.report.rounding import rounded, rounded_rows
+from nnsim.study.discovery import find_study
 
 INF, NAN = math.inf, math.nan
 

@@ -30,7 +30,7 @@ from nnsim.experiment.results import write_tables
 from nnsim.experiment.rows import SchemaError
 from nnsim.experiment.status import IncompleteError
 from nnsim.experiment.store import ChunkStore
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.study.declaration import Axis, Column, Study, Table
 from nnsim.study_runner import StudyResult, plan_study, run_study
 
 

@@ -27,12 +27,12 @@ from threadpoolctl import threadpool_info
 from tiny_studies import measured, tiny
 
 from nnsim import run_study
-from nnsim.experiment.catalogue import find_study, study_names
 from nnsim.experiment.config import resolve
-from nnsim.experiment.study import Study
 from nnsim.kernels.cpu.simd import VECTOR_BYTES
 from nnsim.report.claims import claims_frame, summary_frame
 from nnsim.report.render import frame_csv
+from nnsim.study.declaration import Study
+from nnsim.study.discovery import find_study, study_names
 
 pytestmark = pytest.mark.bits
 

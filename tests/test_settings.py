@@ -168,7 +168,7 @@ class TestWrongUse:
         self, dry: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("NNSIM_STUDY_TOY_STORY_WIDTH", "3")
-        monkeypatch.setattr("nnsim.experiment.catalogue.study_names", lambda: ["toy-story"])
+        monkeypatch.setattr("nnsim.study.discovery.study_names", lambda: ["toy-story"])
         assert dry()["seed"] == 0
 
     @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from toy import hashes
 
 from nnsim.core.atomic_files import sha256_of
 from nnsim.core.errors import StoreError, UsageError
-from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.store import read_identity
+from nnsim.study.discovery import find_study
 from nnsim.study_merge import merge_study
 from nnsim.study_runner import run_study
 

@@ -8,8 +8,8 @@ import pytest
 from nnsim.data.spreadsheets import shielded, unshielded
 from nnsim.experiment.results import read_table
 from nnsim.experiment.rows import text_line
-from nnsim.experiment.study import Column
 from nnsim.report.render import frame_csv
+from nnsim.study.declaration import Column
 
 FORMULAS = ["=1+1", "+x", "-x", "@SUM(A1)", "\tx", "\rx", "-1+2", "--1", "-", "-inf", "-1 000", "+1_0"]
 NUMBERS = ["-1", "+1", "-3.46", "-1e-05", "-.5", "+2.", "-02134", "1E2"]

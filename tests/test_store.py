@@ -19,7 +19,7 @@ from nnsim.experiment.chunks import Chunk, Trial
 from nnsim.experiment.results import read_table
 from nnsim.experiment.rows import SchemaError, encode, header_line
 from nnsim.experiment.store import ChunkStore, chunk_files, open_folder, read_identity
-from nnsim.experiment.study import COLUMN_KINDS, Column, Table
+from nnsim.study.declaration import COLUMN_KINDS, Column, Table
 
 KINDS = Table("kinds", tuple(Column(f"a_{kind}", kind, "", kind) for kind in COLUMN_KINDS))
 PLAIN = {"a_int": 1, "a_float": 0.5, "a_text": "x", "a_bool": True}

@@ -18,7 +18,7 @@ from nnsim_cli.main import main
 from nnsim_studies.ledger import ledger as ours
 
 from nnsim.core.errors import UnknownNameError, UsageError
-from nnsim.experiment.catalogue import GROUP
+from nnsim.study.discovery import GROUP
 from nnsim.study_suite import chosen_studies, run_all
 from nnsim.training import backend
 
@@ -34,7 +34,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Any:
     def install(*names: str) -> None:
         homes = {"toy": "toy:study", **{name: f"test_suite:{name}" for name in ("second", "refusing", "failing")}}
         found = EntryPoints(EntryPoint(name, homes.get(name, "nowhere:study"), GROUP) for name in names)
-        monkeypatch.setattr("nnsim.experiment.catalogue.entry_points", lambda group: found.select(group=group))
+        monkeypatch.setattr("nnsim.study.discovery.entry_points", lambda group: found.select(group=group))
 
     return install
 

@@ -12,10 +12,10 @@ from nnsim_cli.main import main
 from nnsim_cli.present import print_result, print_suite
 from rich.cells import cell_len
 
-from nnsim.experiment.catalogue import find_study, study_names
 from nnsim.experiment.config import resolve
 from nnsim.report.answer import answer
 from nnsim.report.claims import VERDICTS, Claim, claims_frame
+from nnsim.study.discovery import find_study, study_names
 from nnsim.study_merge import StudyResult
 from nnsim.study_suite import SuiteResult
 from nnsim.testing import empty_tables

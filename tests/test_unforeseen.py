@@ -132,7 +132,7 @@ class TestTerminal:
     @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252", "utf-8"])
     def test_greek_in_a_study_and_the_rules_of_its_tables_are_never_refused(self, encoding, monkeypatch):
         study = replace(toy.study, question="is α < β?")
-        monkeypatch.setattr("nnsim.experiment.catalogue.find_study", lambda name: study)
+        monkeypatch.setattr("nnsim.study.discovery.find_study", lambda name: study)
         code, (out, error) = self.printed(monkeypatch, encoding, "study", "show", "toy")
         assert (code, error) == (0, "")
         assert ("α < β" if encoding == "utf-8" else "\\u03b1 < \\u03b2") in out

@@ -20,8 +20,8 @@ from nnsim.core.atomic_files import sha256_of
 from nnsim.core.errors import StoreError, UsageError
 from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.experiment.finished import open_run, read_manifest, same_plan, study_of
-from nnsim.experiment.study import Study, Table
 from nnsim.experiment.verify import TrialDifference, Verification, choose_trials
+from nnsim.study.declaration import Study, Table
 from nnsim.study_runner import run_study
 
 VERIFY = ("verify", "--study", toy.__file__, "-q")

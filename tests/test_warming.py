@@ -22,7 +22,7 @@ import toy
 from nnsim.core.errors import UnknownNameError
 from nnsim.core.progress import Progress
 from nnsim.experiment import warming
-from nnsim.experiment.catalogue import find_study, study_names
+from nnsim.study.discovery import find_study, study_names
 from nnsim.training.precompile import LARGE, seconds
 
 pytestmark = pytest.mark.crash

@@ -12,7 +12,7 @@ from nnsim.experiment.executor import run_chunks
 from nnsim.experiment.plan import make_plan
 from nnsim.experiment.results import measured_columns, read_table, write_tables
 from nnsim.experiment.store import ChunkStore, open_folder
-from nnsim.experiment.study import Study
+from nnsim.study.declaration import Study
 
 
 def tiny(name: str) -> dict[str, Any]:

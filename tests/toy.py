@@ -12,7 +12,7 @@ import pandas as pd
 
 from nnsim.core.atomic_files import sha256_of
 from nnsim.core.errors import DataError
-from nnsim.experiment.study import Axis, Column, Study, Table
+from nnsim.study.declaration import Axis, Column, Study, Table
 
 CANONICAL = ("trials.csv", "layers.csv")
 

@@ -14,11 +14,11 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from nnsim.core.errors import NnsimError
-from nnsim.experiment.catalogue import find_study
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executor import FailedTrialError, Work
 from nnsim.experiment.plan import Plan, make_plan
-from nnsim.experiment.study import Study
+from nnsim.study.declaration import Study
+from nnsim.study.discovery import find_study
 
 PLANS = 4
 """How many runs a worker remembers; a plan of a million trials takes some hundred megabytes."""

@@ -11,7 +11,7 @@ from typing import Any
 from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.experiment.grid import RULES, axis_called, read_excludes, read_zips
 from nnsim.experiment.ranges import expand, is_range
-from nnsim.experiment.study import PRESETS, Axis, Study
+from nnsim.study.declaration import PRESETS, Axis, Study
 
 KIND_NAMES = {int: "a whole number", float: "a number", str: "a name"}
 

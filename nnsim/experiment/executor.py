@@ -23,7 +23,7 @@ from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import Plan
 from nnsim.experiment.rows import SchemaError, encode
 from nnsim.experiment.store import ChunkStore
-from nnsim.experiment.study import STATUSES, Column, Study, Table
+from nnsim.study.declaration import STATUSES, Column, Study, Table
 
 GRACE_SECONDS = 3.0
 """How long a stopped run waits for the trials under way; what is not in the store by then is computed again."""

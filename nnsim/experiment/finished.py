@@ -13,13 +13,13 @@ from typing import Any
 from nnsim.core.errors import StoreError, UsageError
 from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.data.data_paths import into_path
-from nnsim.experiment.catalogue import find_study, study_names
 from nnsim.experiment.config import resolve, to_json
 from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import SEED_LIMIT, Plan, make_plan
 from nnsim.experiment.results import MANIFEST
 from nnsim.experiment.source import SOURCE, UnnamedStudyError, agree, check_source
-from nnsim.experiment.study import PRESETS, STUDY_NAME, Study
+from nnsim.study.declaration import PRESETS, STUDY_NAME, Study
+from nnsim.study.discovery import find_study, study_names
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 

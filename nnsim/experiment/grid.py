@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from nnsim.core.errors import UnknownNameError, UsageError
-from nnsim.experiment.study import Axis, Study
+from nnsim.study.declaration import Axis, Study
 
 RULES = ("zip", "exclude")
 """Names beside those of the axes in a configuration."""

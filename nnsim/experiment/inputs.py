@@ -9,7 +9,7 @@ from typing import Any
 
 from nnsim.core.errors import UsageError
 from nnsim.data.data_paths import is_data_file, label
-from nnsim.experiment.study import Study
+from nnsim.study.declaration import Study
 
 
 def data_files(study: Study, config: Mapping[str, Any]) -> dict[str, str]:

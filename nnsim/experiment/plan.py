@@ -16,7 +16,7 @@ from nnsim.experiment.config import to_json, whole_number
 from nnsim.experiment.grid import settings_of
 from nnsim.experiment.inputs import data_files, renamed
 from nnsim.experiment.source import SOURCE
-from nnsim.experiment.study import Study
+from nnsim.study.declaration import Study
 
 SEED_LIMIT = 2**63
 SHORTEST_CHUNK, LONGEST_CHUNK = 2.0, 60.0

@@ -15,7 +15,7 @@ from nnsim.data.spreadsheets import unshielded
 from nnsim.experiment.executor import TIMINGS
 from nnsim.experiment.rows import header_line, text_line
 from nnsim.experiment.store import ChunkStore, read_identity
-from nnsim.experiment.study import Column, Study, Table
+from nnsim.study.declaration import Column, Study, Table
 
 if TYPE_CHECKING:
     import pandas as pd

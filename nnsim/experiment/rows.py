@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nnsim.data.spreadsheets import shielded
-from nnsim.experiment.study import Column, Table
+from nnsim.study.declaration import Column, Table
 
 NEEDS_QUOTES = frozenset(',"\n\r')
 

@@ -14,7 +14,7 @@ from nnsim.data.data_paths import from_folder, into_path
 from nnsim.experiment.grid import axis_called
 from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import Plan
-from nnsim.experiment.study import Axis, Study
+from nnsim.study.declaration import Axis, Study
 
 CONFIG_FILE = "config.toml"
 """The resolved configuration in a result folder, ready for ``--config``."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from nnsim.core.atomic_files import sha256_of
 from nnsim.core.errors import UsageError
-from nnsim.experiment.study import Study
+from nnsim.study.declaration import Study
 
 SOURCE = "source_sha256"
 """Entry of identities and manifests: SHA-256 of the study's file; there is none for an installed study."""

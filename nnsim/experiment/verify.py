@@ -21,7 +21,6 @@ from nnsim.experiment.results import MANIFEST
 from nnsim.experiment.rows import header_line
 from nnsim.experiment.source import agree
 from nnsim.experiment.store import CHUNK_NAME, CONFIG, ChunkStore, read_identity
-from nnsim.experiment.study import Study, Table
 from nnsim.experiment.table_rows import (
     Cells,
     first_difference,
@@ -30,6 +29,7 @@ from nnsim.experiment.table_rows import (
     same_to_nine_digits,
     split_rows,
 )
+from nnsim.study.declaration import Study, Table
 
 CHUNKS = "chunks"
 SAME, UNKNOWN = "same", "unknown"

@@ -12,8 +12,8 @@ from itertools import groupby
 from subprocess import DEVNULL, PIPE, Popen
 
 from nnsim.core.progress import Progress
-from nnsim.experiment.study import Study
 from nnsim.kernels.compiling.compile_cache import folder
+from nnsim.study.declaration import Study
 from nnsim.training.precompile import LARGE, lacking, seconds
 
 COMMAND = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from nnsim.experiment.study import Study
+from nnsim.study.declaration import Study
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

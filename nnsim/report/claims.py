@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from math import isnan, nan
 from typing import TYPE_CHECKING
 
-from nnsim.experiment.study import Column, Study
 from nnsim.report.rounding import DIGITS, rounded, rounded_rows
+from nnsim.study.declaration import Column, Study
 
 if TYPE_CHECKING:
     from pandas import DataFrame

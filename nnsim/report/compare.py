@@ -23,8 +23,8 @@ from nnsim.experiment.compare import (
 from nnsim.experiment.finished import FinishedRun, plan_of
 from nnsim.experiment.inputs import renamed
 from nnsim.experiment.results import read_table
-from nnsim.experiment.study import Study
 from nnsim.report.statistics import Interval, paired_difference_interval
+from nnsim.study.declaration import Study
 
 CONFIDENCE = 0.95
 

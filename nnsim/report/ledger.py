@@ -12,8 +12,8 @@ from typing import Literal
 
 import pandas as pd
 
-from nnsim.experiment.study import Column
 from nnsim.report.claims import verdict_sentence
+from nnsim.study.declaration import Column
 
 GROUP = "nnsim.ledgers"
 

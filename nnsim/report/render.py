@@ -14,7 +14,6 @@ from pandas.api.types import is_bool_dtype, is_float_dtype, is_integer_dtype
 
 from nnsim.core.atomic_files import publish, writing
 from nnsim.experiment.rows import WRITERS
-from nnsim.experiment.study import Column, Study, Table
 from nnsim.report.answer import answer
 from nnsim.report.claims import (
     CLAIM_COLUMNS,
@@ -47,6 +46,7 @@ from nnsim.report.document import (
 from nnsim.report.figures import FigureSpec, encode, forest, save
 from nnsim.report.html import to_html
 from nnsim.report.statistics import FEWEST, coverage_table
+from nnsim.study.declaration import Column, Study, Table
 
 SUMMARY_ROWS = 200
 """Rows of the summary that the report shows; the file holds all."""

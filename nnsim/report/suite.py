@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from nnsim.core.atomic_files import publish
-from nnsim.experiment.study import Column, Study
 from nnsim.report.claims import CLAIM_COLUMNS, verdict_counts, verdict_sentence
 from nnsim.report.document import (
     Block,
@@ -28,6 +27,7 @@ from nnsim.report.document import (
 from nnsim.report.html import to_html
 from nnsim.report.ledger import find_ledgers, ledger_frame
 from nnsim.report.render import frame_csv
+from nnsim.study.declaration import Column, Study
 
 KINDS = (("claim", "Claims"), ("correction", "Corrections"), ("check", "Checks"))
 

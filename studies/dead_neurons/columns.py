@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnsim.experiment.study import Column
-from nnsim.laboratory import ARM_COLUMNS, TRIAL_COLUMNS, columns_with
+from nnsim.study.declaration import Column
+from nnsim.study.network_trials import ARM_COLUMNS, TRIAL_COLUMNS, columns_with
 
 KIND = Column("kind", "text", "", "what the trial is for: narrow, invariant, sharpness, training")
 SETTINGS = (

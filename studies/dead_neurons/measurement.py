@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.laboratory import data_of, network_of, nine_digits
 from nnsim.probes.expressivity.born_dead import is_constant
 from nnsim.probes.sharpness import sharpness
 from nnsim.probes.units import unit_facts
+from nnsim.study.network_trials import data_of, network_of, nine_digits
+from nnsim.study.unit_trials import Look, doublings, start_of, trial_row, watch_training
 from nnsim.training import trainer
-from nnsim.watching import Look, doublings, start_of, trial_row, watch_training
 
 from . import settings
 from .columns import COLUMNS, UNIT_ARM

@@ -12,7 +12,7 @@ from nnsim.core.errors import UsageError
 from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.networks.activations import evaluate
 from nnsim.networks.activations import parse as parse_activation
-from nnsim.study_settings import data_hash
+from nnsim.study.checks import data_hash
 
 from . import settings
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnsim.experiment.study import Axis, Study, Table, presets
-from nnsim.study_settings import data_hash
+from nnsim.study.checks import data_hash
+from nnsim.study.declaration import Axis, Study, Table, presets
 
 from .claims import claims
 from .columns import LINEAR_COLUMNS, TRIAL_COLUMNS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnsim.experiment.study import Column
+from nnsim.study.declaration import Column
 
 TRIAL_COLUMNS = (
     Column("kind", "text", "", "what the trial is for: width, regularised, page or linear"),

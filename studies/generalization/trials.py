@@ -7,9 +7,9 @@ from itertools import product
 from typing import Any
 
 from nnsim.core.errors import UsageError
-from nnsim.laboratory import data_of, fewest_rows
 from nnsim.probes.generalization import check_noise
-from nnsim.study_settings import data_hash
+from nnsim.study.checks import data_hash
+from nnsim.study.network_trials import data_of, fewest_rows
 
 from . import settings
 

@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 
 from nnsim.core.seeding import key
-from nnsim.experiment.study import Column
-from nnsim.laboratory import (
+from nnsim.networks.initializers import initialize
+from nnsim.networks.spec import NetworkSpec
+from nnsim.probes.deep_linear import balanced_start, draw_task, follow_modes, mode_starts, steps_to_learn
+from nnsim.probes.input_pairs import pair_inputs, pair_moments
+from nnsim.probes.jacobians import jacobian, squared_singular_values
+from nnsim.probes.propagation import propagate, shown_layers, unit_rows
+from nnsim.study.declaration import Column
+from nnsim.study.network_trials import (
     ARM_COLUMNS,
     LAYER_COLUMNS,
     PROBE_ROWS,
@@ -21,12 +27,6 @@ from nnsim.laboratory import (
     nine_digits,
     train_network,
 )
-from nnsim.networks.initializers import initialize
-from nnsim.networks.spec import NetworkSpec
-from nnsim.probes.deep_linear import balanced_start, draw_task, follow_modes, mode_starts, steps_to_learn
-from nnsim.probes.input_pairs import pair_inputs, pair_moments
-from nnsim.probes.jacobians import jacobian, squared_singular_values
-from nnsim.probes.propagation import propagate, shown_layers, unit_rows
 
 from . import settings
 

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from nnsim.networks.initializers import parse as parse_scheme
-from nnsim.study_settings import check_batch_size, check_trainable, data_hash
+from nnsim.study.checks import check_batch_size, check_trainable, data_hash
 from nnsim.theory.signals.mean_field import fixed_point
 from nnsim.training.trainer import Recipe
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnsim.data import datasets
-from nnsim.experiment.study import Axis, Study, Table, presets
+from nnsim.study.declaration import Axis, Study, Table, presets
 
 from . import settings
 from .claims import claims

@@ -9,12 +9,12 @@ import numpy as np
 
 from nnsim.core.seeding import key
 from nnsim.data import datasets
-from nnsim.laboratory import data_of, network_of, nine_digits, train_network
 from nnsim.learning_rate_finder import Start, find_learning_rate
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.edge_of_stability import chebyshev_task, divergence_rate, follow_sharpness, full_batch
 from nnsim.probes.sharpness import sharpness
+from nnsim.study.network_trials import data_of, network_of, nine_digits, train_network
 from nnsim.theory.training import rate_courses as closed_forms
 from nnsim.training import trainer
 from nnsim.training.recipe import Recipe

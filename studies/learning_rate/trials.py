@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 from nnsim.core.errors import UsageError
-from nnsim.study_settings import check_batch_size
+from nnsim.study.checks import check_batch_size
 
 from . import settings
 

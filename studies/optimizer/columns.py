@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnsim.experiment.study import Column
-from nnsim.laboratory import TRIAL_COLUMNS, columns_with
+from nnsim.study.declaration import Column
+from nnsim.study.network_trials import TRIAL_COLUMNS, columns_with
 
 ARMS = (
     Column("optimizer", "text", "", "optimizer"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from nnsim.data import datasets
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS
-from nnsim.study_settings import check_batch_size
+from nnsim.study.checks import check_batch_size
 from nnsim.training.mup import PARAMETRIZATIONS
 
 from . import settings

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnsim.experiment.study import Axis, Study, Table, presets
-from nnsim.study_settings import TRAINABLE
+from nnsim.study.checks import TRAINABLE
+from nnsim.study.declaration import Axis, Study, Table, presets
 
 from . import settings
 from .claims import claims

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnsim.experiment.study import Column
+from nnsim.study.declaration import Column
 
 ARM_COLUMNS = (
     Column("kind", "text", "", "what the trial is for: margin, orthogonal, gate, cover, count, logic, xor, boundary"),

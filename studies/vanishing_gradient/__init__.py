@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nnsim.experiment.study import Axis, Study, Table, presets
-from nnsim.laboratory import HISTORY_COLUMNS, LAYER_COLUMNS, TRIAL_COLUMNS, columns_with
-from nnsim.study_settings import data_hash
+from nnsim.study.checks import data_hash
+from nnsim.study.declaration import Axis, Study, Table, presets
+from nnsim.study.network_trials import HISTORY_COLUMNS, LAYER_COLUMNS, TRIAL_COLUMNS, columns_with
 
 from . import settings
 from .claims import claims

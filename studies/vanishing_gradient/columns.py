@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnsim.experiment.study import Column
+from nnsim.study.declaration import Column
 
 REMEDY = Column("remedy", "text", "", "none, skip (connections), batch or layer (normalisation)")
 SPECTRA_COLUMNS = (

@@ -9,7 +9,7 @@ from typing import Any
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
 from nnsim.networks.initializers import parse as parse_scheme
-from nnsim.study_settings import check_batch_size, check_normalizable, check_trainable, data_hash
+from nnsim.study.checks import check_batch_size, check_normalizable, check_trainable, data_hash
 from nnsim.training.trainer import Recipe
 
 from . import settings

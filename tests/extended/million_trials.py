@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from nnsim.core.seeding import key
-from nnsim.experiment.study import PRESETS, Axis, Column, Study, Table
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
+from nnsim.study.declaration import PRESETS, Axis, Column, Study, Table
 
 SPEC = NetworkSpec((16, 1), "relu", None, "mse", "float64")
 X = np.ones((1, 16))

@@ -20,12 +20,12 @@ import numpy as np
 
 from nnsim.core.seeding import key
 from nnsim.data import datasets
-from nnsim.experiment.study import Column
 from nnsim.networks.activations import parse as parse_activation
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.layers import probe
 from nnsim.probes.propagation import propagate, shown_layers, unit_rows
+from nnsim.study.declaration import Column
 from nnsim.training import trainer
 from nnsim.training.recipe import Recipe
 

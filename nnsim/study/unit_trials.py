@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from nnsim.core.seeding import key
-from nnsim.experiment.study import Column
-from nnsim.laboratory import RECIPE_SETTINGS, data_of, network_of
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.units import UnitFacts, unit_facts
+from nnsim.study.declaration import Column
+from nnsim.study.network_trials import RECIPE_SETTINGS, data_of, network_of
 from nnsim.training import trainer
 from nnsim.training.recipe import Recipe
 
@@ -49,14 +49,14 @@ def watch_training(trial: dict[str, Any], looks: Sequence[int]) -> tuple[dict[st
     Parameters
     ----------
     trial : dict
-        Settings as in `nnsim.laboratory`, and ``bias``, where there is one (see `start_of`).
+        Settings as in `nnsim.study.network_trials`, and ``bias``, where there is one (see `start_of`).
     looks : sequence of int
         Epochs in ascending order, the last of them the recipe's last.
 
     Returns
     -------
     measured : dict
-        Columns of `nnsim.laboratory.TRIAL_COLUMNS` that tell what became of the run; a diverged one is said to be so.
+        Columns of `nnsim.study.network_trials.TRIAL_COLUMNS` that tell what became of the run; a diverged one is said to be so.
     looks : list of (epoch, facts)
         As far as the run came, and where all activations were finite.
     run : Run

@@ -8,8 +8,8 @@ from typing import Any
 from nnsim.core.errors import UsageError
 from nnsim.data import datasets
 from nnsim.kernels.formulas.activations import ACTIVATIONS
-from nnsim.laboratory import fewest_rows
 from nnsim.networks.activations import parse
+from nnsim.study.network_trials import fewest_rows
 
 TRAINABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
 """Activations through which gradients pass."""

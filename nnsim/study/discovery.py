@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from nnsim.core.errors import NnsimError, UnknownNameError, UsageError
-from nnsim.experiment.study import RESERVED_STUDIES, STUDY_NAME, Study
+from nnsim.study.declaration import RESERVED_STUDIES, STUDY_NAME, Study
 
 GROUP = "nnsim.studies"
 
@@ -118,5 +118,5 @@ def _reason(error: BaseException, path: Path | None = None) -> str:
 
 def _checked(candidate: object, origin: str) -> Study:
     if not isinstance(candidate, Study):
-        raise UsageError(f"'{origin}' provides no study: it must define study = nnsim.experiment.study.Study(...)")
+        raise UsageError(f"'{origin}' provides no study: it must define study = nnsim.study.declaration.Study(...)")
     return candidate
