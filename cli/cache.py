@@ -39,8 +39,8 @@ def clear() -> None:
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def warm(studies: tuple[str, ...], quiet: bool) -> None:
     """Compile what the named studies need, or all installed ones, so that their first run starts at once."""
-    from nnsim.experiment.executor import usable_cpus
-    from nnsim.experiment.warming import compile_side_by_side
+    from nnsim.experiment.executors.threads import usable_cpus
+    from nnsim.experiment.executors.warm_up import compile_side_by_side
     from nnsim.study.discovery import find_study, study_names
     from nnsim.training.precompile import lacking
 

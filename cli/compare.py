@@ -13,7 +13,7 @@ import click
 from .records import finite, json_option, shown, study_option
 
 if TYPE_CHECKING:
-    from nnsim.experiment.compare import Entries, TableComparison
+    from nnsim.experiment.results.compare import Entries, TableComparison
     from nnsim.report.compare import Comparison, PairedDifference
 
 SHOWN_CELLS = 4
@@ -29,7 +29,7 @@ def compare(first: Path, second: Path, study: str | None, as_json: bool) -> None
 
     Trials are paired where all settings are the same, apart from those in which the runs have no value in common.
     """
-    from nnsim.experiment.finished import open_run, study_of
+    from nnsim.experiment.results.result_folder import open_run, study_of
     from nnsim.report.compare import compare as compare_runs
 
     runs = open_run(first), open_run(second)

@@ -14,7 +14,7 @@ CUDA_PARTS = {"driver": "driver for", "toolkit": "libraries", "numba_cuda": "num
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def info(as_json: bool) -> None:
     """Show versions, CPU, compile cache, GPU and what is missing."""
-    from nnsim.experiment.machine import describe
+    from nnsim.experiment.results.environment import describe
 
     from .present import print_pairs
 

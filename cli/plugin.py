@@ -18,7 +18,7 @@ from .completion import studies_and_files
 @click.option("--set", "assignments", multiple=True, metavar="AXIS=VALUES", help="Set any axis, to something small.")
 def check(name: str, preset: str, assignments: tuple[str, ...]) -> None:
     """Try whether a study keeps the contract: it is run a few times in a temporary folder."""
-    from nnsim.experiment.settings import read_assignments
+    from nnsim.experiment.config_files import read_assignments
     from nnsim.study.discovery import find_study
     from nnsim.testing import check_study
 

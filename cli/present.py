@@ -14,11 +14,11 @@ from rich.text import Text
 
 from nnsim.core.vocabulary import VOCABULARY
 from nnsim.experiment.config import to_json
-from nnsim.experiment.executor import Failure, check_jobs
+from nnsim.experiment.executors.threads import Failure, check_jobs
 from nnsim.experiment.grid import rule_options
 from nnsim.experiment.plan import Plan
-from nnsim.experiment.results import dictionary, measured_columns
-from nnsim.experiment.status import Status, missing_shards
+from nnsim.experiment.results.status import Status, missing_shards
+from nnsim.experiment.results.tables import dictionary, measured_columns
 from nnsim.study.declaration import PRESETS, Axis, Study
 from nnsim.study_merge import StudyResult
 from nnsim.study_runner import ShardResult, default_output, plan_study

@@ -38,7 +38,7 @@ def reproduce(
 
     Exits with 4 where a table that has to be the same on every machine is not.
     """
-    from nnsim.experiment.finished import open_run, read_manifest
+    from nnsim.experiment.results.result_folder import open_run, read_manifest
     from nnsim.reproduce import reproduce as run_again
 
     from .progress import make_progress

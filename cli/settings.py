@@ -80,7 +80,7 @@ def check_environment(study: Study, options: list[click.Parameter]) -> None:
 
 def with_assignments(study: Study, context: click.Context, assignments: Iterable[str]) -> dict[str, Any]:
     """Return what ``--set`` sets; raises UsageError for an axis that another flag sets too."""
-    from nnsim.experiment.settings import read_assignments
+    from nnsim.experiment.config_files import read_assignments
 
     found = read_assignments(study, assignments)
     for axis in study.axes:
@@ -90,7 +90,7 @@ def with_assignments(study: Study, context: click.Context, assignments: Iterable
 
 
 def _read_config(study: Study, context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
-    from nnsim.experiment.settings import from_file, read_toml
+    from nnsim.experiment.config_files import from_file, read_toml
 
     if path is None:
         return

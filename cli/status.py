@@ -13,7 +13,7 @@ from .options import JSON
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def status(folder: Path, as_json: bool) -> None:
     """Say how much of the run in DIR is done, failed, missing or damaged, from its files alone."""
-    from nnsim.experiment.status import read_status
+    from nnsim.experiment.results.status import read_status
 
     from .present import print_status
 

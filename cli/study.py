@@ -141,7 +141,7 @@ def _run(
     verbose: bool,
     **options: Any,
 ) -> int:
-    from nnsim.experiment.executor import FailedTrialError
+    from nnsim.experiment.executors.threads import FailedTrialError
     from nnsim.experiment.shard import Shard
     from nnsim.study_runner import run_study
 

@@ -98,7 +98,7 @@ def _submit(study: Study, name: str, dry_run: bool, as_json: bool, **options: An
 
 def _print(submission: Submission, as_json: bool, dry_run: bool) -> None:
     """Print the jobs, or under a dry run the scripts."""
-    from nnsim.slurm import compressed
+    from nnsim.experiment.slurm.scripts import compressed
 
     shards = compressed(submission.tasks)
     if as_json:

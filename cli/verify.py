@@ -12,7 +12,7 @@ import click
 from .records import jobs_option, json_option, quiet_option, shown, study_option
 
 if TYPE_CHECKING:
-    from nnsim.experiment.verify import Check, Verification
+    from nnsim.experiment.results.verify import Check, Verification
 
 VERIFICATION_FAILED = 4
 SHOWN = 10
@@ -42,8 +42,8 @@ def verify(
 
     Nothing in DIR is changed. Exits with 4 where something differs.
     """
-    from nnsim.experiment.finished import open_run, study_of
-    from nnsim.experiment.verify import verify as verify_run
+    from nnsim.experiment.results.result_folder import open_run, study_of
+    from nnsim.experiment.results.verify import verify as verify_run
 
     from .progress import make_progress
 

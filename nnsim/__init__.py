@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nnsim.data.datasets import split as split
     from nnsim.estimators import MLPClassifier as MLPClassifier
     from nnsim.estimators import MLPRegressor as MLPRegressor
-    from nnsim.experiment.results import load as load
+    from nnsim.experiment.results.tables import load as load
     from nnsim.models import Model as Model
     from nnsim.models import load_model as load_model
     from nnsim.networks.initializers import initialize as initialize
@@ -47,7 +47,7 @@ _HOMES = {
     "batches": ("nnsim.training.trainer", "batches"),
     "evaluate": ("nnsim.training.trainer", "evaluate"),
     "initialize": ("nnsim.networks.initializers", "initialize"),
-    "load": ("nnsim.experiment.results", "load"),
+    "load": ("nnsim.experiment.results.tables", "load"),
     "load_data": ("nnsim.data.datasets", "load"),
     "load_model": ("nnsim.models", "load_model"),
     "probe": ("nnsim.probes.layers", "probe"),

@@ -29,7 +29,7 @@ from nnsim.data.features import (
     to_record,
 )
 from nnsim.data.scaling import Scaling, check_distance
-from nnsim.experiment.machine import version_of
+from nnsim.experiment.results.environment import version_of
 from nnsim.kernels.cpu import training as kernels
 from nnsim.networks.spec import NetworkSpec
 

@@ -10,7 +10,7 @@ import numpy as np
 from nnsim.data.data_files import DataFile
 from nnsim.data.dialects import Dialect
 from nnsim.data.readers import read_features
-from nnsim.experiment.rows import text_line
+from nnsim.experiment.csv_rows import text_line
 from nnsim.models import Model
 
 

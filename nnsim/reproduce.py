@@ -7,8 +7,8 @@ from pathlib import Path
 
 from nnsim.core.errors import StoreError
 from nnsim.core.progress import Progress
-from nnsim.experiment.finished import FinishedRun, open_run, same_plan, study_of
-from nnsim.experiment.results import MANIFEST
+from nnsim.experiment.results.result_folder import FinishedRun, open_run, same_plan, study_of
+from nnsim.experiment.results.tables import MANIFEST
 from nnsim.study_runner import run_study
 
 
@@ -64,7 +64,7 @@ def reproduce(
     Parameters
     ----------
     original : FinishedRun
-        From `nnsim.experiment.finished.open_run` or `read_manifest`; its other files are not needed.
+        From `nnsim.experiment.results.result_folder.open_run` or `read_manifest`; its other files are not needed.
     study : str, optional
         Name or file of the study; by default the installed one.
     output : path, optional

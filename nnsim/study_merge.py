@@ -16,14 +16,14 @@ from nnsim.core.shown import Shown
 from nnsim.data.data_paths import into_path
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.config import resolve
-from nnsim.experiment.executor import Failure
+from nnsim.experiment.config_files import CONFIG_FILE, to_toml
+from nnsim.experiment.executors.threads import Failure
 from nnsim.experiment.inputs import renamed
-from nnsim.experiment.manifest import file_hashes, now, provenance
 from nnsim.experiment.plan import Plan, make_plan
-from nnsim.experiment.results import DICTIONARY, MANIFEST, dictionary, measured_columns, read_table, write_tables
-from nnsim.experiment.settings import CONFIG_FILE, to_toml
+from nnsim.experiment.results.manifest import file_hashes, now, provenance
+from nnsim.experiment.results.status import IncompleteError
+from nnsim.experiment.results.tables import DICTIONARY, MANIFEST, dictionary, measured_columns, read_table, write_tables
 from nnsim.experiment.source import SOURCE, UnnamedStudyError, check_source
-from nnsim.experiment.status import IncompleteError
 from nnsim.experiment.store import CONFIG, ChunkStore, Record, open_folder, read_identity, read_record
 from nnsim.study.declaration import Column, Study
 from nnsim.study.discovery import find_study

@@ -19,13 +19,13 @@ from nnsim.core.output_folders import named, refuse_inputs
 from nnsim.core.progress import Progress
 from nnsim.data.data_paths import from_folder
 from nnsim.experiment.chunks import Chunk
-from nnsim.experiment.cluster import check_address, connected, make_order, run_on_cluster
 from nnsim.experiment.config import resolve
-from nnsim.experiment.executor import Failure, check_jobs, run_chunks
-from nnsim.experiment.gang_executor import run_gangs
+from nnsim.experiment.executors.dask import check_address, connected, make_order, run_on_cluster
+from nnsim.experiment.executors.gpu import run_gangs
+from nnsim.experiment.executors.threads import Failure, check_jobs, run_chunks
 from nnsim.experiment.grid import rule_options
-from nnsim.experiment.manifest import now, provenance
 from nnsim.experiment.plan import Plan, make_plan
+from nnsim.experiment.results.manifest import now, provenance
 from nnsim.experiment.shard import Shard
 from nnsim.experiment.store import ChunkStore, Record, open_folder
 from nnsim.study.declaration import Study
@@ -287,7 +287,7 @@ def _measure(job: Job, chunks: Sequence[Chunk], fail_fast: bool, report_follows:
 @contextmanager
 def _executor(job: Job) -> Iterator[Callable[..., list[Failure]]]:
     """Make ready what measures chunks, before anything in the folder is changed: a cluster, or kernels here."""
-    from nnsim.experiment.warming import warm_up  # numba, half a second
+    from nnsim.experiment.executors.warm_up import warm_up  # numba, half a second
     from nnsim.kernels.compiling.compile_cache import is_empty
 
     if job.dask is not None:

@@ -15,7 +15,7 @@ from nnsim.core.output_folders import claim_folder, named
 from nnsim.core.progress import Progress
 from nnsim.core.shown import Shown
 from nnsim.experiment.config import whole_number
-from nnsim.experiment.executor import Failure, check_jobs
+from nnsim.experiment.executors.threads import Failure, check_jobs
 from nnsim.experiment.plan import SEED_LIMIT
 from nnsim.experiment.store import holds_run
 from nnsim.study.declaration import PRESETS, Study

@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nnsim import sbatch
 from nnsim.core.atomic_files import make_folder, publish, writing
 from nnsim.core.errors import StoreError, UnknownNameError, UsageError
 from nnsim.core.output_folders import named
-from nnsim.experiment.status import Status, read_status
-from nnsim.slurm import Request, merge_script, merge_words, shards_script
+from nnsim.experiment.results.status import Status, read_status
+from nnsim.experiment.slurm import commands
+from nnsim.experiment.slurm.scripts import Request, merge_script, merge_words, shards_script
 from nnsim.study_merge import study_in
 from nnsim.study_runner import command_line, default_output, plan_study, prepare_shards
 from nnsim.training.backend import BACKENDS
@@ -81,7 +81,7 @@ def submit_study(
     dry_run : bool
         Whether only the scripts are made, and nothing is written.
     slurm : dict
-        Further fields of `nnsim.slurm.Request`; None is the site's default.
+        Further fields of `nnsim.experiment.slurm.scripts.Request`; None is the site's default.
 
     Returns
     -------
@@ -185,21 +185,21 @@ def _submitted(request: Request, tasks: Iterable[int]) -> Submission:
         make_folder(Path(request.log))
     publish(shards.with_name(REQUEST), [(json.dumps(asdict(request), indent=2) + "\n").encode()])
     publish(shards, [os.fsencode(text)])
-    array = sbatch.submit(shards, f"{prepared.mark}-shards")
+    array = commands.submit(shards, f"{prepared.mark}-shards")
     publish(merge, [os.fsencode(merge_script(request, array, f"{prepared.mark}-merge"))])
     try:
-        return replace(prepared, array=array, merge=sbatch.submit(merge, f"{prepared.mark}-merge"))
-    except sbatch.SlurmError as error:
-        raise sbatch.SlurmError(
+        return replace(prepared, array=array, merge=commands.submit(merge, f"{prepared.mark}-merge"))
+    except commands.SlurmError as error:
+        raise commands.SlurmError(
             f"the shards are submitted as job {array}, their merge is not; when they have ended, run: "
             f"{shlex.join(['nnsim', *merge_words(request)])}; the reason: {error}"
         ) from error
 
 
 def _refuse_queued(folder: Path) -> None:
-    jobs = sbatch.queued(_mark(folder))
+    jobs = commands.queued(_mark(folder))
     if jobs:
-        raise sbatch.SlurmError(
+        raise commands.SlurmError(
             f"jobs for '{folder}' are in the queue already: wait for them, or end them with: scancel {' '.join(jobs)}"
         )
 

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 from nnsim.core.errors import NnsimError
 from nnsim.core.progress import Progress
 from nnsim.experiment.config import resolve
-from nnsim.experiment.executor import check_jobs
+from nnsim.experiment.csv_rows import encode, header_line
+from nnsim.experiment.executors.threads import check_jobs
+from nnsim.experiment.executors.warm_up import warm_up
 from nnsim.experiment.plan import Plan, Trial, make_plan
-from nnsim.experiment.results import measured_columns, read_table
-from nnsim.experiment.rows import encode, header_line
-from nnsim.experiment.warming import warm_up
+from nnsim.experiment.results.tables import measured_columns, read_table
 from nnsim.study.declaration import PRESETS, Study
 from nnsim.study.discovery import find_study
 from nnsim.study_runner import plan_study, run_study

@@ -26,7 +26,7 @@ from nnsim.data.data_files import STANDARD_INPUT
 from nnsim.data.data_paths import from_folder, label
 from nnsim.data.datasets import files_named
 from nnsim.experiment.config import whole_number
-from nnsim.experiment.machine import versions
+from nnsim.experiment.results.environment import versions
 from nnsim.kernels.cpu.training import BEST_EPOCH, VALIDATION_LOSS, VALIDATION_METRIC
 from nnsim.models import Model
 from nnsim.problem import CLASS_LOSSES, Problem, prepare, reading

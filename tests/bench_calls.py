@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from nnsim.core.errors import UsageError
-from nnsim.experiment.executor import usable_cpus
+from nnsim.experiment.executors.threads import usable_cpus
 
 
 def tell_twice(first, second, told):

@@ -8,9 +8,9 @@ from typing import Any
 
 import toy
 
-from nnsim.experiment.finished import open_run
-from nnsim.experiment.verify import Verification
-from nnsim.experiment.verify import verify as verify_run
+from nnsim.experiment.results.result_folder import open_run
+from nnsim.experiment.results.verify import Verification
+from nnsim.experiment.results.verify import verify as verify_run
 from nnsim.study.declaration import Study
 
 

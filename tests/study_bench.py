@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from nnsim.experiment.config import resolve
-from nnsim.experiment.executor import run_chunks
+from nnsim.experiment.executors.threads import run_chunks
 from nnsim.experiment.plan import make_plan
-from nnsim.experiment.results import measured_columns, read_table, write_tables
+from nnsim.experiment.results.tables import measured_columns, read_table, write_tables
 from nnsim.experiment.store import ChunkStore, open_folder
 from nnsim.report import judge
 from nnsim.report.statistics import t_interval

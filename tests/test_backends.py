@@ -16,9 +16,9 @@ from fake_cuda import DEVICE, Populations, fake_device, fake_populations  # noqa
 from nnsim_cli.main import main
 
 from nnsim.core.errors import DeviceError, UnknownNameError, UsageError
-from nnsim.experiment import machine
+from nnsim.experiment.results import environment
+from nnsim.experiment.slurm.scripts import Request
 from nnsim.kernels.compiling import compile_cache
-from nnsim.slurm import Request
 from nnsim.study_runner import run_shard, run_study
 from nnsim.training import backend
 from nnsim.training.backend import Backend, Cuda, choose, look
@@ -305,8 +305,8 @@ class TestTraining:
 
 class TestInfo:
     def test_a_device_is_described(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        monkeypatch.setattr(machine, "look", lambda: Cuda((DEVICE,), (12, 4), (12, 9)))
-        monkeypatch.setattr(machine, "version", lambda package: "0.30.4")
+        monkeypatch.setattr(environment, "look", lambda: Cuda((DEVICE,), (12, 4), (12, 9)))
+        monkeypatch.setattr(environment, "version", lambda package: "0.30.4")
         monkeypatch.setenv("COLUMNS", "200")
         assert main(["info"]) == 0
         out = capsys.readouterr().out
@@ -319,7 +319,7 @@ class TestInfo:
         assert "cannot be used" not in out
 
     def test_json_holds_the_same(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        monkeypatch.setattr(machine, "look", lambda: Cuda((DEVICE,), (12, 4), (12, 9)))
+        monkeypatch.setattr(environment, "look", lambda: Cuda((DEVICE,), (12, 4), (12, 9)))
         assert main(["info", "--json"]) == 0
         gpu = json.loads(capsys.readouterr().out)["gpu"]
         assert (gpu["driver"], gpu["toolkit"], gpu["missing"]) == ("12.4", "12.9", "")

@@ -19,8 +19,8 @@ from study_bench import Bench, Tables
 
 from nnsim.core.errors import UsageError
 from nnsim.experiment.config import resolve
-from nnsim.experiment.finished import open_run
-from nnsim.experiment.verify import verify
+from nnsim.experiment.results.result_folder import open_run
+from nnsim.experiment.results.verify import verify
 from nnsim.probes.operation_count import count_products
 from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv

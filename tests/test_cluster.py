@@ -21,9 +21,9 @@ from toy import hashes
 
 from nnsim.core.errors import UsageError
 from nnsim.core.progress import Progress
-from nnsim.experiment import cluster as cluster_module
-from nnsim.experiment import cluster_worker, executor
-from nnsim.experiment.cluster import ClusterError, connected, make_order, run_on_cluster
+from nnsim.experiment.executors import dask as cluster_module
+from nnsim.experiment.executors import dask_worker, threads
+from nnsim.experiment.executors.dask import ClusterError, connected, make_order, run_on_cluster
 from nnsim.experiment.store import ChunkStore
 from nnsim.study_runner import plan_study, run_study
 
@@ -151,7 +151,7 @@ class TestRun:
         assert [failure.settings["shape"] for failure in result.failures] == ["broken"] * 4
 
     def test_fail_fast_stops_at_the_first(self, tmp_path: Path, cluster: Cluster) -> None:
-        with pytest.raises(executor.FailedTrialError, match="has no area"):
+        with pytest.raises(threads.FailedTrialError, match="has no area"):
             run_study(toy.__file__, output=tmp_path, dask=cluster.address, shape="broken", fail_fast=True)
 
     def test_what_the_user_got_wrong_is_one_sentence(self, tmp_path: Path, cluster: Cluster) -> None:
@@ -270,7 +270,7 @@ class TestWorker:
         return json.loads(make_order(toy.__file__, "quick", plan_study(toy.__file__)))
 
     def chunk(self, order: dict[str, object], key: str | None = None) -> dict[str, object]:
-        return cluster_worker.measure_chunk(
+        return dask_worker.measure_chunk(
             0, key or plan_study(toy.__file__).chunks[0].key, json.dumps(order), fail_fast=False
         )
 
@@ -294,6 +294,6 @@ class TestWorker:
         self, order: dict[str, object], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         set_to: list[int] = []
-        monkeypatch.setattr(cluster_worker, "threadpool_limits", lambda limits: set_to.append(limits))
+        monkeypatch.setattr(dask_worker, "threadpool_limits", lambda limits: set_to.append(limits))
         self.chunk(order)
         assert set_to == [1]

@@ -14,8 +14,8 @@ from finished_runs import edit, edit_manifest
 from nnsim_cli.main import main
 
 from nnsim.core.versions import ARITHMETIC_VERSION
-from nnsim.experiment.compare import RowDifference
-from nnsim.experiment.finished import open_run
+from nnsim.experiment.results.compare import RowDifference
+from nnsim.experiment.results.result_folder import open_run
 from nnsim.report.compare import Comparison, PairedDifference, Pairing, pair_trials
 from nnsim.report.compare import compare as compare_runs
 from nnsim.report.statistics import paired_difference_interval

@@ -24,10 +24,10 @@ from toy_training import RECIPE, ROWS, SPEC, train
 
 from nnsim.core.errors import DataError, DeviceError, NnsimError, StoreError, UsageError
 from nnsim.core.progress import Progress
-from nnsim.experiment import executor, gang, gang_executor
 from nnsim.experiment.config import resolve
-from nnsim.experiment.executor import FailedTrialError, run_chunks
-from nnsim.experiment.gang_executor import in_gangs, run_gangs
+from nnsim.experiment.executors import batcher, gpu, threads
+from nnsim.experiment.executors.gpu import in_gangs, run_gangs
+from nnsim.experiment.executors.threads import FailedTrialError, run_chunks
 from nnsim.experiment.plan import Plan, make_plan
 from nnsim.experiment.store import ChunkStore
 from nnsim.study.declaration import Study
@@ -91,7 +91,7 @@ class TestRows:
     def test_neither_size_nor_jobs_show(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: int, jobs: int
     ) -> None:
-        monkeypatch.setattr(gang_executor, "MEMBERS", members)
+        monkeypatch.setattr(gpu, "MEMBERS", members)
         planned = plan(size=[1, 3])
         assert run(planned, tmp_path / "a", jobs=jobs)[0] == run(planned, tmp_path / "b", run_chunks)[0]
 
@@ -164,14 +164,14 @@ class TestPopulations:
     def test_a_chunk_with_more_trials_than_members_goes_in_waves(
         self, tmp_path: Path, populations: Populations, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(gang_executor, "MEMBERS", 3)
+        monkeypatch.setattr(gpu, "MEMBERS", 3)
         run(plan(shape="square", size=1, repeats=8, chunk_seconds=100.0), tmp_path)
         assert populations.sizes == [3, 3, 2]
 
     def test_a_member_that_waits_for_another_gets_its_turn(
         self, tmp_path: Path, populations: Populations, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(gang, "PATIENCE_SECONDS", 0.05)
+        monkeypatch.setattr(batcher, "PATIENCE_SECONDS", 0.05)
         ready = threading.Event()
 
         def in_turn(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -214,7 +214,7 @@ class TestPopulations:
     def test_gangs_are_whole_chunks_side_by_side(
         self, monkeypatch: pytest.MonkeyPatch, members: int, numbers: list[list[int]]
     ) -> None:
-        monkeypatch.setattr(gang_executor, "MEMBERS", members)
+        monkeypatch.setattr(gpu, "MEMBERS", members)
         chunks = plan().chunks
         assert [[chunk.number for chunk in group] for group in in_gangs(chunks)] == numbers
         other_way = [[chunk.number for chunk in group] for group in in_gangs(chunks[::-1])]
@@ -290,7 +290,7 @@ class TestFailures:
                 raise DeviceError("the device H100 is lost")
             return [train_on_cpu(job) for job in jobs]
 
-        monkeypatch.setattr(gang_executor, "MEMBERS", 2)
+        monkeypatch.setattr(gpu, "MEMBERS", 2)
         populations.train = lose
         planned = plan(shape="square", size=1, repeats=6)
         with pytest.raises(DeviceError, match="the device H100 is lost"):
@@ -370,7 +370,7 @@ class TestCtrlC:
     def test_during_a_training_it_wakes_those_that_wait_and_does_not_wait_for_its_end(
         self, tmp_path: Path, populations: Populations, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(executor, "GRACE_SECONDS", 0.2)
+        monkeypatch.setattr(threads, "GRACE_SECONDS", 0.2)
         over = threading.Event()
 
         def long(jobs: Sequence[Job]) -> list[Run]:

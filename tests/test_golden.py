@@ -22,9 +22,9 @@ from nnsim_studies.init import study
 
 from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.experiment.config import resolve
-from nnsim.experiment.executor import run_chunks
+from nnsim.experiment.executors.threads import run_chunks
 from nnsim.experiment.plan import make_plan
-from nnsim.experiment.results import write_tables
+from nnsim.experiment.results.tables import write_tables
 from nnsim.experiment.store import ChunkStore, open_folder
 
 pytestmark = pytest.mark.bits

@@ -19,7 +19,7 @@ import toy
 from nnsim_studies.init import study as init
 
 from nnsim.core.progress import Progress
-from nnsim.experiment.results import write_tables
+from nnsim.experiment.results.tables import write_tables
 from nnsim.experiment.store import ChunkStore
 from nnsim.study.declaration import Study
 from nnsim.study_runner import plan_study, run_shard

@@ -15,7 +15,7 @@ import toy
 from nnsim_cli.main import main
 
 from nnsim.core.errors import NnsimError
-from nnsim.experiment import machine
+from nnsim.experiment.results import environment
 from nnsim.kernels.compiling import compile_cache
 
 
@@ -27,23 +27,23 @@ class TestExtras:
     REQUIREMENTS = ("numpy>=2.0", "no-such-package[cu12]>=1; extra == 'cuda'", 'numpy>=2; extra == "test"')
 
     def test_what_is_missing_comes_with_its_command(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(machine, "requires", lambda package: list(self.REQUIREMENTS))
-        assert machine.extras() == {
+        monkeypatch.setattr(environment, "requires", lambda package: list(self.REQUIREMENTS))
+        assert environment.extras() == {
             "cuda": {"missing": ["no-such-package"], "install": "pip install 'nnsim[cuda]'"},
             "test": {"missing": [], "install": "pip install 'nnsim[test]'"},
         }
 
     def test_ours_are_found(self) -> None:
-        assert {"bench", "cuda", "dask", "test"} <= machine.extras().keys()
+        assert {"bench", "cuda", "dask", "test"} <= environment.extras().keys()
 
     def test_from_sources_that_nobody_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def missing(package: str) -> Any:
             raise PackageNotFoundError(package)
 
-        monkeypatch.setattr(machine, "requires", missing)
-        monkeypatch.setattr(machine, "version", missing)
-        assert machine.extras() == {}
-        assert machine.versions()["nnsim"] is None
+        monkeypatch.setattr(environment, "requires", missing)
+        monkeypatch.setattr(environment, "version", missing)
+        assert environment.extras() == {}
+        assert environment.versions()["nnsim"] is None
 
 
 class TestInfo:
@@ -56,7 +56,7 @@ class TestInfo:
         self, monkeypatch: pytest.MonkeyPatch, features: dict[str, bool], bits: int | None
     ) -> None:
         monkeypatch.setattr(llvmlite.binding, "get_host_cpu_features", lambda: features)
-        assert machine.describe()["cpu"]["vector_bits"] == bits
+        assert environment.describe()["cpu"]["vector_bits"] == bits
 
     def test_json_is_the_whole_of_stdout(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["info", "--json"]) == 0
@@ -66,7 +66,7 @@ class TestInfo:
         assert facts["versions"]["python"] == sys.version.split()[0]
 
     def test_everything_is_shown(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(machine, "requires", lambda package: list(TestExtras.REQUIREMENTS))
+        monkeypatch.setattr(environment, "requires", lambda package: list(TestExtras.REQUIREMENTS))
         monkeypatch.setattr("nnsim.training.backend.find_spec", lambda name: None)
         monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
         monkeypatch.setenv("COLUMNS", "200")
@@ -149,7 +149,9 @@ class TestCache:
     ) -> None:
         compiled: list[str] = []
         monkeypatch.setattr("nnsim.training.precompile.LargeKernel.is_kept", lambda kernel: False)
-        monkeypatch.setattr("nnsim.experiment.warming.compile_side_by_side", lambda names, jobs: compiled.extend(names))
+        monkeypatch.setattr(
+            "nnsim.experiment.executors.warm_up.compile_side_by_side", lambda names, jobs: compiled.extend(names)
+        )
         names = ("evaluate float32", "logits float32")
         studies = {"one": replace(toy.study, kernels=names), "two": replace(toy.study, kernels=names[:1])}
         monkeypatch.setattr("nnsim.study.discovery.find_study", studies.__getitem__)

@@ -16,7 +16,7 @@ from nnsim_cli.main import main
 from nnsim.core.atomic_files import sha256_of
 from nnsim.core.errors import StoreError, UsageError
 from nnsim.core.versions import ARITHMETIC_VERSION
-from nnsim.experiment.finished import open_run, read_manifest
+from nnsim.experiment.results.result_folder import open_run, read_manifest
 from nnsim.reproduce import reproduce
 from nnsim.study_runner import run_study
 

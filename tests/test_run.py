@@ -24,11 +24,11 @@ from nnsim.core.errors import DataError, StoreError, UnknownNameError, UsageErro
 from nnsim.core.progress import Progress
 from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.experiment.config import resolve
-from nnsim.experiment.executor import run_chunks
+from nnsim.experiment.csv_rows import SchemaError
+from nnsim.experiment.executors.threads import run_chunks
 from nnsim.experiment.plan import make_plan
-from nnsim.experiment.results import write_tables
-from nnsim.experiment.rows import SchemaError
-from nnsim.experiment.status import IncompleteError
+from nnsim.experiment.results.status import IncompleteError
+from nnsim.experiment.results.tables import write_tables
 from nnsim.experiment.store import ChunkStore
 from nnsim.study.declaration import Axis, Column, Study, Table
 from nnsim.study_runner import StudyResult, plan_study, run_study

@@ -17,8 +17,8 @@ from nnsim_cli.settings import with_environment
 
 from nnsim.core.atomic_files import sha256_of
 from nnsim.experiment.config import resolve
+from nnsim.experiment.config_files import read_assignments, to_toml
 from nnsim.experiment.plan import make_plan
-from nnsim.experiment.settings import read_assignments, to_toml
 
 RUN = ("study", "run", toy.__file__)
 

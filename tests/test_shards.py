@@ -15,9 +15,9 @@ from nnsim_cli.main import main
 from toy import hashes
 
 from nnsim.core.errors import StoreError, UsageError
-from nnsim.experiment.executor import FailedTrialError
+from nnsim.experiment.executors.threads import FailedTrialError
+from nnsim.experiment.results.status import IncompleteError, read_status
 from nnsim.experiment.shard import Shard
-from nnsim.experiment.status import IncompleteError, read_status
 from nnsim.study_merge import merge_study
 from nnsim.study_runner import plan_study, run_shard, run_study
 

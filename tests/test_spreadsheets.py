@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from nnsim.data.spreadsheets import shielded, unshielded
-from nnsim.experiment.results import read_table
-from nnsim.experiment.rows import text_line
+from nnsim.experiment.csv_rows import text_line
+from nnsim.experiment.results.tables import read_table
 from nnsim.report.render import frame_csv
 from nnsim.study.declaration import Column
 

@@ -16,8 +16,8 @@ import pytest
 from nnsim.core.atomic_files import publish, sha256_of
 from nnsim.core.errors import StoreError
 from nnsim.experiment.chunks import Chunk, Trial
-from nnsim.experiment.results import read_table
-from nnsim.experiment.rows import SchemaError, encode, header_line
+from nnsim.experiment.csv_rows import SchemaError, encode, header_line
+from nnsim.experiment.results.tables import read_table
 from nnsim.experiment.store import ChunkStore, chunk_files, open_folder, read_identity
 from nnsim.study.declaration import COLUMN_KINDS, Column, Table
 

@@ -11,9 +11,9 @@ import pytest
 import toy
 from nnsim_cli.main import main
 
-from nnsim import sbatch
 from nnsim.core.atomic_files import sha256_of
-from nnsim.slurm import compressed
+from nnsim.experiment.slurm import commands
+from nnsim.experiment.slurm.scripts import compressed
 from nnsim.study_runner import run_shard
 
 SUBMIT = ("submit", toy.__file__)
@@ -27,7 +27,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    monkeypatch.setattr(sbatch, "BACK_OFF", (0.0, 0.0))
+    monkeypatch.setattr(commands, "BACK_OFF", (0.0, 0.0))
     program(folder, "sbatch", COUNTING)
     program(folder, "squeue", "exit 0")
     return folder
@@ -180,7 +180,7 @@ class TestTrouble:
         self, programs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], silence: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:  # fmt: skip
-        monkeypatch.setattr(sbatch, "PATIENCE", 0.5)
+        monkeypatch.setattr(commands, "PATIENCE", 0.5)
         program(programs, "sbatch", f'echo x >> "$0.calls"; {silence}')
         code, error = self.submit(tmp_path, capsys)
         assert code == 1

@@ -23,7 +23,7 @@ from nnsim.core.atomic_files import publish, sha256_of
 from nnsim.core.errors import StoreError
 from nnsim.core.progress import Progress
 from nnsim.core.temporary_files import temporary_path
-from nnsim.experiment.status import IncompleteError, read_status
+from nnsim.experiment.results.status import IncompleteError, read_status
 from nnsim.experiment.store import ChunkStore, read_record
 from nnsim.study_merge import merge_study
 from nnsim.study_runner import plan_study, run_shard, run_study

@@ -19,7 +19,7 @@ from nnsim_cli.main import main
 
 from nnsim.core.errors import MemoryShortageError
 from nnsim.estimators import MLPClassifier
-from nnsim.experiment.settings import read_toml as read_study_toml
+from nnsim.experiment.config_files import read_toml as read_study_toml
 from nnsim.networks import memory
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
@@ -40,7 +40,7 @@ class TestFault:
         def fail(*arguments, **options):
             raise KeyError("what\nnobody expects")
 
-        monkeypatch.setattr("nnsim.experiment.machine.describe", fail)
+        monkeypatch.setattr("nnsim.experiment.results.environment.describe", fail)
 
     def test_it_is_one_sentence_and_code_1(self, capsys):
         assert main(["info"]) == 1
@@ -105,7 +105,7 @@ class TestMemory:
         def fail():
             raise MemoryError
 
-        monkeypatch.setattr("nnsim.experiment.machine.describe", fail)
+        monkeypatch.setattr("nnsim.experiment.results.environment.describe", fail)
         assert main(["info"]) == 1
         assert capsys.readouterr().err == "nnsim: error: there is not enough memory\n"
 

@@ -19,8 +19,8 @@ from nnsim_cli.main import main
 from nnsim.core.atomic_files import sha256_of
 from nnsim.core.errors import StoreError, UsageError
 from nnsim.core.versions import ARITHMETIC_VERSION
-from nnsim.experiment.finished import open_run, read_manifest, same_plan, study_of
-from nnsim.experiment.verify import TrialDifference, Verification, choose_trials
+from nnsim.experiment.results.result_folder import open_run, read_manifest, same_plan, study_of
+from nnsim.experiment.results.verify import TrialDifference, Verification, choose_trials
 from nnsim.study.declaration import Study, Table
 from nnsim.study_runner import run_study
 

@@ -21,7 +21,7 @@ import toy
 
 from nnsim.core.errors import UnknownNameError
 from nnsim.core.progress import Progress
-from nnsim.experiment import warming
+from nnsim.experiment.executors import warm_up
 from nnsim.study.discovery import find_study, study_names
 from nnsim.training.precompile import LARGE, seconds
 
@@ -111,7 +111,7 @@ class TestProcesses:
         when(lambda: [child for child in children if not is_running(child)], 2)
 
     def test_of_the_real_command_know_the_large_kernels(self) -> None:
-        with subprocess.Popen([*warming.COMMAND, "value_and_slope float64"], stdin=subprocess.PIPE) as process:
+        with subprocess.Popen([*warm_up.COMMAND, "value_and_slope float64"], stdin=subprocess.PIPE) as process:
             assert process.wait(300) == 0
 
 
@@ -137,22 +137,22 @@ class TestShares:
 
     @pytest.mark.parametrize("count", [1, 2, 3, 16])
     def test_hold_every_kernel_once(self, count: int) -> None:
-        shares = warming.divide(self.NAMES, count)
+        shares = warm_up.divide(self.NAMES, count)
         assert len(shares) <= count
         assert sorted(name for share in shares for name in share) == sorted(self.NAMES)
 
     def test_on_two_cores_are_the_two_precisions(self) -> None:
-        assert sorted(map(len, warming.divide(self.NAMES, 2))) == [1, 3]
+        assert sorted(map(len, warm_up.divide(self.NAMES, 2))) == [1, 3]
 
     def test_on_more_cores_end_earlier(self) -> None:
-        longest = [max(map(seconds, warming.divide(self.NAMES, count))) for count in (1, 2, 3)]
+        longest = [max(map(seconds, warm_up.divide(self.NAMES, count))) for count in (1, 2, 3)]
         assert longest == sorted(set(longest), reverse=True)
 
     def test_that_save_too_little_are_not_made(self) -> None:
-        assert len(warming.divide(["train_epochs float32", "evaluate float32"], 16)) == 1
+        assert len(warm_up.divide(["train_epochs float32", "evaluate float32"], 16)) == 1
 
     def test_of_nothing_are_none(self) -> None:
-        assert warming.divide([], 16) == []
+        assert warm_up.divide([], 16) == []
 
 
 class TestStudies:
@@ -168,13 +168,13 @@ class TestStudies:
             def phase(self, text: str) -> None:
                 told.append(text)
 
-        warming.warm_up(replace(toy.study, warm_up=None), 2, Listener())
+        warm_up.warm_up(replace(toy.study, warm_up=None), 2, Listener())
         assert told == []
 
     def test_that_name_no_large_kernel_are_told_the_nearest(self) -> None:
         wrong = replace(toy.study, warm_up=lambda: None, kernels=("train_epoch float32",))
         with pytest.raises(UnknownNameError, match="did you mean 'train_epochs float32'"):
-            warming.warm_up(wrong, 2)
+            warm_up.warm_up(wrong, 2)
 
 
 def tell_what_warm_ups_call() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from nnsim.experiment.executor import run_chunks
+from nnsim.experiment.executors.threads import run_chunks
 from nnsim.experiment.plan import make_plan
-from nnsim.experiment.results import measured_columns, read_table, write_tables
+from nnsim.experiment.results.tables import measured_columns, read_table, write_tables
 from nnsim.experiment.store import ChunkStore, open_folder
 from nnsim.study.declaration import Study
 

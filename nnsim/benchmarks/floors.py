@@ -10,7 +10,7 @@ import numpy as np
 
 from nnsim.benchmarks.ceiling import multiply_adds
 from nnsim.benchmarks.workloads import Workload
-from nnsim.experiment.machine import cpu_model
+from nnsim.experiment.results.environment import cpu_model
 from nnsim.probes.operation_count import count_products
 
 LANES, NARROW_LANES = 128, 64

@@ -19,8 +19,8 @@ from nnsim.benchmarks.process import call_alone
 from nnsim.benchmarks.workloads import Runner, Workload
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
-from nnsim.experiment.executor import usable_cpus
-from nnsim.experiment.machine import cpu_model
+from nnsim.experiment.executors.threads import usable_cpus
+from nnsim.experiment.results.environment import cpu_model
 
 BACKENDS = {"cpu": ("cpu",), "cuda": ("cuda",), "auto": ("cpu", "cuda")}
 ROUNDS = 7

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 
-from nnsim.experiment.rows import text_line
+from nnsim.experiment.csv_rows import text_line
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import numpy as np
 
 from nnsim.benchmarks import cuda
 from nnsim.benchmarks.workloads import Runner, Workload
-from nnsim.experiment.executor import usable_cpus
-from nnsim.experiment.machine import version_of
+from nnsim.experiment.executors.threads import usable_cpus
+from nnsim.experiment.results.environment import version_of
 from nnsim.training.trainer import train_on_cpu
 
 INSTALL = "pip install 'nnsim[bench]'"

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from nnsim.benchmarks.workloads import Layers, Runner, Workload
-from nnsim.experiment.executor import usable_cpus
+from nnsim.experiment.executors.threads import usable_cpus
 
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}
 

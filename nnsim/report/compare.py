@@ -13,16 +13,16 @@ import pandas as pd
 
 from nnsim.core.errors import NnsimError, StoreError
 from nnsim.core.versions import ARITHMETIC_VERSION
-from nnsim.experiment.compare import (
+from nnsim.experiment.inputs import renamed
+from nnsim.experiment.results.compare import (
     Entries,
     TableComparison,
     compare_configurations,
     compare_tables,
     compare_versions,
 )
-from nnsim.experiment.finished import FinishedRun, plan_of
-from nnsim.experiment.inputs import renamed
-from nnsim.experiment.results import read_table
+from nnsim.experiment.results.result_folder import FinishedRun, plan_of
+from nnsim.experiment.results.tables import read_table
 from nnsim.report.statistics import Interval, paired_difference_interval
 from nnsim.study.declaration import Study
 
@@ -109,7 +109,7 @@ def compare(first: FinishedRun, second: FinishedRun, study: Study, confidence: f
     Parameters
     ----------
     first, second : FinishedRun
-        From `nnsim.experiment.finished.open_run`.
+        From `nnsim.experiment.results.result_folder.open_run`.
     study : Study
         The study of the first.
     confidence : float

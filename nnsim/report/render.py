@@ -13,7 +13,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_float_dtype, is_integer_dtype
 
 from nnsim.core.atomic_files import publish, writing
-from nnsim.experiment.rows import WRITERS
+from nnsim.experiment.csv_rows import WRITERS
 from nnsim.report.answer import answer
 from nnsim.report.claims import (
     CLAIM_COLUMNS,

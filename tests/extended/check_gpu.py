@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import cuda_cases
 import test_golden
 
-from nnsim.experiment.gang_executor import run_gangs
+from nnsim.experiment.executors.gpu import run_gangs
 from nnsim.kernels.cuda.decorators import simulated
 from nnsim.training.device import current_device
 

@@ -16,7 +16,7 @@ from nnsim.data.data_paths import into_path
 from nnsim.experiment.config import resolve, to_json
 from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import SEED_LIMIT, Plan, make_plan
-from nnsim.experiment.results import MANIFEST
+from nnsim.experiment.results.tables import MANIFEST
 from nnsim.experiment.source import SOURCE, UnnamedStudyError, agree, check_source
 from nnsim.study.declaration import PRESETS, STUDY_NAME, Study
 from nnsim.study.discovery import find_study, study_names

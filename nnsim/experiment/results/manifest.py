@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from nnsim.core.atomic_files import sha256_of
-from nnsim.experiment.executor import usable_cpus
-from nnsim.experiment.machine import compiled_for, cpu_model, versions
+from nnsim.experiment.executors.threads import usable_cpus
 from nnsim.experiment.plan import Plan
+from nnsim.experiment.results.environment import compiled_for, cpu_model, versions
 
 
 def now() -> str:

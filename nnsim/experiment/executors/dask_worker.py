@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from nnsim.core.errors import NnsimError
 from nnsim.experiment.config import resolve
-from nnsim.experiment.executor import FailedTrialError, Work
+from nnsim.experiment.executors.threads import FailedTrialError, Work
 from nnsim.experiment.plan import Plan, make_plan
 from nnsim.study.declaration import Study
 from nnsim.study.discovery import find_study
@@ -38,7 +38,7 @@ def measure_chunk(number: int, key: str, order: str, fail_fast: bool) -> dict[st
     number, key : int and str
         Which chunk, and what its trials must be.
     order : str
-        From `nnsim.experiment.cluster.make_order`.
+        From `nnsim.experiment.executors.dask.make_order`.
     fail_fast : bool
         Whether the first trial that raises ends the run.
 
@@ -82,7 +82,7 @@ def _plan(order: str) -> Plan:
         if identity.get(name) != here.get(name):
             there, ours = (json.dumps(values.get(name)) for values in (here, identity))
             raise OtherRunError(f"{name} is {there} there and {ours} here: install the same nnsim, study and data")
-    from nnsim.experiment.warming import warm_up  # numba, half a second
+    from nnsim.experiment.executors.warm_up import warm_up  # numba, half a second
 
     warm_up(study, _threads())
     return plan

@@ -12,8 +12,8 @@ from nnsim.core.atomic_files import publish
 from nnsim.core.errors import StoreError
 from nnsim.core.shown import Shown
 from nnsim.data.spreadsheets import unshielded
-from nnsim.experiment.executor import TIMINGS
-from nnsim.experiment.rows import header_line, text_line
+from nnsim.experiment.csv_rows import header_line, text_line
+from nnsim.experiment.executors.threads import TIMINGS
 from nnsim.experiment.store import ChunkStore, read_identity
 from nnsim.study.declaration import Column, Study, Table
 

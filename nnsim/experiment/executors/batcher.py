@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from nnsim.core.errors import DeviceError, UsageError
-from nnsim.experiment.equal_data import EqualData
+from nnsim.experiment.executors.shared_data import EqualData
 from nnsim.probes.layers import Look, probed_by
 from nnsim.training.trainer import Job, Run, begin, finished, train_on_cpu, trained_by
 

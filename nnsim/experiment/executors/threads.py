@@ -19,9 +19,9 @@ from nnsim.core.errors import NnsimError
 from nnsim.core.progress import Progress
 from nnsim.experiment.chunks import Chunk, Trial
 from nnsim.experiment.config import whole_number
+from nnsim.experiment.csv_rows import SchemaError, encode
 from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import Plan
-from nnsim.experiment.rows import SchemaError, encode
 from nnsim.experiment.store import ChunkStore
 from nnsim.study.declaration import STATUSES, Column, Study, Table
 

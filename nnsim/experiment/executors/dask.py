@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from nnsim.core.errors import NnsimError, UsageError
 from nnsim.core.progress import Progress
 from nnsim.experiment.chunks import Chunk
-from nnsim.experiment.cluster_worker import measure_chunk
 from nnsim.experiment.config import to_json
-from nnsim.experiment.executor import FailedTrialError, Failure, is_kept
+from nnsim.experiment.executors.dask_worker import measure_chunk
+from nnsim.experiment.executors.threads import FailedTrialError, Failure, is_kept
 from nnsim.experiment.inputs import renamed
 from nnsim.experiment.plan import Plan
 from nnsim.experiment.store import ChunkStore
@@ -154,7 +154,7 @@ def run_on_cluster(
     ClusterError
         The scheduler went away, workers die of one chunk again and again, or one would measure something else.
     FailedTrialError, StoreError
-        As `nnsim.experiment.executor.run_chunks`.
+        As `nnsim.experiment.executors.threads.run_chunks`.
     """
     from distributed import as_completed
 

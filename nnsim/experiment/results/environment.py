@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-from nnsim.experiment.executor import usable_cpus
+from nnsim.experiment.executors.threads import usable_cpus
 from nnsim.training.backend import look, version_text
 
 PACKAGES = ("nnsim", "numba", "llvmlite", "numpy", "scipy", "pandas", "scikit-learn", "matplotlib")

@@ -10,10 +10,10 @@ from typing import Any
 
 from nnsim.core.atomic_files import sha256_of
 from nnsim.core.errors import StoreError
-from nnsim.experiment.executor import TIMINGS
-from nnsim.experiment.finished import FinishedRun
+from nnsim.experiment.executors.threads import TIMINGS
+from nnsim.experiment.results.csv_compare import Cells, differing_cells, read_cells, split_rows
+from nnsim.experiment.results.result_folder import FinishedRun
 from nnsim.experiment.source import agree
-from nnsim.experiment.table_rows import Cells, differing_cells, read_cells, split_rows
 
 SHOWN_ROWS = 3
 VERSIONS = ("arithmetic_version", "schema_version", "versions", "platform", "cpu")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nnsim.core.errors import StoreError
 from nnsim.experiment.chunks import digest
-from nnsim.experiment.results import MANIFEST
+from nnsim.experiment.results.tables import MANIFEST
 from nnsim.experiment.store import CHUNKS, CONFIG, Record, chunk_files, read_record, reading, verified_meta
 
 SHARDS_NAMED = 8

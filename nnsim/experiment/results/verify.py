@@ -14,14 +14,10 @@ from nnsim.core.atomic_files import sha256_of
 from nnsim.core.errors import StoreError
 from nnsim.core.progress import Progress
 from nnsim.experiment.config import whole_number
-from nnsim.experiment.executor import check_jobs, run_chunks
-from nnsim.experiment.finished import FinishedRun, same_plan
+from nnsim.experiment.csv_rows import header_line
+from nnsim.experiment.executors.threads import check_jobs, run_chunks
 from nnsim.experiment.plan import Plan, make_plan
-from nnsim.experiment.results import MANIFEST
-from nnsim.experiment.rows import header_line
-from nnsim.experiment.source import agree
-from nnsim.experiment.store import CHUNK_NAME, CONFIG, ChunkStore, read_identity
-from nnsim.experiment.table_rows import (
+from nnsim.experiment.results.csv_compare import (
     Cells,
     first_difference,
     in_order,
@@ -29,6 +25,10 @@ from nnsim.experiment.table_rows import (
     same_to_nine_digits,
     split_rows,
 )
+from nnsim.experiment.results.result_folder import FinishedRun, same_plan
+from nnsim.experiment.results.tables import MANIFEST
+from nnsim.experiment.source import agree
+from nnsim.experiment.store import CHUNK_NAME, CONFIG, ChunkStore, read_identity
 from nnsim.study.declaration import Study, Table
 
 CHUNKS = "chunks"
@@ -116,9 +116,9 @@ def verify(
     Parameters
     ----------
     run : FinishedRun
-        From `nnsim.experiment.finished.open_run`. Nothing in its folder is changed.
+        From `nnsim.experiment.results.result_folder.open_run`. Nothing in its folder is changed.
     study : Study
-        From `nnsim.experiment.finished.study_of`.
+        From `nnsim.experiment.results.result_folder.study_of`.
     trials : int, optional
         How many trials to measure again, one of each kind first; None is all.
     sample : int
@@ -249,7 +249,7 @@ def _measure_again(
     run: FinishedRun, part: Plan, tables: list[Table], jobs: int, progress: Progress
 ) -> list[TrialDifference]:
     """Measure the trials of `part` into a store of their own, and compare their rows with those in the run's files."""
-    from nnsim.experiment.warming import warm_up  # numba, half a second
+    from nnsim.experiment.executors.warm_up import warm_up  # numba, half a second
 
     warm_up(part.study, jobs, progress)
     with TemporaryDirectory(prefix="nnsim-verify-", ignore_cleanup_errors=True) as scratch:

@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 from nnsim.core.errors import NnsimError
 from nnsim.core.progress import Progress
 from nnsim.experiment.chunks import Chunk
-from nnsim.experiment.executor import Failure, Task, Work, count_kept, worker_threads
-from nnsim.experiment.gang import Gang, Population
+from nnsim.experiment.executors.batcher import Gang, Population
+from nnsim.experiment.executors.threads import Failure, Task, Work, count_kept, worker_threads
 from nnsim.experiment.plan import Plan
 from nnsim.experiment.store import ChunkStore
 
@@ -68,9 +68,9 @@ def run_gangs(
     progress: Progress | None = None,
     fail_fast: bool = False,
 ) -> list[Failure]:
-    """Measure `chunks` of `plan` as `nnsim.experiment.executor.run_chunks` does, with the same rows, on a GPU.
+    """Measure `chunks` of `plan` as `nnsim.experiment.executors.threads.run_chunks` does, with the same rows, on a GPU.
 
-    Trials train together, see `nnsim.experiment.gang`; what else they do is done here, by `jobs` of them at once.
+    Trials train together, see `nnsim.experiment.executors.batcher`; what else they do is done here, by `jobs` of them at once.
 
     Returns
     -------

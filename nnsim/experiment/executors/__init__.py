@@ -1,0 +1,1 @@
+"""Who runs the trials: threads, a GPU, a cluster."""
