@@ -14,7 +14,7 @@ from .records import finite, json_option, shown, study_option
 
 if TYPE_CHECKING:
     from nnsim.experiment.results.compare import Entries, TableComparison
-    from nnsim.report.compare import Comparison, PairedDifference
+    from nnsim.report.compare_report import Comparison, PairedDifference
 
 SHOWN_CELLS = 4
 
@@ -30,7 +30,7 @@ def compare(first: Path, second: Path, study: str | None, as_json: bool) -> None
     Trials are paired where all settings are the same, apart from those in which the runs have no value in common.
     """
     from nnsim.experiment.results.result_folder import open_run, study_of
-    from nnsim.report.compare import compare as compare_runs
+    from nnsim.report.compare_report import compare as compare_runs
 
     runs = open_run(first), open_run(second)
     found = compare_runs(*runs, study_of(runs[0], study, runs[1]))

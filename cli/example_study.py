@@ -64,7 +64,7 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Claim]:
     """Return each depth's claim, judged at one simultaneous confidence."""
-    from nnsim.report.judge import Question, judge
+    from nnsim.report.judging import Question, judge
 
     return judge(
         [

@@ -67,7 +67,7 @@ def print_suite_summary(result: SuiteResult) -> None:
 def _suite_answer(claims: pd.DataFrame) -> Iterable[str]:
     """Yield a sentence on all claims, and one on each ledger's sentences."""
     from nnsim.report.claims import verdict_sentence
-    from nnsim.report.ledger import find_ledgers, ledger_frame
+    from nnsim.report.text_review import find_ledgers, ledger_frame
 
     yield f"Of {len(claims)} claims of {claims['study'].nunique()} studies {verdict_sentence(claims)}."
     for title, rows in ledger_frame(find_ledgers(), claims).groupby("ledger", sort=False):

@@ -179,7 +179,7 @@ def _finished(name: str, preset: str, folder: Path, options: dict[str, Any]) -> 
 
 
 def _concluded(folder: Path, finished: Sequence[_Finished], command: str) -> SuiteResult:
-    from nnsim.report.suite import Chapter, all_claims, write_suite  # pandas and matplotlib, over a second
+    from nnsim.report.index_page import Chapter, all_claims, write_suite  # pandas and matplotlib, over a second
 
     chapters = [Chapter(one.name, one.error, *_judged(one.result)) for one in finished]
     results = [one.result for one in finished if one.result is not None]

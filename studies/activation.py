@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
 DRAWS = 20_000  # of one trial's moments
 FLOW_DEPTH, FLOW_WIDTH = 20, 128
@@ -211,7 +211,7 @@ def _chi(activation: str) -> tuple[float, str]:
 
 def _moment_questions(moments: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     for activation in config["activation"]:
         rows = rows_of(moments, activation=activation).sort_values("repeat", kind="stable")
@@ -228,7 +228,7 @@ def _moment_questions(moments: pd.DataFrame, config: dict[str, Any]) -> Iterator
 
 def _flow_questions(layers: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import change_per_layer, rows_of
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     for activation in config["activation"]:
         rows, expected = rows_of(layers, kind="flow", activation=activation), _expected(activation)
@@ -248,7 +248,7 @@ def _flow_questions(layers: pd.DataFrame, config: dict[str, Any]) -> Iterator[Qu
 
 def _constant_questions(moments: pd.DataFrame) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     alpha, scale = selu_constants()
     rows = rows_of(moments, activation="selu")
@@ -262,7 +262,7 @@ def _constant_questions(moments: pd.DataFrame) -> Iterator[Question]:
 
 def _selu_questions(layers: pd.DataFrame, perturbation: pd.DataFrame) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     where = f"lecun_normal, selu, layers of {SELU_WIDTH}"
     note = f"the same weights, the variance nudged by a factor of exp(+-{NUDGE:g})"
@@ -316,7 +316,7 @@ def _growth(layers: pd.DataFrame) -> np.ndarray:
 def _leads(trials: pd.DataFrame, data: str, activation: str) -> tuple[np.ndarray, bool]:
     """Test metric minus the baseline's at equal seeds, each at its chosen rate, and whether one is at an edge."""
     from nnsim.report.arms import rows_of, scored
-    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.tuned_arms import ChosenArms
 
     arms = ChosenArms(scored(rows_of(trials, kind="training", data=data)), ARMS)
     pair = {"activation": activation}, {"activation": BASELINE}
@@ -324,7 +324,7 @@ def _leads(trials: pd.DataFrame, data: str, activation: str) -> tuple[np.ndarray
 
 
 def _training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     for data, activation in product(config["data"], config["trained_activation"]):
         if activation == BASELINE:
@@ -342,7 +342,7 @@ def _training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterato
 
 def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Claim]:
     """Return every claim of the study, judged at one simultaneous confidence."""
-    from nnsim.report.judge import judge
+    from nnsim.report.judging import judge
 
     return judge(
         [

@@ -31,10 +31,10 @@ from nnsim.training import trainer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.chosen import ChosenArms
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
+    from nnsim.report.tuned_arms import ChosenArms
 
 NORMALIZATIONS = ("none", "batch", "layer")
 GAUSSIAN = {"data": "teacher_student", "target": "", "samples": 1000, "fingerprint": ""}  # inputs ~ N(0, 1)
@@ -207,7 +207,7 @@ PAGE = "textbook statement: without batch normalisation covariate shift makes de
 
 def _scale_questions(trials: pd.DataFrame) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     rows = rows_of(trials, kind="scale", status="done")
     where = f"relu and tanh, {SCALE_DEPTH} layers of {SCALE_WIDTH}, epsilon 0, float64"
@@ -226,7 +226,7 @@ def _scale_questions(trials: pd.DataFrame) -> Iterator[Question]:
 
 
 def _explosion_questions(layers: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     where = f"{EXPLOSION_DEPTH} layers of {EXPLOSION_WIDTH}, one batch of {EXPLOSION_ROWS}"
     ask = partial(Question, kind="claim", margin=FACTOR_MARGIN, note="ln of the factor of the mean square a layer")
@@ -256,7 +256,7 @@ def _growth_per_layer(layers: pd.DataFrame, activation: str, normalization: str)
 
 def _shift_questions(shift: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     for dropout, layer in product(config["dropout"], (1, 2, SHIFT_DEPTH)):
         variances = rows_of(shift, dropout=dropout, layer=layer)["test_variance"].to_numpy(dtype=float)
@@ -289,7 +289,7 @@ def _largest_rates(runs: pd.DataFrame, normalization: str, depth: int) -> pd.Ser
 
 
 def _rate_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     top = math.log(max(config["learning_rate"]))
     for name, depth in (("shallow", min(config["depth"])), ("deep", max(config["depth"]))):
@@ -309,7 +309,7 @@ def _rate_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Ques
 
 def _survival_questions(runs: pd.DataFrame, name: str, depth: int, where: str) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     rows = rows_of(runs, depth=depth)
     plain = rows_of(rows, normalization="none")
@@ -327,14 +327,14 @@ def _survival_questions(runs: pd.DataFrame, name: str, depth: int, where: str) -
 
 def _arms(runs: pd.DataFrame) -> ChosenArms:
     from nnsim.report.arms import scored
-    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.tuned_arms import ChosenArms
 
     return ChosenArms(scored(runs), ["normalization", "depth"])
 
 
 def _accuracy_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     arms, depth = _arms(runs), max(config["depth"])
     plain, batch = ({"normalization": kind, "depth": depth} for kind in NORMALIZATIONS[:2])
@@ -362,7 +362,7 @@ def _accuracy_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[
 
 def _drift_questions(runs: pd.DataFrame, moved: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     arms, depth = _arms(runs), max(config["depth"])
     rows = rows_of(arms.pick(moved), depth=depth, epoch=config["epochs"])
@@ -394,7 +394,7 @@ def _drift_questions(runs: pd.DataFrame, moved: pd.DataFrame, config: dict[str, 
 def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Claim]:
     """Return every claim of the study, judged at one simultaneous confidence."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judge import judge
+    from nnsim.report.judging import judge
 
     runs = rows_of(tables["trials"], kind="training")
     return judge(

@@ -318,7 +318,7 @@ def warm_up() -> None:
 
 def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Claim]:
     """Return every claim of the study, judged at one simultaneous confidence."""
-    from nnsim.report.judge import judge
+    from nnsim.report.judging import judge
 
     trials = tables["trials"]
     return judge(
@@ -345,7 +345,7 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
     from nnsim.report.arm_summary import FACTS, median_facts
-    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.tuned_arms import ChosenArms
 
     trials = tables["trials"].assign(data=tables["trials"]["data"].fillna(""))
     looked = trials[trials["kind"].isin(["random", "general", "central"])].assign(activation="", at_edge=False)

@@ -24,10 +24,10 @@ from nnsim.training.recipe import Recipe
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.chosen import ChosenArms
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
+    from nnsim.report.tuned_arms import ChosenArms
 
 EXPLODING = "mean_field:1.8"  # weights of variance 3.24 / fan_in: gradients grow by 1.62 a ReLU layer
 STEADY_DEPTH = 3
@@ -159,7 +159,7 @@ PASCANU = "Pascanu, Mikolov and Bengio 2013"
 
 def _step_questions(steps: pd.DataFrame) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     by_norm, by_value = rows_of(steps, clip="norm"), rows_of(steps, clip="value")
     worst = (
@@ -201,7 +201,7 @@ def _runs(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _chosen(trials: pd.DataFrame) -> ChosenArms:
-    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.tuned_arms import ChosenArms
 
     return ChosenArms(_runs(trials), ARMS)
 
@@ -218,7 +218,7 @@ def _survival(arms: ChosenArms, problem: str, clip: str) -> pd.Series:
 
 
 def _survival_questions(arms: ChosenArms, config: dict[str, Any]) -> Iterator[Question]:
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     where = f"relu, {config['depth']} layers of {config['width']}, variance 3.24 / fan_in, SGD, {config['data']}"
     rate = arms.rate(_arm("exploding", USUAL))
@@ -261,7 +261,7 @@ def _survival_questions(arms: ChosenArms, config: dict[str, Any]) -> Iterator[Qu
 
 
 def _cost_questions(arms: ChosenArms, config: dict[str, Any]) -> Iterator[Question]:
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     where = f"relu, {STEADY_DEPTH} layers of {config['width']}, He's start, {config['data']}"
     page = "the teaching page: clipping at a norm of 1 belongs in every training loop"
@@ -310,7 +310,7 @@ def _equal_products(arms: ChosenArms) -> pd.Series:
 
 def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Claim]:
     """Return every claim of the study, judged at one simultaneous confidence."""
-    from nnsim.report.judge import judge
+    from nnsim.report.judging import judge
 
     arms = _chosen(tables["trials"])
     return judge(

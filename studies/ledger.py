@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnsim.report.ledger import Answer, Finding, Ledger, Sentence
+from nnsim.report.text_review import Answer, Finding, Ledger, Sentence
 
 
 def _sentence(says: str, claims: dict[str, str], holds: tuple[Finding, str], fails: tuple[Finding, str]) -> Sentence:

@@ -16,7 +16,7 @@ from nnsim.experiment.executors.threads import run_chunks
 from nnsim.experiment.plan import make_plan
 from nnsim.experiment.results.tables import measured_columns, read_table, write_tables
 from nnsim.experiment.store import ChunkStore, open_folder
-from nnsim.report import judge
+from nnsim.report import judging
 from nnsim.report.statistics import t_interval
 from nnsim.study.declaration import Study
 
@@ -30,7 +30,7 @@ def student() -> Iterator[None]:
     It needs fewer seeds than the one that follows skewness, and what is tested is whether a claim sees its physics.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(judge.INTERVALS, "mean", t_interval)
+        patch.setitem(judging.INTERVALS, "mean", t_interval)
         yield
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from nnsim.report.arms import scored
-from nnsim.report.chosen import ChosenArms
+from nnsim.report.tuned_arms import ChosenArms
 
 A, B, C = ({"optimizer": name} for name in "abc")
 

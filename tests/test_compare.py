@@ -16,8 +16,8 @@ from nnsim_cli.main import main
 from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.experiment.results.compare import RowDifference
 from nnsim.experiment.results.result_folder import open_run
-from nnsim.report.compare import Comparison, PairedDifference, Pairing, pair_trials
-from nnsim.report.compare import compare as compare_runs
+from nnsim.report.compare_report import Comparison, PairedDifference, Pairing, pair_trials
+from nnsim.report.compare_report import compare as compare_runs
 from nnsim.report.statistics import paired_difference_interval
 from nnsim.study_merge import merge_study
 from nnsim.study_runner import run_shard, run_study

@@ -28,7 +28,7 @@ from nnsim.networks import initializers
 from nnsim.networks.initializers import Filled, Layer, variance_scaling
 from nnsim.probes import deep_linear
 from nnsim.report.claims import Claim
-from nnsim.report.judge import judge
+from nnsim.report.judging import judge
 from nnsim.report.render import frame_csv
 from nnsim.study import network_trials
 from nnsim.study_runner import run_study

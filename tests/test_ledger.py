@@ -9,7 +9,17 @@ import pytest
 from nnsim_studies.ledger import ledger as ours
 
 from nnsim.experiment.config import resolve
-from nnsim.report.ledger import Answer, Ledger, Sentence, about, answer, begins, find_ledgers, ledger_frame, unmatched
+from nnsim.report.text_review import (
+    Answer,
+    Ledger,
+    Sentence,
+    about,
+    answer,
+    begins,
+    find_ledgers,
+    ledger_frame,
+    unmatched,
+)
 from nnsim.study.discovery import find_study, study_names
 from nnsim.testing import empty_tables
 

@@ -29,9 +29,9 @@ from nnsim.report.claims import (
     verdict_sentence,
 )
 from nnsim.report.html import to_html
-from nnsim.report.ledger import Answer, Ledger, Sentence, ledger_frame
 from nnsim.report.render import SUMMARY_ROWS, frame_csv, report_document, write_report
 from nnsim.report.render import find as find_results
+from nnsim.report.text_review import Answer, Ledger, Sentence, ledger_frame
 from nnsim.study.declaration import PRESETS, Axis, Column, Study, Table
 
 HOSTILE = "<script>alert('x')</script>\"&--><img src=http://evil.example/x.png onerror=alert(1)>"

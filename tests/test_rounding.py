@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from nnsim.report.claims import TIMED, Claim, as_written, claims_frame, summary_columns, summary_frame
-from nnsim.report.judge import Question, judge
+from nnsim.report.judging import Question, judge
 from nnsim.report.rounding import rounded, rounded_rows
 from nnsim.study.discovery import find_study
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnsim.report.tuning import best_octave, octaves_moved
+from nnsim.report.best_rate import best_octave, octaves_moved
 
 RATES = 2.0 ** np.arange(-6, 1)
 

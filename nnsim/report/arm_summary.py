@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnsim.report.chosen import ChosenArms
 from nnsim.report.statistics import median_interval
+from nnsim.report.tuned_arms import ChosenArms
 
 TRAINED_QUANTITIES = ("validation_metric", "test_metric", "test_loss")
 FACTS = ("learning_rate", "parameters", "quantity", "n", "diverged", "median", "low", "high", "method", "at_edge")

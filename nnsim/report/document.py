@@ -191,7 +191,7 @@ class ClaimTable:
 
 @dataclass(frozen=True)
 class LedgerTable:
-    """Sentences of a teaching text with what was found; `frame` as `nnsim.report.ledger.ledger_frame` makes it."""
+    """Sentences of a teaching text with what was found; `frame` as `nnsim.report.text_review.ledger_frame` makes it."""
 
     frame: pd.DataFrame
     caption: str

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.tuned_arms import ChosenArms
 
 
 def _runs(trials: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -26,8 +26,8 @@ def width_arms(trials: pd.DataFrame, chosen_by: str = "train_metric") -> ChosenA
 
     Among rates that fit equally well the smallest is chosen.
     """
-    from nnsim.report.chosen import ChosenArms
     from nnsim.report.selection import select_learning_rate
+    from nnsim.report.tuned_arms import ChosenArms
 
     runs, names = _runs(trials, "width"), ["label_noise", "width"]
     chosen = select_learning_rate(runs, names, chosen_by)
@@ -41,7 +41,7 @@ def regularised_arms(trials: pd.DataFrame, config: dict[str, Any]) -> tuple[Chos
     The weakest strength has an arm without the regulariser next to it, so only the strongest is an edge.
     """
     from nnsim.report.arms import chosen_rates
-    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.tuned_arms import ChosenArms
 
     runs, names = _runs(trials, "regularised"), ["regulariser", "strength"]
     chosen = chosen_rates(runs, names)

@@ -92,9 +92,9 @@ def _spread_figure(trials: pd.DataFrame) -> dict[str, FigureSpec]:
 
 def _training_figures(trials: pd.DataFrame, history: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import ARM, rows_of
-    from nnsim.report.chosen import ChosenArms
     from nnsim.report.figures import FigureSpec
     from nnsim.report.gallery import training
+    from nnsim.report.tuned_arms import ChosenArms
 
     runs = rows_of(trials, kind="training")
     chance = float(runs["chance"].max())

@@ -15,8 +15,8 @@ from . import settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.chosen import ChosenArms
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
+    from nnsim.report.tuned_arms import ChosenArms
 
 SAXE = "Saxe, McClelland and Ganguli 2014"
 CURVE = 0.02  # largest distance from the sigmoid, over the strength: steps are finite, and flow is not
@@ -59,7 +59,7 @@ def _frame(rows: list[tuple]) -> pd.DataFrame:
 def mode_questions(modes: pd.DataFrame) -> Iterator[Question]:
     """Ask whether modes follow their sigmoid curves, from a balanced start and from a small random one."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     where = f"one hidden layer of {settings.MODE_UNITS}, linear, learning rate {settings.MODE_RATE:g}"
     distances = curve_distances(rows_of(modes, scheme="balanced"))
@@ -89,8 +89,8 @@ def learning_times(trials: pd.DataFrame) -> ChosenArms:
     A network that has not learnt when training ends, or diverges, counts with all the steps there were.
     """
     from nnsim.report.arms import rows_of
-    from nnsim.report.chosen import ChosenArms
     from nnsim.report.selection import select_learning_rate
+    from nnsim.report.tuned_arms import ChosenArms
 
     runs = rows_of(trials, kind="deep_linear")
     runs = runs[runs["status"] != "error"]
@@ -102,7 +102,7 @@ def learning_times(trials: pd.DataFrame) -> ChosenArms:
 
 def depth_questions(trials: pd.DataFrame) -> Iterator[Question]:
     """Ask whether the steps to learn grow with depth, from orthogonal and from scaled Gaussian weights."""
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     arms = learning_times(trials)
     low, high = settings.DEEP_COMPARED

@@ -19,7 +19,7 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
     from nnsim.report.arm_summary import FACTS, TRAINED_QUANTITIES, median_facts
     from nnsim.report.arms import ARM
-    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.tuned_arms import ChosenArms
 
     trials, names = tables["trials"], ["kind", *ARM]
     looked = trials[~trials["kind"].isin(NOT_LOOKED_AT)].assign(at_edge=False)

@@ -132,7 +132,7 @@ def _trained_scores(trials: pd.DataFrame, config: dict[str, Any]) -> pd.DataFram
     import pandas as pd
 
     from nnsim.report.arms import ARM, rows_of, scored
-    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.tuned_arms import ChosenArms
 
     frames = [pd.DataFrame(columns=["sw2", "scaled_depth", "score"], dtype=float)]
     for sw2 in config["phase_weight"]:

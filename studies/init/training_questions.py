@@ -15,8 +15,8 @@ from .signal_questions import HE
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.chosen import ChosenArms
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
+    from nnsim.report.tuned_arms import ChosenArms
 
 DEEP, SHALLOW = 30, 10  # He et al. 2015: at 22 layers both still learn
 
@@ -24,7 +24,7 @@ DEEP, SHALLOW = 30, 10  # He et al. 2015: at 22 layers both still learn
 def training_questions(trials: pd.DataFrame, history: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask which ReLU networks learn, deep and shallow."""
     from nnsim.report.arms import ARM, rows_of, scored
-    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.tuned_arms import ChosenArms
 
     runs = rows_of(trials, kind="training", activation="relu")
     chance = float(runs["chance"].max())  # one data set has one
@@ -42,7 +42,7 @@ def _question(
     config: dict[str, Any], chance: float, name: str, statement: str, scheme: str, depth: int, values: np.ndarray,
     bound: float, rule: Any, at_edge: bool = False,
 ) -> Question:  # fmt: skip
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     where = f"{scheme}, relu, {depth} layers of {config['width']}, {config['data']}"
     metric = "test" if rule == "at_least" else "validation"
@@ -104,7 +104,7 @@ def _after_first_epoch(runs: pd.DataFrame, history: pd.DataFrame, depth: int) ->
 def symmetry_questions(trials: pd.DataFrame) -> Iterator[Question]:
     """Ask whether units that start equal stay equal."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     rows = rows_of(trials, kind="symmetry")
     where = f"tanh, {settings.SYMMETRY_DEPTH} layers of {settings.SYMMETRY_WIDTH}, {settings.SYMMETRY_EPOCHS} epochs"

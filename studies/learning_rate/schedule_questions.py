@@ -13,7 +13,7 @@ from .search_questions import network
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
 TRACE_TOLERANCE = 1e-7  # relative: traces are shown with nine digits
 
@@ -21,7 +21,7 @@ TRACE_TOLERANCE = 1e-7  # relative: traces are shown with nine digits
 def leads_of(trials: pd.DataFrame, data: str, schedule: str, column: str) -> tuple[np.ndarray, bool]:
     """Return schedule less constant rate at equal seeds, each at its own chosen rate, and whether one is at an edge."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.tuned_arms import ChosenArms
 
     runs = rows_of(trials, kind="schedule", data=data)
     runs = runs.assign(arm=runs["schedule"].str.split(":").str[0], log_loss=np.log(runs["test_loss"].astype(float)))
@@ -31,7 +31,7 @@ def leads_of(trials: pd.DataFrame, data: str, schedule: str, column: str) -> tup
 
 def schedule_questions(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> Iterator[Question]:
     """Ask whether schedules follow their formulas, and what they are worth."""
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
     from nnsim.training.schedules import SCHEDULES
 
     traces = tables["traces"]

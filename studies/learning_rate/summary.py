@@ -15,7 +15,7 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
     from nnsim.report.arm_summary import FACTS, median_facts
-    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.tuned_arms import ChosenArms
 
     trials = tables["trials"].assign(schedule=tables["trials"]["schedule"].fillna(""))
     picked = ChosenArms(trials[trials["kind"].isin(["sweep", "adamw", "schedule"])], ARMS).runs

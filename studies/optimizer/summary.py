@@ -11,7 +11,7 @@ from .arms import arms_by_loss, runs_of, tuned_arms
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.tuned_arms import ChosenArms
 
 SUMMARY_ARM = ["kind", "data", "optimizer", "parametrization", "width", "budget"]
 

@@ -12,8 +12,8 @@ from .rule_questions import MINSKY
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.chosen import ChosenArms
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
+    from nnsim.report.tuned_arms import ChosenArms
 
 XOR_ARM = ["activation", "hidden"]
 
@@ -24,8 +24,8 @@ def xor_arms(trials: pd.DataFrame) -> ChosenArms:
     The four corners are all there is to XOR, so no validation rows could choose; other seeds can.
     """
     from nnsim.report.arms import rows_of
-    from nnsim.report.chosen import ChosenArms
     from nnsim.report.selection import select_learning_rate
+    from nnsim.report.tuned_arms import ChosenArms
 
     runs = rows_of(trials, kind="xor")
     even = runs["repeat"].to_numpy(dtype=int) % 2 == 0
@@ -38,7 +38,7 @@ def xor_arms(trials: pd.DataFrame) -> ChosenArms:
 def training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask how often training finds XOR, with one unit and with more."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     arms, source = xor_arms(trials), "Rumelhart, Hinton and Williams 1986"
 

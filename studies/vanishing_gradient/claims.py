@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Claim]:
     """Return every claim of the study, judged at one simultaneous confidence."""
-    from nnsim.report.judge import judge
+    from nnsim.report.judging import judge
 
     trials, layers = tables["trials"], tables["layers"]
     layers = layers[layers["epoch"] == 0]

@@ -14,15 +14,15 @@ from .trials import parse_arm
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.chosen import ChosenArms
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
+    from nnsim.report.tuned_arms import ChosenArms
 
 DEEP, SHALLOW = 10, 4
 
 
 def _chosen(trials: pd.DataFrame) -> ChosenArms:
     from nnsim.report.arms import rows_of, scored
-    from nnsim.report.chosen import ChosenArms
+    from nnsim.report.tuned_arms import ChosenArms
 
     runs = rows_of(trials, kind="training")
     return ChosenArms(scored(runs.assign(chance=runs["chance"].max())), settings.ARMS)  # one data set has one chance
@@ -39,7 +39,7 @@ def _best(arms: ChosenArms, arm: dict[str, Any]) -> np.ndarray:
 
 def training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask which deep networks learn."""
-    from nnsim.report.judge import Question
+    from nnsim.report.judging import Question
 
     arms, shallow, deep = _chosen(trials), min(config["depth"]), max(config["depth"])
     chance, nobody = float(arms.grid["chance"].max()), np.empty(0)

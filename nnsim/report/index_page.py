@@ -25,8 +25,8 @@ from nnsim.report.document import (
     spans,
 )
 from nnsim.report.html import to_html
-from nnsim.report.ledger import find_ledgers, ledger_frame
 from nnsim.report.render import frame_csv
+from nnsim.report.text_review import find_ledgers, ledger_frame
 from nnsim.study.declaration import Column, Study
 
 KINDS = (("claim", "Claims"), ("correction", "Corrections"), ("check", "Checks"))
