@@ -26,7 +26,7 @@ def merge(
 
     Where work is missing nothing is written, the exit code is 3, and the message says what to run.
     """
-    from nnsim.study_merge import merge_study
+    from nnsim.runs.merge import merge_study
 
     from .outcome import conclude
     from .progress import make_progress

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from nnsim.study_merge import StudyResult
-from nnsim.study_suite import SuiteResult
+from nnsim.runs.merge import StudyResult
+from nnsim.runs.run_all import SuiteResult
 
 from .present import print_failures, print_result, print_suite
 

@@ -19,8 +19,8 @@ from .completion import studies_and_files
 def check(name: str, preset: str, assignments: tuple[str, ...]) -> None:
     """Try whether a study keeps the contract: it is run a few times in a temporary folder."""
     from nnsim.experiment.config_files import read_assignments
+    from nnsim.runs.contract import check_study
     from nnsim.study.discovery import find_study
-    from nnsim.testing import check_study
 
     found = find_study(name)
     check_study(found, preset, told=_tell, **read_assignments(found, assignments))

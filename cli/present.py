@@ -19,10 +19,10 @@ from nnsim.experiment.grid import rule_options
 from nnsim.experiment.plan import Plan
 from nnsim.experiment.results.status import Status, missing_shards
 from nnsim.experiment.results.tables import dictionary, measured_columns
+from nnsim.runs.merge import StudyResult
+from nnsim.runs.run import ShardResult, default_output, plan_study
+from nnsim.runs.run_all import SuiteResult, chosen_studies
 from nnsim.study.declaration import PRESETS, Axis, Study
-from nnsim.study_merge import StudyResult
-from nnsim.study_runner import ShardResult, default_output, plan_study
-from nnsim.study_suite import SuiteResult, chosen_studies
 
 from .options import as_text
 from .progress import duration

@@ -12,7 +12,7 @@ from .paths import OutputPath
 from .records import jobs_option, json_option, quiet_option, study_option
 
 if TYPE_CHECKING:
-    from nnsim.reproduce import FileComparison, Reproduction
+    from nnsim.runs.reproduce import FileComparison, Reproduction
 
 SHOWN_DIGITS = 16
 NOT_REPRODUCED = 4
@@ -39,7 +39,7 @@ def reproduce(
     Exits with 4 where a table that has to be the same on every machine is not.
     """
     from nnsim.experiment.results.result_folder import open_run, read_manifest
-    from nnsim.reproduce import reproduce as run_again
+    from nnsim.runs.reproduce import reproduce as run_again
 
     from .progress import make_progress
 

@@ -143,7 +143,7 @@ def _run(
 ) -> int:
     from nnsim.experiment.executors.threads import FailedTrialError
     from nnsim.experiment.shard import Shard
-    from nnsim.study_runner import run_study
+    from nnsim.runs.run import run_study
 
     from .outcome import conclude
     from .present import print_plan, print_tracebacks
@@ -176,7 +176,7 @@ def _run_shard(
     figure_formats: str | None,
     **options: Any,
 ) -> int:
-    from nnsim.study_runner import run_shard
+    from nnsim.runs.run import run_shard
 
     from .outcome import SOME_TRIALS_FAILED
     from .present import print_failures, print_shard

@@ -17,8 +17,8 @@ from .settings import RANGES_HELP, check_environment, settings_options, with_ass
 from .study import StudyGroup
 
 if TYPE_CHECKING:
+    from nnsim.runs.submit import Submission
     from nnsim.study.declaration import Study
-    from nnsim.submit import Submission
 
 DRY_RUN = click.Option(["--dry-run"], is_flag=True, help="Print the scripts, and submit nothing.")
 SHARED = frozenset({"preset", "output", "seed", "backend"})
@@ -65,7 +65,7 @@ def submit(context: click.Context, missing: Path | None, study: str | None, dry_
         raise UsageError("give the study first and then its options, or --missing DIR alone: nnsim submit init --help")
     if missing is None:
         return
-    from nnsim.submit import submit_missing
+    from nnsim.runs.submit import submit_missing
 
     _print(submit_missing(missing, study, dry_run), as_json, dry_run)
 
@@ -88,7 +88,7 @@ def _submit_command(name: str) -> click.Command:
 
 
 def _submit(study: Study, name: str, dry_run: bool, as_json: bool, **options: Any) -> None:
-    from nnsim.submit import submit_study
+    from nnsim.runs.submit import submit_study
 
     known = {*SHARED, "shards", "zip", "exclude", *(axis.name for axis in study.axes)}
     slurm = {option: value for option, value in options.items() if option not in known}

@@ -13,8 +13,8 @@ import click
 from rich.cells import cell_len
 from rich.text import Text
 
-from nnsim.study_merge import StudyResult
-from nnsim.study_suite import SuiteResult
+from nnsim.runs.merge import StudyResult
+from nnsim.runs.run_all import SuiteResult
 
 from .tables import console
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from nnsim.networks.initializers import initialize as initialize
     from nnsim.networks.spec import NetworkSpec as NetworkSpec
     from nnsim.probes.layers import probe as probe
+    from nnsim.runs.run import run_study as run_study
+    from nnsim.runs.run_all import run_all as run_all
     from nnsim.settings import Settings as Settings
-    from nnsim.study_runner import run_study as run_study
-    from nnsim.study_suite import run_all as run_all
     from nnsim.training.recipe import Recipe as Recipe
     from nnsim.training.trainer import batches as batches
     from nnsim.training.trainer import evaluate as evaluate
@@ -51,8 +51,8 @@ _HOMES = {
     "load_data": ("nnsim.data.datasets", "load"),
     "load_model": ("nnsim.models", "load_model"),
     "probe": ("nnsim.probes.layers", "probe"),
-    "run_all": ("nnsim.study_suite", "run_all"),
-    "run_study": ("nnsim.study_runner", "run_study"),
+    "run_all": ("nnsim.runs.run_all", "run_all"),
+    "run_study": ("nnsim.runs.run", "run_study"),
     "run_training": ("nnsim.training_runner", "run_training"),
     "split": ("nnsim.data.datasets", "split"),
     "train": ("nnsim.training.trainer", "train"),

@@ -30,8 +30,8 @@ from nnsim.core.atomic_files import sha256_of
 from nnsim.core.errors import StoreError
 from nnsim.experiment.plan import Plan
 from nnsim.experiment.store import ChunkStore
-from nnsim.study_merge import merge_study
-from nnsim.study_runner import plan_study, run_shard
+from nnsim.runs.merge import merge_study
+from nnsim.runs.run import plan_study, run_shard
 
 FAULTS = ("kill-before", "kill-after", "ENOSPC", "EIO")
 PHASES = ("measure", "merge", "again")

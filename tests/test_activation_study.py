@@ -17,9 +17,9 @@ from nnsim.networks import initializers
 from nnsim.networks.initializers import preserving_gain, variance_scaling
 from nnsim.probes import activation_moments
 from nnsim.report.claims import Claim
+from nnsim.runs.contract import check_study
+from nnsim.runs.run import run_study
 from nnsim.study import network_trials
-from nnsim.study_runner import run_study
-from nnsim.testing import check_study
 
 pytestmark = pytest.mark.physics
 

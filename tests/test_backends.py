@@ -19,7 +19,7 @@ from nnsim.core.errors import DeviceError, UnknownNameError, UsageError
 from nnsim.experiment.results import environment
 from nnsim.experiment.slurm.scripts import Request
 from nnsim.kernels.compiling import compile_cache
-from nnsim.study_runner import run_shard, run_study
+from nnsim.runs.run import run_shard, run_study
 from nnsim.training import backend
 from nnsim.training.backend import Backend, Cuda, choose, look
 

@@ -24,9 +24,9 @@ from nnsim.experiment.results.verify import verify
 from nnsim.probes.operation_count import count_products
 from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
+from nnsim.runs.contract import check_study
+from nnsim.runs.run import run_study
 from nnsim.study.declaration import Table
-from nnsim.study_runner import run_study
-from nnsim.testing import check_study
 from nnsim.theory.training.cost import backward_over_forward
 
 pytestmark = pytest.mark.physics

@@ -15,8 +15,8 @@ from nnsim.core.errors import UsageError
 from nnsim.networks import initializers
 from nnsim.networks.initializers import variance_scaling
 from nnsim.report.claims import Claim
+from nnsim.runs.contract import check_study
 from nnsim.study import network_trials
-from nnsim.testing import check_study
 
 pytestmark = pytest.mark.physics
 

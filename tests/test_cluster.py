@@ -25,7 +25,7 @@ from nnsim.experiment.executors import dask as cluster_module
 from nnsim.experiment.executors import dask_worker, threads
 from nnsim.experiment.executors.dask import ClusterError, connected, make_order, run_on_cluster
 from nnsim.experiment.store import ChunkStore
-from nnsim.study_runner import plan_study, run_study
+from nnsim.runs.run import plan_study, run_study
 
 RUN = ("study", "run", toy.__file__)
 HOST = "127.0.0.1"

@@ -19,8 +19,8 @@ from nnsim.experiment.results.result_folder import open_run
 from nnsim.report.compare_report import Comparison, PairedDifference, Pairing, pair_trials
 from nnsim.report.compare_report import compare as compare_runs
 from nnsim.report.statistics import paired_difference_interval
-from nnsim.study_merge import merge_study
-from nnsim.study_runner import run_shard, run_study
+from nnsim.runs.merge import merge_study
+from nnsim.runs.run import run_shard, run_study
 
 COMPARE = ("compare", "--study", toy.__file__)
 

@@ -17,8 +17,8 @@ from nnsim_studies.init import study as init
 
 from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.kernels.compiling.decorators import kernel
+from nnsim.runs.contract import RULES, ContractError, check_study
 from nnsim.study.declaration import Study
-from nnsim.testing import RULES, ContractError, check_study
 
 TINY_INIT = {
     "scheme": "he_normal", "activation": "relu", "depth": 2, "probe_depth": 3, "width": 8, "learning_rate": 0.03,

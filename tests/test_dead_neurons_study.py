@@ -21,8 +21,8 @@ from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.sharpness import sharpness
 from nnsim.probes.units import UnitFacts
 from nnsim.report.claims import Claim
+from nnsim.runs.contract import check_study
 from nnsim.study import network_trials, unit_trials
-from nnsim.testing import check_study
 from nnsim.training import trainer
 
 pytestmark = pytest.mark.physics

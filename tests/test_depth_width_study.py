@@ -20,7 +20,7 @@ from nnsim.networks import initializers
 from nnsim.networks.initializers import Layer
 from nnsim.probes.expressivity import constructions, piece_counts
 from nnsim.report.claims import Claim
-from nnsim.testing import check_study
+from nnsim.runs.contract import check_study
 from nnsim.theory.expressivity import approximation
 
 pytestmark = pytest.mark.physics

@@ -20,7 +20,7 @@ from study_bench import Bench, Tables, student  # noqa: F401
 from nnsim.core.errors import UsageError
 from nnsim.experiment.config import resolve
 from nnsim.report.claims import Claim
-from nnsim.testing import check_study
+from nnsim.runs.contract import check_study
 
 pytestmark = pytest.mark.physics
 

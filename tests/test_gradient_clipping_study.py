@@ -18,7 +18,7 @@ from nnsim.experiment.config import resolve
 from nnsim.probes import clipped_steps
 from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
-from nnsim.testing import check_study
+from nnsim.runs.contract import check_study
 
 pytestmark = pytest.mark.physics
 

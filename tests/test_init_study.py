@@ -30,8 +30,8 @@ from nnsim.probes import deep_linear
 from nnsim.report.claims import Claim
 from nnsim.report.judging import judge
 from nnsim.report.render import frame_csv
+from nnsim.runs.run import run_study
 from nnsim.study import network_trials
-from nnsim.study_runner import run_study
 from nnsim.training import trainer
 
 pytestmark = pytest.mark.physics

@@ -21,8 +21,8 @@ from nnsim_studies.init import study as init
 from nnsim.core.progress import Progress
 from nnsim.experiment.results.tables import write_tables
 from nnsim.experiment.store import ChunkStore
+from nnsim.runs.run import plan_study, run_shard
 from nnsim.study.declaration import Study
-from nnsim.study_runner import plan_study, run_shard
 
 pytestmark = pytest.mark.physics
 
@@ -112,7 +112,7 @@ def test_no_way_of_running_shows(
 ) -> None:
     monkeypatch.setattr("nnsim.experiment.plan.SHORTEST_CHUNK", 0.002)  # many chunks even here
     if order == "forward":
-        monkeypatch.setattr("nnsim.study_runner.shuffled", list)
+        monkeypatch.setattr("nnsim.runs.run.shuffled", list)
     study, axes = STUDIES[name]
     assert measure_in_pieces(study, tmp_path, shards, jobs, stops, **axes) == undisturbed(name)
 

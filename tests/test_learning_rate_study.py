@@ -21,7 +21,7 @@ from study_bench import Bench, Tables, student  # noqa: F401
 from nnsim.experiment.config import resolve
 from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
-from nnsim.testing import check_study
+from nnsim.runs.contract import check_study
 from nnsim.training import schedules
 
 pytestmark = pytest.mark.physics

@@ -20,8 +20,8 @@ from nnsim.report.text_review import (
     ledger_frame,
     unmatched,
 )
+from nnsim.runs.contract import empty_tables
 from nnsim.study.discovery import find_study, study_names
-from nnsim.testing import empty_tables
 
 RIGHT, WRONG = Answer("right", "It is so."), Answer("wrong", "It is not.")
 SENTENCE = Sentence("Water is wet.", (("init", "A1"), ("other", "B2-exact")), RIGHT, WRONG)

@@ -25,7 +25,7 @@ from nnsim.experiment.config import resolve
 from nnsim.probes import training_identities
 from nnsim.report.claims import Claim
 from nnsim.report.render import frame_csv
-from nnsim.testing import check_study
+from nnsim.runs.contract import check_study
 from nnsim.training.recipe import Recipe
 
 pytestmark = pytest.mark.physics

@@ -16,7 +16,7 @@ from nnsim.experiment.config import resolve
 from nnsim.probes import threshold_unit
 from nnsim.probes.threshold_unit import Learnt, corners
 from nnsim.report.claims import Claim
-from nnsim.testing import check_study
+from nnsim.runs.contract import check_study
 
 pytestmark = pytest.mark.physics
 

@@ -17,8 +17,8 @@ from nnsim.core.atomic_files import sha256_of
 from nnsim.core.errors import StoreError, UsageError
 from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.experiment.results.result_folder import open_run, read_manifest
-from nnsim.reproduce import reproduce
-from nnsim.study_runner import run_study
+from nnsim.runs.reproduce import reproduce
+from nnsim.runs.run import run_study
 
 TOY = toy.__file__
 REPRODUCE = ("reproduce", "--study", TOY, "-q")

@@ -30,8 +30,8 @@ from nnsim.experiment.plan import make_plan
 from nnsim.experiment.results.status import IncompleteError
 from nnsim.experiment.results.tables import write_tables
 from nnsim.experiment.store import ChunkStore
+from nnsim.runs.run import StudyResult, plan_study, run_study
 from nnsim.study.declaration import Axis, Column, Study, Table
-from nnsim.study_runner import StudyResult, plan_study, run_study
 
 
 @pytest.fixture(autouse=True)
@@ -303,7 +303,7 @@ class TestResume:
         run(tmp_path)
         before = hashes(tmp_path)
         min((tmp_path / "chunks").iterdir()).unlink()
-        monkeypatch.setattr("nnsim.study_runner.run_chunks", lambda *arguments, **options: [])  # nothing brings it back
+        monkeypatch.setattr("nnsim.runs.run.run_chunks", lambda *arguments, **options: [])  # nothing brings it back
         with pytest.raises(IncompleteError, match=r"1 of 4 chunks \(2 of 8 trials\) of .* are missing;"):
             run(tmp_path)
         assert hashes(tmp_path) == before

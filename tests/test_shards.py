@@ -18,8 +18,8 @@ from nnsim.core.errors import StoreError, UsageError
 from nnsim.experiment.executors.threads import FailedTrialError
 from nnsim.experiment.results.status import IncompleteError, read_status
 from nnsim.experiment.shard import Shard
-from nnsim.study_merge import merge_study
-from nnsim.study_runner import plan_study, run_shard, run_study
+from nnsim.runs.merge import merge_study
+from nnsim.runs.run import plan_study, run_shard, run_study
 
 RUN = ("study", "run", toy.__file__)
 MERGE = ("merge", "--study", toy.__file__)
@@ -292,7 +292,7 @@ class TestFailFast:
         assert not chunks(tmp_path)
 
     def test_finished_work_is_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: list[str]) -> None:
-        monkeypatch.setattr("nnsim.study_runner.shuffled", list)
+        monkeypatch.setattr("nnsim.runs.run.shuffled", list)
         shapes = ["square", "broken"]
         with pytest.raises(FailedTrialError):
             run_study(toy.study, output=tmp_path, shape=shapes, jobs=1, fail_fast=True)

@@ -17,9 +17,9 @@ from toy import hashes
 from nnsim.core.atomic_files import sha256_of
 from nnsim.core.errors import StoreError, UsageError
 from nnsim.experiment.store import read_identity
+from nnsim.runs.merge import merge_study
+from nnsim.runs.run import run_study
 from nnsim.study.discovery import find_study
-from nnsim.study_merge import merge_study
-from nnsim.study_runner import run_study
 
 TRAP = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\n"
 

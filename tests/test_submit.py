@@ -14,7 +14,7 @@ from nnsim_cli.main import main
 from nnsim.core.atomic_files import sha256_of
 from nnsim.experiment.slurm import commands
 from nnsim.experiment.slurm.scripts import compressed
-from nnsim.study_runner import run_shard
+from nnsim.runs.run import run_shard
 
 SUBMIT = ("submit", toy.__file__)
 MISSING = ("submit", "--study", toy.__file__, "--missing")

@@ -18,8 +18,8 @@ from nnsim_cli.main import main
 from nnsim_studies.ledger import ledger as ours
 
 from nnsim.core.errors import UnknownNameError, UsageError
+from nnsim.runs.run_all import chosen_studies, run_all
 from nnsim.study.discovery import GROUP
-from nnsim.study_suite import chosen_studies, run_all
 from nnsim.training import backend
 
 second = replace(toy.study, name="second", title="Another <toy>", question="Does the next one run & report?")

@@ -15,10 +15,10 @@ from rich.cells import cell_len
 from nnsim.experiment.config import resolve
 from nnsim.report.answer import answer
 from nnsim.report.claims import VERDICTS, Claim, claims_frame
+from nnsim.runs.contract import empty_tables
+from nnsim.runs.merge import StudyResult
+from nnsim.runs.run_all import SuiteResult
 from nnsim.study.discovery import find_study, study_names
-from nnsim.study_merge import StudyResult
-from nnsim.study_suite import SuiteResult
-from nnsim.testing import empty_tables
 
 COLUMNS, ROWS = 80, 30
 

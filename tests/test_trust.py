@@ -25,8 +25,8 @@ from nnsim.core.progress import Progress
 from nnsim.core.temporary_files import temporary_path
 from nnsim.experiment.results.status import IncompleteError, read_status
 from nnsim.experiment.store import ChunkStore, read_record
-from nnsim.study_merge import merge_study
-from nnsim.study_runner import plan_study, run_shard, run_study
+from nnsim.runs.merge import merge_study
+from nnsim.runs.run import plan_study, run_shard, run_study
 
 pytestmark = pytest.mark.crash
 
@@ -211,7 +211,7 @@ class TestTwoRuns:
     def test_both_write_the_results_one_after_the_other(self, tmp_path: Path, whole: Path) -> None:
         shutil.copytree(whole, tmp_path / "out")
         program = (
-            "import sys; sys.path.insert(0, sys.argv[1]); import toy; from nnsim.study_merge import merge_study\n"
+            "import sys; sys.path.insert(0, sys.argv[1]); import toy; from nnsim.runs.merge import merge_study\n"
             "for _ in range(3): merge_study(sys.argv[2], study=toy.study)"
         )
         command = [sys.executable, "-c", program, str(TESTS), str(tmp_path / "out")]

@@ -21,8 +21,8 @@ from nnsim.experiment.config import resolve
 from nnsim.networks import initializers
 from nnsim.networks.initializers import Filled, Layer, variance_scaling
 from nnsim.report.claims import Claim
-from nnsim.study_runner import run_study
-from nnsim.testing import check_study
+from nnsim.runs.contract import check_study
+from nnsim.runs.run import run_study
 
 pytestmark = pytest.mark.physics
 

@@ -21,8 +21,8 @@ from nnsim.core.errors import StoreError, UsageError
 from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.experiment.results.result_folder import open_run, read_manifest, same_plan, study_of
 from nnsim.experiment.results.verify import TrialDifference, Verification, choose_trials
+from nnsim.runs.run import run_study
 from nnsim.study.declaration import Study, Table
-from nnsim.study_runner import run_study
 
 VERIFY = ("verify", "--study", toy.__file__, "-q")
 

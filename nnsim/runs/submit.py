@@ -18,8 +18,8 @@ from nnsim.core.output_folders import named
 from nnsim.experiment.results.status import Status, read_status
 from nnsim.experiment.slurm import commands
 from nnsim.experiment.slurm.scripts import Request, merge_script, merge_words, shards_script
-from nnsim.study_merge import study_in
-from nnsim.study_runner import command_line, default_output, plan_study, prepare_shards
+from nnsim.runs.merge import study_in
+from nnsim.runs.run import command_line, default_output, plan_study, prepare_shards
 from nnsim.training.backend import BACKENDS
 
 SLURM = "slurm"
@@ -73,7 +73,7 @@ def submit_study(
     Parameters
     ----------
     study, preset, output, seed, **axes
-        As in `nnsim.study_runner.run_study`.
+        As in `nnsim.runs.run.run_study`.
     backend : str
         What each shard is told; only there it is known whether it can be used.
     shards : int

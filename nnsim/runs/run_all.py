@@ -18,10 +18,10 @@ from nnsim.experiment.config import whole_number
 from nnsim.experiment.executors.threads import Failure, check_jobs
 from nnsim.experiment.plan import SEED_LIMIT
 from nnsim.experiment.store import holds_run
+from nnsim.runs.merge import StudyResult, check_formats
+from nnsim.runs.run import RESULTS, run_study
 from nnsim.study.declaration import PRESETS, Study
 from nnsim.study.discovery import study_names
-from nnsim.study_merge import StudyResult, check_formats
-from nnsim.study_runner import RESULTS, run_study
 from nnsim.training.backend import choose
 
 if TYPE_CHECKING:

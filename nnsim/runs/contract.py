@@ -26,9 +26,9 @@ from nnsim.experiment.executors.threads import check_jobs
 from nnsim.experiment.executors.warm_up import warm_up
 from nnsim.experiment.plan import Plan, Trial, make_plan
 from nnsim.experiment.results.tables import measured_columns, read_table
+from nnsim.runs.run import plan_study, run_study
 from nnsim.study.declaration import PRESETS, Study
 from nnsim.study.discovery import find_study
-from nnsim.study_runner import plan_study, run_study
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from nnsim.core.errors import StoreError
 from nnsim.core.progress import Progress
 from nnsim.experiment.results.result_folder import FinishedRun, open_run, same_plan, study_of
 from nnsim.experiment.results.tables import MANIFEST
-from nnsim.study_runner import run_study
+from nnsim.runs.run import run_study
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ from nnsim.experiment.plan import Plan, make_plan
 from nnsim.experiment.results.manifest import now, provenance
 from nnsim.experiment.shard import Shard
 from nnsim.experiment.store import ChunkStore, Record, open_folder
+from nnsim.runs.merge import StudyResult, check_formats, forget_results, result_files, write_results
 from nnsim.study.declaration import Study
 from nnsim.study.discovery import find_study
-from nnsim.study_merge import StudyResult, check_formats, forget_results, result_files, write_results
 from nnsim.training.backend import Backend, choose
 
 RESULTS = Path("nnsim-results")
@@ -169,7 +169,7 @@ def run_shard(
     progress: Progress | None = None,
     **axes: Any,
 ) -> ShardResult:
-    """Measure one shard's share of a study and write no tables: `nnsim.study_merge.merge_study` does when all are done.
+    """Measure one shard's share of a study and write no tables: `nnsim.runs.merge.merge_study` does when all are done.
 
     Parameters
     ----------

@@ -1,0 +1,1 @@
+"""Studies from start to report."""
