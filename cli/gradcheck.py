@@ -39,8 +39,8 @@ def gradcheck(
     Exits with 4 if an error is above the bound. Entries whose differences reach over a kink are counted, not compared.
     """
     settings = read_settings(config, given)
+    from nnsim.apps.setup import network
     from nnsim.probes.gradient_check import check_gradient
-    from nnsim.problem import network
 
     spec = network(settings, inputs, outputs, settings.loss or ("cross_entropy" if outputs > 1 else "bce"))
     checks = check_gradient(spec, settings.init, seed, rows, entries, bound)

@@ -27,10 +27,10 @@ def lr_find(
     nothing is suggested, and why is said (exit code 0).
     """
     settings = read_settings(config, given)
+    from nnsim.apps.lr_finder import claim_range_test, find_learning_rate, write_range_test
+    from nnsim.apps.run_training import default_output
+    from nnsim.apps.setup import prepare
     from nnsim.data.datasets import files_named
-    from nnsim.learning_rate_finder import claim_range_test, find_learning_rate, write_range_test
-    from nnsim.problem import prepare
-    from nnsim.training_runner import default_output
 
     problem = prepare(settings)
     for note in problem.notes:

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from nnsim.apps.settings import SETTINGS, Settings, option_of, read_toml, resolve
 from nnsim.core.vocabulary import VOCABULARY
-from nnsim.settings import SETTINGS, Settings, option_of, read_toml, resolve
 
 from .completion import TRAINING_NAMES, offer_for
 from .paths import OutputPath

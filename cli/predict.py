@@ -25,12 +25,12 @@ def predict(model: Path, data: Path, output: Path | None, quiet: bool, **signs: 
     MODEL is a model.safetensors of nnsim train. Columns of a CSV file are found by their names; DATA may be - for CSV
     from standard input. Signs of numbers are those of the training's file, unless given.
     """
+    from nnsim.apps.model_file import load_model
+    from nnsim.apps.predict import predict_file
+    from nnsim.apps.settings import given_signs
     from nnsim.core.atomic_files import publish
     from nnsim.core.output_folders import refuse_inputs
     from nnsim.data.data_files import data_file
-    from nnsim.models import load_model
-    from nnsim.prediction import predict_file
-    from nnsim.settings import given_signs
 
     refuse_inputs([output] if output else [], [model, data])
     trained = load_model(model)

@@ -16,44 +16,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nnsim.apps.model_file import Model as Model
+    from nnsim.apps.model_file import load_model as load_model
+    from nnsim.apps.run_training import run_training as run_training
+    from nnsim.apps.settings import Settings as Settings
+    from nnsim.apps.sklearn import MLPClassifier as MLPClassifier
+    from nnsim.apps.sklearn import MLPRegressor as MLPRegressor
     from nnsim.data.datasets import load as load_data
     from nnsim.data.datasets import split as split
-    from nnsim.estimators import MLPClassifier as MLPClassifier
-    from nnsim.estimators import MLPRegressor as MLPRegressor
     from nnsim.experiment.results.tables import load as load
-    from nnsim.models import Model as Model
-    from nnsim.models import load_model as load_model
     from nnsim.networks.initializers import initialize as initialize
     from nnsim.networks.spec import NetworkSpec as NetworkSpec
     from nnsim.probes.layers import probe as probe
     from nnsim.runs.run import run_study as run_study
     from nnsim.runs.run_all import run_all as run_all
-    from nnsim.settings import Settings as Settings
     from nnsim.training.recipe import Recipe as Recipe
     from nnsim.training.trainer import batches as batches
     from nnsim.training.trainer import evaluate as evaluate
     from nnsim.training.trainer import train as train
-    from nnsim.training_runner import run_training as run_training
 
     __version__: str
 
 _HOMES = {
-    "MLPClassifier": ("nnsim.estimators", "MLPClassifier"),
-    "MLPRegressor": ("nnsim.estimators", "MLPRegressor"),
-    "Model": ("nnsim.models", "Model"),
+    "MLPClassifier": ("nnsim.apps.sklearn", "MLPClassifier"),
+    "MLPRegressor": ("nnsim.apps.sklearn", "MLPRegressor"),
+    "Model": ("nnsim.apps.model_file", "Model"),
     "NetworkSpec": ("nnsim.networks.spec", "NetworkSpec"),
     "Recipe": ("nnsim.training.recipe", "Recipe"),
-    "Settings": ("nnsim.settings", "Settings"),
+    "Settings": ("nnsim.apps.settings", "Settings"),
     "batches": ("nnsim.training.trainer", "batches"),
     "evaluate": ("nnsim.training.trainer", "evaluate"),
     "initialize": ("nnsim.networks.initializers", "initialize"),
     "load": ("nnsim.experiment.results.tables", "load"),
     "load_data": ("nnsim.data.datasets", "load"),
-    "load_model": ("nnsim.models", "load_model"),
+    "load_model": ("nnsim.apps.model_file", "load_model"),
     "probe": ("nnsim.probes.layers", "probe"),
     "run_all": ("nnsim.runs.run_all", "run_all"),
     "run_study": ("nnsim.runs.run", "run_study"),
-    "run_training": ("nnsim.training_runner", "run_training"),
+    "run_training": ("nnsim.apps.run_training", "run_training"),
     "split": ("nnsim.data.datasets", "split"),
     "train": ("nnsim.training.trainer", "train"),
 }

@@ -22,10 +22,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-import nnsim.estimators
+import nnsim.apps.sklearn
 from nnsim import MLPClassifier, MLPRegressor
+from nnsim.apps.sklearn_base import _epochs_without_gain
 from nnsim.core.errors import DivergenceError, NnsimError, NnsimWarning, ParameterError
-from nnsim.perceptron import _epochs_without_gain
 from nnsim.training.trainer import COLUMNS
 
 PAIRS = [(MLPClassifier, TheirClassifier), (MLPRegressor, TheirRegressor)]
@@ -122,7 +122,7 @@ for ours in nnsim.MLPClassifier(5), nnsim.MLPRegressor(5):
         assert nnsim.MLPClassifier is MLPClassifier
 
     def test_the_examples_of_the_docstrings_run(self):
-        failed, tried = doctest.testmod(nnsim.estimators)
+        failed, tried = doctest.testmod(nnsim.apps.sklearn)
         assert (failed, tried > 4) == (0, True)
 
 

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 
+from nnsim.apps.model_file import load_model
 from nnsim.core.errors import DataError, UnknownNameError, UsageError
 from nnsim.data.datasets import load, split
 from nnsim.data.features import Feature, encode, expand, from_record, input_names, learn, to_record
 from nnsim.data.readers import MOST_WORDS, Reading, Table, read, read_features
-from nnsim.models import load_model
 
 COLOURS = Feature("colour", "text", ("blue", "red"))
 MIXED = "size,colour,new,y\n1,red,yes,a\n,blue,no,b\n3,,NO,a\n4,red,,b\n"

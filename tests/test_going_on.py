@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from nnsim_cli.main import main
 
-from nnsim import training_runner
+from nnsim.apps import run_training
+from nnsim.apps.run_training import run_training
+from nnsim.apps.settings import resolve
 from nnsim.core.errors import StoreError
 from nnsim.data import data_paths
-from nnsim.settings import resolve
-from nnsim.training_runner import run_training
 
 FINAL = ("history.csv", "metrics.json", "model.safetensors", "config.toml", "training.png", "checkpoint.safetensors")
 BASE = {"data": "iris", "hidden": "8", "batch_norm": True, "dropout": "0.2"}
@@ -105,7 +105,7 @@ class TestMoreEpochs:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as broken:
-            broken.setattr(training_runner, "publish", die)
+            broken.setattr(run_training, "publish", die)
             with pytest.raises(KeyboardInterrupt):
                 run_training(resolve(BASE | {"epochs": "6"}), "parts")
         run_training(resolve(BASE | {"epochs": "6"}), "parts")

@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from nnsim.core.errors import UsageError
-from nnsim.learning_rate_finder import (
+from nnsim.apps.lr_finder import (
     find_learning_rate,
     minimum,
     slide,
@@ -18,8 +17,9 @@ from nnsim.learning_rate_finder import (
     valley,
     why_none,
 )
-from nnsim.problem import prepare
-from nnsim.settings import resolve
+from nnsim.apps.settings import resolve
+from nnsim.apps.setup import prepare
+from nnsim.core.errors import UsageError
 
 RATES = 10.0 ** np.linspace(-6, 0, 61)
 

@@ -21,7 +21,7 @@ def test_dir_shows_the_public_names_and_imports_none():
 
 
 def test_importing_nnsim_imports_nothing_heavy():
-    code = "import sys, nnsim, nnsim.settings; print([name for name in ('numba', 'numpy') if name in sys.modules])"
+    code = "import sys, nnsim, nnsim.apps.settings; print([name for name in ('numba', 'numpy') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 

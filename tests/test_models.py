@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from nnsim.apps.model_file import Model, layout, load_model
 from nnsim.core.errors import DataError, UsageError
 from nnsim.core.tensor_file import TensorFile
 from nnsim.data.datasets import Scaling
-from nnsim.models import Model, layout, load_model
 from nnsim.networks.spec import NetworkSpec
 
 INPUTS, OUTPUTS = 4, 3

@@ -15,11 +15,11 @@ import toy
 from nnsim_cli.main import main
 
 import nnsim
+from nnsim.apps.run_training import run_training
+from nnsim.apps.settings import resolve
 from nnsim.core.atomic_files import is_stream, publish
 from nnsim.core.errors import StoreError, UsageError
 from nnsim.core.output_folders import claim_folder, named, refuse_inputs
-from nnsim.settings import resolve
-from nnsim.training_runner import run_training
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnsim.checkpoints import load_checkpoint, save_checkpoint
+from nnsim.apps.checkpoints import load_checkpoint, save_checkpoint
 from nnsim.core.errors import DataError, StoreError
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec

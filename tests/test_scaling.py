@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 
+from nnsim.apps.model_file import load_model
 from nnsim.core.errors import DataError
 from nnsim.core.seeding import key
 from nnsim.data.datasets import Dataset, load, split
 from nnsim.data.scaling import FARTHEST, scaling_of
-from nnsim.models import load_model
 
 KEY = key(0, "data")
 FILL = 9.969209968386869e36  # netCDF's

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from nnsim_cli.main import main
 
+from nnsim.apps.lr_finder import find_learning_rate
+from nnsim.apps.model_file import load_model
+from nnsim.apps.run_training import run_training
+from nnsim.apps.settings import resolve
+from nnsim.apps.setup import prepare
+from nnsim.apps.target_units import unit_of
 from nnsim.data.datasets import Scaling
 from nnsim.kernels.cpu.training import TRAIN_LOSS, VALIDATION_LOSS
-from nnsim.learning_rate_finder import find_learning_rate
-from nnsim.models import load_model
-from nnsim.problem import prepare
-from nnsim.settings import resolve
-from nnsim.target_units import unit_of
-from nnsim.training_runner import run_training
 
 SIZE = 3e4  # of the target
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnsim.apps.settings import SETTINGS
 from nnsim.core.errors import DataError, NnsimError, UnknownNameError, UsageError
 from nnsim.data.dialects import Dialect
 from nnsim.data.readers import MOST_WORDS, Reading, Table, read
 from nnsim.data.targets import MOST_CLASSES, TargetRule
-from nnsim.settings import SETTINGS
 
 DROP = TargetRule(missing="drop")
 CLASSES, MEASUREMENTS = TargetRule("classification"), TargetRule("regression")

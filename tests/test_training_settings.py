@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from nnsim.apps.settings import SETTINGS, Settings, command_line, read_toml, resolve, to_toml
 from nnsim.core.errors import DataError, UnknownNameError, UsageError
-from nnsim.settings import SETTINGS, Settings, command_line, read_toml, resolve, to_toml
 
 SOME = {"data": 'my "own".csv', "hidden": "8,4", "batch_norm": True, "lr": "0.01", "loss_weights": "1,2.5", "epochs": 3}
 

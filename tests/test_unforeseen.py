@@ -17,13 +17,13 @@ import pytest
 import toy
 from nnsim_cli.main import main
 
+from nnsim.apps.settings import read_toml as read_training_toml
+from nnsim.apps.sklearn import MLPClassifier
 from nnsim.core.errors import MemoryShortageError
-from nnsim.estimators import MLPClassifier
 from nnsim.experiment.config_files import read_toml as read_study_toml
 from nnsim.networks import memory
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.settings import read_toml as read_training_toml
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from nnsim.apps.lr_finder import Start, find_learning_rate
 from nnsim.core.seeding import key
 from nnsim.data import datasets
-from nnsim.learning_rate_finder import Start, find_learning_rate
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.edge_of_stability import chebyshev_task, divergence_rate, follow_sharpness, full_batch

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsim.apps.setup import Problem
+from nnsim.apps.target_units import UNSCALED, TargetUnit
 from nnsim.core.atomic_files import publish
 from nnsim.core.errors import UsageError
 from nnsim.core.output_folders import claim_folder, refuse_inputs
 from nnsim.kernels.cpu import training as kernels
 from nnsim.networks.spec import NetworkSpec
-from nnsim.problem import Problem
-from nnsim.target_units import UNSCALED, TargetUnit
 from nnsim.training.recipe import Recipe
 from nnsim.training.trainer import Batches, train
 
@@ -224,8 +224,8 @@ def _begins_as_ours(table: Path) -> bool:
 
 def write_range_test(test: RangeTest, folder: Path) -> list[Path]:
     """Write ``lr-find.csv`` and ``lr-find.png``; returns the files, raises StoreError where the disk refuses."""
+    from nnsim.apps.training_figures import range_test_figure
     from nnsim.report.figures import save
-    from nnsim.report.training_figures import range_test_figure
 
     claim_range_test(folder)
     rows = zip(test.rates.tolist(), test.losses.tolist(), test.smoothed.tolist(), strict=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsim.apps.model_file import Model
 from nnsim.data.data_files import DataFile
 from nnsim.data.dialects import Dialect
 from nnsim.data.readers import read_features
 from nnsim.experiment.csv_rows import text_line
-from nnsim.models import Model
 
 
 def predict_file(model: Model, file: DataFile | Path, dialect: Dialect | None = None) -> tuple[bytes, list[str]]:

@@ -10,8 +10,8 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
+from nnsim.apps.sklearn_base import Perceptron, value_errors
 from nnsim.core.errors import ParameterError
-from nnsim.perceptron import Perceptron, value_errors
 
 CLASSIFICATION_LOSSES = {
     "binary": ("bce", "cross_entropy"),

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nnsim.apps.settings import Settings
+from nnsim.apps.target_units import TargetUnit, unit_of
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
 from nnsim.core.seeding import key
@@ -20,8 +22,6 @@ from nnsim.networks.initializers import initialize
 from nnsim.networks.initializers import parse as parse_scheme
 from nnsim.networks.memory import check_memory
 from nnsim.networks.spec import CLASS_LOSSES, NetworkSpec
-from nnsim.settings import Settings
-from nnsim.target_units import TargetUnit, unit_of
 from nnsim.training.recipe import Recipe
 from nnsim.training.schedules import parse_schedule
 from nnsim.training.trainer import Batches, batches

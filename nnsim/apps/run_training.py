@@ -15,7 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.checkpoints import load_checkpoint, save_checkpoint
+from nnsim.apps.checkpoints import load_checkpoint, save_checkpoint
+from nnsim.apps.model_file import Model
+from nnsim.apps.settings import Settings, command_line, option_of, read_toml, to_toml, with_files
+from nnsim.apps.setup import CLASS_LOSSES, Problem, prepare, reading
 from nnsim.core.atomic_files import publish
 from nnsim.core.errors import NnsimError, StoreError
 from nnsim.core.output_folders import claim_folder, named, refuse_inputs
@@ -28,9 +31,6 @@ from nnsim.data.datasets import files_named
 from nnsim.experiment.config import whole_number
 from nnsim.experiment.results.environment import versions
 from nnsim.kernels.cpu.training import BEST_EPOCH, VALIDATION_LOSS, VALIDATION_METRIC
-from nnsim.models import Model
-from nnsim.problem import CLASS_LOSSES, Problem, prepare, reading
-from nnsim.settings import Settings, command_line, option_of, read_toml, to_toml, with_files
 from nnsim.training.backend import Backend, choose
 from nnsim.training.trainer import (
     COLUMNS,
@@ -290,8 +290,8 @@ def _note(problem: Problem, run: Run) -> str:
 
 def _written(problem: Problem, run: Run, folder: Path) -> TrainingResult:
     """Write every file of a finished run; a diverged one has no model."""
+    from nnsim.apps.training_figures import training_figure
     from nnsim.report.figures import save
-    from nnsim.report.training_figures import training_figure
 
     best, history = best_epoch(problem, run), problem.unit.told(run.history)
     metrics = _metrics(problem, run, best)
