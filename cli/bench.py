@@ -12,7 +12,7 @@ from .network_options import quiet_option
 from .paths import OutputPath
 
 if TYPE_CHECKING:
-    from nnsim.benchmarks.measurement import Measurement
+    from nnsim.benchmarks.record import Measurement
     from nnsim.benchmarks.workloads import Workload
 
 LOSSES_DIFFER = 4
@@ -59,7 +59,7 @@ def bench(
         _print_workloads(workloads)
         return 0
     from nnsim.benchmarks.measure import bench as measure
-    from nnsim.benchmarks.measurement import csv_lines
+    from nnsim.benchmarks.record import csv_lines
     from nnsim.core.atomic_files import publish
     from nnsim.core.output_folders import check_file
 

@@ -16,9 +16,9 @@ from nnsim_cli.main import main
 from nnsim.benchmarks import cuda, floors, measure, peers
 from nnsim.benchmarks.agreement import TOLERANCE, Losses, difference_of, ready
 from nnsim.benchmarks.floors import Ceiling, cuda_ceiling, floor_of
-from nnsim.benchmarks.measurement import COLUMNS, Measurement, csv_lines, with_ratios
 from nnsim.benchmarks.peers import NNSIM, PEERS, Contender
 from nnsim.benchmarks.process import call_alone
+from nnsim.benchmarks.record import COLUMNS, Measurement, csv_lines, with_ratios
 from nnsim.benchmarks.workloads import WORKLOADS, choose
 from nnsim.core.errors import NnsimError, UnknownNameError, UsageError
 from nnsim.networks.spec import NetworkSpec

@@ -13,9 +13,9 @@ import numpy as np
 from nnsim.benchmarks import cuda
 from nnsim.benchmarks.agreement import Entry, Told, ready
 from nnsim.benchmarks.floors import Ceiling, cpu_ceiling, cuda_ceiling, floor_of
-from nnsim.benchmarks.measurement import Measurement, with_ratios
 from nnsim.benchmarks.peers import NNSIM, PEERS, Contender
 from nnsim.benchmarks.process import call_alone
+from nnsim.benchmarks.record import Measurement, with_ratios
 from nnsim.benchmarks.workloads import Runner, Workload
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
