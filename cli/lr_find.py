@@ -28,8 +28,8 @@ def lr_find(
     """
     settings = read_settings(config, given)
     from nnsim.apps.lr_finder import claim_range_test, find_learning_rate, write_range_test
-    from nnsim.apps.run_training import default_output
     from nnsim.apps.setup import prepare
+    from nnsim.apps.train import default_output
     from nnsim.data.datasets import files_named
 
     problem = prepare(settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from nnsim.runs.merge import StudyResult
-from nnsim.runs.run_all import SuiteResult
+from nnsim.runs.suite import SuiteResult
 
 from .present import print_failures, print_result, print_suite
 

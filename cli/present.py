@@ -21,7 +21,7 @@ from nnsim.experiment.results.status import Status, missing_shards
 from nnsim.experiment.results.tables import dictionary, measured_columns
 from nnsim.runs.merge import StudyResult
 from nnsim.runs.run import ShardResult, default_output, plan_study
-from nnsim.runs.run_all import SuiteResult, chosen_studies
+from nnsim.runs.suite import SuiteResult, chosen_studies
 from nnsim.study.declaration import PRESETS, Axis, Study
 
 from .options import as_text

@@ -62,7 +62,7 @@ def suite(
     verbose: bool,
 ) -> int:
     """Run every installed study, and write one page with every verdict."""
-    from nnsim.runs.run_all import run_all
+    from nnsim.runs.suite import run_all
 
     from .outcome import conclude_suite
     from .present import print_suite_plan

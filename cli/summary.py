@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from nnsim.runs.merge import StudyResult
-from nnsim.runs.run_all import SuiteResult
+from nnsim.runs.suite import SuiteResult
 
 from .tables import console
 

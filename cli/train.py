@@ -12,7 +12,7 @@ from .network_options import json_option, output_option, quiet_option, read_sett
 from .options import backend_option
 
 if TYPE_CHECKING:
-    from nnsim.apps.run_training import TrainingResult
+    from nnsim.apps.train import TrainingResult
 
 
 @click.command()
@@ -43,7 +43,7 @@ def train(
     nnsim train --data my.csv --target label --hidden 256,128 --batch-norm --schedule cosine
     """
     settings = read_settings(config, given)
-    from nnsim.apps.run_training import run_training
+    from nnsim.apps.train import run_training
 
     from .progress import make_progress
 

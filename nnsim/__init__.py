@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nnsim.apps.model_file import Model as Model
     from nnsim.apps.model_file import load_model as load_model
-    from nnsim.apps.run_training import run_training as run_training
     from nnsim.apps.settings import Settings as Settings
     from nnsim.apps.sklearn import MLPClassifier as MLPClassifier
     from nnsim.apps.sklearn import MLPRegressor as MLPRegressor
+    from nnsim.apps.train import run_training as run_training
     from nnsim.data.datasets import load as load_data
     from nnsim.data.datasets import split as split
     from nnsim.experiment.results.tables import load as load
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nnsim.networks.spec import NetworkSpec as NetworkSpec
     from nnsim.probes.layers import probe as probe
     from nnsim.runs.run import run_study as run_study
-    from nnsim.runs.run_all import run_all as run_all
+    from nnsim.runs.suite import run_all as run_all
     from nnsim.training.recipe import Recipe as Recipe
     from nnsim.training.trainer import batches as batches
     from nnsim.training.trainer import evaluate as evaluate
@@ -51,9 +51,9 @@ _HOMES = {
     "load_data": ("nnsim.data.datasets", "load"),
     "load_model": ("nnsim.apps.model_file", "load_model"),
     "probe": ("nnsim.probes.layers", "probe"),
-    "run_all": ("nnsim.runs.run_all", "run_all"),
+    "run_all": ("nnsim.runs.suite", "run_all"),
     "run_study": ("nnsim.runs.run", "run_study"),
-    "run_training": ("nnsim.apps.run_training", "run_training"),
+    "run_training": ("nnsim.apps.train", "run_training"),
     "split": ("nnsim.data.datasets", "split"),
     "train": ("nnsim.training.trainer", "train"),
 }

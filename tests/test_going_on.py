@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from nnsim_cli.main import main
 
-from nnsim.apps import run_training
-from nnsim.apps.run_training import run_training
+from nnsim.apps import train as train_app
 from nnsim.apps.settings import resolve
+from nnsim.apps.train import run_training
 from nnsim.core.errors import StoreError
 from nnsim.data import data_paths
 
@@ -105,7 +105,7 @@ class TestMoreEpochs:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as broken:
-            broken.setattr(run_training, "publish", die)
+            broken.setattr(train_app, "publish", die)
             with pytest.raises(KeyboardInterrupt):
                 run_training(resolve(BASE | {"epochs": "6"}), "parts")
         run_training(resolve(BASE | {"epochs": "6"}), "parts")

@@ -15,8 +15,8 @@ import toy
 from nnsim_cli.main import main
 
 import nnsim
-from nnsim.apps.run_training import run_training
 from nnsim.apps.settings import resolve
+from nnsim.apps.train import run_training
 from nnsim.core.atomic_files import is_stream, publish
 from nnsim.core.errors import StoreError, UsageError
 from nnsim.core.output_folders import claim_folder, named, refuse_inputs

@@ -13,7 +13,7 @@ import toy
 
 import nnsim
 from nnsim.core.shown import Shown
-from nnsim.runs.run_all import SuiteResult
+from nnsim.runs.suite import SuiteResult
 
 LONGEST = 700
 HOSTILE = "<script>alert('x')</script>"

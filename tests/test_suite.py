@@ -18,7 +18,7 @@ from nnsim_cli.main import main
 from nnsim_studies.ledger import ledger as ours
 
 from nnsim.core.errors import UnknownNameError, UsageError
-from nnsim.runs.run_all import chosen_studies, run_all
+from nnsim.runs.suite import chosen_studies, run_all
 from nnsim.study.discovery import GROUP
 from nnsim.training import backend
 

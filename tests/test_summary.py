@@ -17,7 +17,7 @@ from nnsim.report.answer import answer
 from nnsim.report.claims import VERDICTS, Claim, claims_frame
 from nnsim.runs.contract import empty_tables
 from nnsim.runs.merge import StudyResult
-from nnsim.runs.run_all import SuiteResult
+from nnsim.runs.suite import SuiteResult
 from nnsim.study.discovery import find_study, study_names
 
 COLUMNS, ROWS = 80, 30

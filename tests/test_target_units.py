@@ -12,10 +12,10 @@ from nnsim_cli.main import main
 
 from nnsim.apps.lr_finder import find_learning_rate
 from nnsim.apps.model_file import load_model
-from nnsim.apps.run_training import run_training
 from nnsim.apps.settings import resolve
 from nnsim.apps.setup import prepare
 from nnsim.apps.target_units import unit_of
+from nnsim.apps.train import run_training
 from nnsim.data.datasets import Scaling
 from nnsim.kernels.cpu.training import TRAIN_LOSS, VALIDATION_LOSS
 

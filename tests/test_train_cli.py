@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 
-from nnsim.apps import run_training
+from nnsim.apps import train as train_app
 from nnsim.apps.model_file import load_model
 from nnsim.apps.settings import resolve
 from nnsim.core.progress import Progress
@@ -296,26 +296,26 @@ class StopAfter(Progress):
 class TestResume:
     @pytest.mark.parametrize("epoch", range(1, 5))
     def test_a_run_stopped_at_any_epoch_gives_the_bytes_of_one_that_was_not(self, epoch, monkeypatch):
-        monkeypatch.setattr(run_training, "CALL_SECONDS", 0.0)
+        monkeypatch.setattr(train_app, "CALL_SECONDS", 0.0)
         settings = resolve(BASE)
-        run_training.run_training(settings, "whole")
+        train_app.run_training(settings, "whole")
         with pytest.raises(Stop):
-            run_training.run_training(settings, "parts", progress=StopAfter(epoch))
+            train_app.run_training(settings, "parts", progress=StopAfter(epoch))
         assert set(os.listdir("parts")) == {"config.toml", "checkpoint.safetensors"}
-        run_training.run_training(settings, "parts", checkpoint_every=2)
+        train_app.run_training(settings, "parts", checkpoint_every=2)
         assert content("parts") == content("whole")
 
     def test_the_length_of_the_calls_does_not_show(self, monkeypatch):
         settings = resolve(BASE | {"patience": "2"})
-        run_training.run_training(settings, "long")
-        monkeypatch.setattr(run_training, "CALL_SECONDS", 0.0)
-        run_training.run_training(settings, "short")
+        train_app.run_training(settings, "long")
+        monkeypatch.setattr(train_app, "CALL_SECONDS", 0.0)
+        train_app.run_training(settings, "short")
         assert content("short") == content("long")
 
     def test_a_finished_run_is_written_again_with_the_same_bytes(self):
-        run_training.run_training(resolve(BASE), "out")
+        train_app.run_training(resolve(BASE), "out")
         before = content("out")
-        run_training.run_training(resolve(BASE), "out")
+        train_app.run_training(resolve(BASE), "out")
         assert content("out") == before
 
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])

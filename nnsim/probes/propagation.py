@@ -30,7 +30,7 @@ def unit_rows(X: np.ndarray) -> np.ndarray:
 
 
 def propagate(spec: NetworkSpec, theta: np.ndarray, X: np.ndarray, key: int) -> list[dict[str, float]]:
-    """Return the facts of every layer (see `nnsim.probes.layers.probe`) for a standard normal error signal at the output.
+    """Return each layer's facts (see `nnsim.probes.layers.probe`) for a standard normal error signal at the output.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ def watch_training(trial: dict[str, Any], looks: Sequence[int]) -> tuple[dict[st
     Returns
     -------
     measured : dict
-        Columns of `nnsim.study.network_trials.TRIAL_COLUMNS` that tell what became of the run; a diverged one is said to be so.
+        Columns of `nnsim.study.network_trials.TRIAL_COLUMNS` that tell what became of the run, and whether it diverged.
     looks : list of (epoch, facts)
         As far as the run came, and where all activations were finite.
     run : Run

@@ -1,7 +1,8 @@
 """Many networks trained at once on a GPU, a thread block for each.
 
-The bits are those of `nnsim.training.trainer.train_on_cpu`. Networks of one shape, recipe and data become one launch, whatever their parameters, keys and learning rates; a launch
-that would not fit into the device's memory, or would take long, is split.
+The bits are those of `nnsim.training.trainer.train_on_cpu`. Networks of one shape, recipe and data become one launch,
+whatever their parameters, keys and learning rates; a launch that would not fit into the device's memory, or would take
+long, is split.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The kernels that take the compiler seconds, each with the smallest call that compiles it.
 
-``python -m nnsim.training.precompile NAME...`` is what `nnsim.experiment.executors.warm_up` runs: it compiles some and keeps
+``python -m nnsim.training.precompile NAME...``, run by `nnsim.experiment.executors.warm_up`, compiles some and keeps
 the code.
 """
 

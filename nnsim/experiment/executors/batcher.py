@@ -1,8 +1,8 @@
 """Threads whose trainings meet: all that is to be trained, or looked at, at one time becomes one population.
 
-A study's code knows nothing of it. It calls `nnsim.training.trainer.train` or `nnsim.probes.layers.probe` on a thread of its
-own and gets its run or its facts; that the thread waited until others wanted some, and that all were served at once,
-does not show.
+A study's code knows nothing of it. It calls `nnsim.training.trainer.train` or `nnsim.probes.layers.probe` on a thread
+of its own and gets its run or its facts; that the thread waited until others wanted some, and that all were served at
+once, does not show.
 """
 
 from __future__ import annotations

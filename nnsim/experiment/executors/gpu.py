@@ -70,7 +70,8 @@ def run_gangs(
 ) -> list[Failure]:
     """Measure `chunks` of `plan` as `nnsim.experiment.executors.threads.run_chunks` does, with the same rows, on a GPU.
 
-    Trials train together, see `nnsim.experiment.executors.batcher`; what else they do is done here, by `jobs` of them at once.
+    Trials train together, see `nnsim.experiment.executors.batcher`; what else they do is done here, by `jobs` of them
+    at once.
 
     Returns
     -------
