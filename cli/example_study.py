@@ -86,7 +86,7 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return one histogram a depth."""
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import signals
+    from nnsim.report.plots import signals
 
     return {
         f"spread-{depth}": FigureSpec(

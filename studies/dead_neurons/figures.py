@@ -46,7 +46,8 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     """Return the figures, theory beside measurement."""
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import dead_units
+
+    from . import plots
 
     trials, units = tables["trials"], rows_of(tables["units"], bias=0.0, normalization="none")
     born = _born_frame(trials)
@@ -56,29 +57,27 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     rate = float(busiest.idxmax()) if len(died) else math.nan
     return {
         "born-dead": FigureSpec(
-            dead_units.born(
-                rows_of(born, scheme="he_normal", activation="relu", shift=0.0), dead_at_input, born_dead_bound
-            ),
+            plots.born(rows_of(born, scheme="he_normal", activation="relu", shift=0.0), dead_at_input, born_dead_bound),
             "Narrow ReLU networks of one input as they are drawn. Silent: a given input reaches no unit of some layer. "
             "Born dead: the network is a constant function, decided exactly. Dashed: the exact law of silence, and "
             "Lu's lower bound for constant functions; intervals: 95 %, Clopper and Pearson.",
             "Probability of silence and of a constant function against depth, one panel a width.",
         ),
         "remedies": FigureSpec(
-            dead_units.remedies(rows_of(born, quantity="born_dead", **shape)),
+            plots.remedies(rows_of(born, quantity="born_dead", **shape)),
             f"How often networks of {shape['depth']} layers of {shape['width']} are born dead, with each remedy. He's "
             "and Glorot's variances share one fate, because scaling weights moves no sign.",
             "Share of networks that are born dead, one bar a remedy.",
         ),
         "jump": FigureSpec(
-            dead_units.jump(_scaled_runs(trials, tables["sharpness"])),
+            plots.jump(_scaled_runs(trials, tables["sharpness"])),
             f"Share of dead units after {config['epochs']} steps of full-batch descent, against the rate in units of "
             "2 / sharpness at the start (geometric mean over seeds). Means with 95 % intervals. Dashed: 1, where a "
             "quadratic diverges, and 6, where the catapult of ReLU networks ends.",
             "Share of dead units against the scaled learning rate, one line an initial bias.",
         ),
         "lives": FigureSpec(
-            dead_units.lives(rows_of(units, learning_rate=rate), config["tau"]),
+            plots.lives(rows_of(units, learning_rate=rate), config["tau"]),
             f"Lives of units at the rate with most deaths and revivals, {rate:g}, bias 0: means over seeds of the "
             "units that are dead, of those that are dormant, and of deaths and revivals since the look before.",
             "Counts of dead, dormant, dying and reviving units against epochs, one panel a layer.",

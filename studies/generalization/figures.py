@@ -21,7 +21,8 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     """Return the figures, theory beside measurement."""
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import generalization as gallery
+
+    from . import plots
 
     arms, strengths = regularised_arms(tables["trials"], config)
     picked = [(LABELS[name], arms.runs[(arms.runs["regulariser"] == name) & (arms.runs["strength"] == strength)])
@@ -33,7 +34,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
 
     return {
         "width": FigureSpec(
-            gallery.widths(width_arms(tables["trials"]).runs),
+            plots.widths(width_arms(tables["trials"]).runs),
             f"One hidden layer on {config['rows']} rows of {config['data']}, each width at the smallest rate of "
             "those that fit its training labels best: means over seeds with 95 % intervals, geometric of the loss. "
             "Test labels are clean; the gap is to rows with labels as noisy as the training rows'. Beyond the width "
@@ -41,14 +42,14 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Training accuracy, test accuracy, gap and test loss against width, one line a label noise.",
         ),
         "double-descent": FigureSpec(
-            gallery.risks(rows_of(tables["linear"], target_noise=noise), settings.LINEAR_ROWS, law),
+            plots.risks(rows_of(tables["linear"], target_noise=noise), settings.LINEAR_ROWS, law),
             f"Least squares on p of {settings.LINEAR_FEATURES} Gaussian features, {settings.LINEAR_ROWS} rows: "
             "geometric means over seeds with 95 % intervals. Dashed: the exact expected error, infinite at p = n, "
             "which lies above a geometric mean where the spread is wide. The best L2 penalty has no peak.",
             "Squared error against the number of features, with a peak where they are as many as the rows.",
         ),
         "regularisation": FigureSpec(
-            gallery.regularised(picked),
+            plots.regularised(picked),
             f"Networks of width {config['tuned_width']} with label noise {max(config['label_noise']):g}: gap and test "
             "accuracy of each regulariser at the rate and strength that validation rows chose, means over seeds "
             "with 95 % intervals.",

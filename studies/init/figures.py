@@ -43,7 +43,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
 def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import signals
+    from nnsim.report.plots import signals
 
     found: dict[str, FigureSpec] = {}
     for depth in config["probe_depth"]:
@@ -75,7 +75,7 @@ def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, Fi
 def _spread_figure(trials: pd.DataFrame) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import signals
+    from nnsim.report.plots import signals
 
     fluctuation = rows_of(trials, kind="fluctuation", status="done")
     law = relu_log_forward_law([settings.FLUCTUATION_WIDTH] * (settings.FLUCTUATION_DEPTH + 1))
@@ -93,19 +93,19 @@ def _spread_figure(trials: pd.DataFrame) -> dict[str, FigureSpec]:
 def _training_figures(trials: pd.DataFrame, history: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import ARM, rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import training
+    from nnsim.report.plots import training_curves
     from nnsim.report.tuned_arms import ChosenArms
 
     runs = rows_of(trials, kind="training")
     chance = float(runs["chance"].max())
     rates = FigureSpec(
-        training.rates(runs, chance, "validation accuracy" if chance > 0 else "validation R²"),
+        training_curves.rates(runs, chance, "validation accuracy" if chance > 0 else "validation R²"),
         f"Validation result after {config['epochs']} epochs over the grid of learning rates: medians over seeds with "
         "95 % intervals, diverged runs counted as chance.",
         "Validation result against the learning rate, one panel an activation and depth, one line a scheme.",
     )
     curves = FigureSpec(
-        training.curves(ChosenArms(runs, ARM).pick(history)),
+        training_curves.curves(ChosenArms(runs, ARM).pick(history)),
         "Validation loss after each epoch, every arm at its chosen learning rate: medians over seeds, 95 % intervals.",
         "Validation loss against epochs, one panel an activation and depth, one line a scheme.",
     )

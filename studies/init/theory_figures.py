@@ -28,38 +28,41 @@ Line = tuple[np.ndarray, np.ndarray]
 def theory_figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures of A9, A11 and A12."""
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import linear, order
+
+    from . import mode_plots, order_plots
 
     layers, trials = tables["layers"], tables["trials"]
     scores = _trained_scores(trials, config)
     return {
         "phase-diagram": FigureSpec(
-            order.phase_diagram(_phase_points(layers), _critical_line()),
+            order_plots.phase_diagram(_phase_points(layers), _critical_line()),
             f"Order and chaos in tanh networks of {settings.PHASE_DEPTH} layers of {settings.PHASE_WIDTH}: left of the "
             "dashed line gradients shrink on their way back, right of it they grow.",
             "Measured change of the gradient per layer over weight and bias variance; its sign turns at the line.",
         ),
         "depth-scales": FigureSpec(
-            order.depth_scales(_scales(), _gradient_scales(layers), _distances(tables["pairs"]), _expected_distances()),
+            order_plots.depth_scales(
+                _scales(), _gradient_scales(layers), _distances(tables["pairs"]), _expected_distances()
+            ),
             f"Left: depth scales of tanh at a bias variance of {settings.BIAS_VARIANCE:g}; those of correlations and "
             "gradients diverge at the critical point. Right: two inputs become one in order, and part in chaos; "
             "dashed: theory with its finite-width correction.",
             "Depth scales against the weight variance, and the distance of two inputs against the layer.",
         ),
         "trained-depth": FigureSpec(
-            order.trained_depths(scores, SCHOENHOLZ_SCALES, "test metric"),
+            order_plots.trained_depths(scores, SCHOENHOLZ_SCALES, "test metric"),
             "Test metric at the rates that validation chose against the depth in units of its scale: medians over "
             "seeds with 95 % intervals. Dashed: the published six scales.",
             "Trained results fall with the depth; in units of the depth scale the curves lie near each other.",
         ),
         "spectra": FigureSpec(
-            linear.spectrum_variances(_spectrum_rows(tables["jacobians"]), _spectrum_lines()),
+            mode_plots.spectrum_variances(_spectrum_rows(tables["jacobians"]), _spectrum_lines()),
             f"Variance of the eigenvalues of J Jᵀ for critical networks of width {settings.JACOBIAN_WIDTH}: means over "
             "networks with 95 % intervals; dashed: exact for this width.",
             "The variance grows with depth in three cases and stays zero for orthogonal linear networks.",
         ),
         "modes": FigureSpec(
-            linear.learning(*_learning(tables["modes"], trials)),
+            mode_plots.learning(*_learning(tables["modes"], trials)),
             "Left: a linear network with one hidden layer learns its modes one after the other, from small random "
             "weights; dashed: the sigmoid of a balanced start. Right: steps to one per cent of the loss.",
             "Four sigmoid curves, the strongest first; steps to learn grow with depth for Gaussian weights only.",

@@ -23,7 +23,8 @@ def _edge_frame(looks: pd.DataFrame) -> pd.DataFrame:
 
 def _critical_figure(tables: dict[str, pd.DataFrame]) -> Any:
     from nnsim.report.arms import rows_of
-    from nnsim.report.gallery import learning_rate as gallery
+
+    from . import plots
 
     predicted, found = {}, {}
     for momentum in settings.QUADRATIC_MOMENTA:
@@ -32,23 +33,24 @@ def _critical_figure(tables: dict[str, pd.DataFrame]) -> Any:
         name = f"momentum {momentum:g}"
         predicted[name] = ((2 + 2 * momentum) / top).reindex(rates.index).to_numpy(dtype=float)
         found[name] = rates.to_numpy(dtype=float)
-    return gallery.critical(predicted, found)
+    return plots.critical(predicted, found)
 
 
 def _sweep_figure(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> Any:
     from nnsim.report.arms import rows_of, scored
-    from nnsim.report.gallery import learning_rate as gallery
+
+    from . import plots
 
     rates = {
         rule: rows_of(tables["suggestions"], rule=rule)["rate"].to_numpy(float)
         for rule in (*settings.RULES, "explosion")
     }
     rates["2 / λ at the start"] = 2 / rows_of(tables["sharpness"], kind="range")["sharpness"].to_numpy(float)
-    return gallery.sweep(scored(rows_of(tables["trials"], kind="sweep")), rates, f"test metric, {config['data']}")
+    return plots.sweep(scored(rows_of(tables["trials"], kind="sweep")), rates, f"test metric, {config['data']}")
 
 
 def _schedule_figure(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> Any:
-    from nnsim.report.gallery import learning_rate as gallery
+    from . import plots
 
     traces = tables["traces"]
     traces = traces[traces["repeat"] == 0].assign(name=traces["schedule"].str.split(":").str[0])
@@ -57,14 +59,15 @@ def _schedule_figure(tables: dict[str, pd.DataFrame], config: dict[str, Any]) ->
     )
     names = [name for name in config["schedule"] if name != "constant"]
     leads = {name: -leads_of(tables["trials"], settings.NOISY, name, "log_loss")[0] for name in names}
-    return gallery.schedules(traces, leads, list(config["schedule"]))
+    return plots.schedules(traces, leads, list(config["schedule"]))
 
 
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
     from nnsim.report.arms import rows_of, scored
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import learning_rate as gallery
+
+    from . import plots
 
     trials = tables["trials"]
     runs = rows_of(trials, kind="speed")
@@ -72,7 +75,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     fastest = float(medians.idxmin()) if len(medians) else math.nan
     return {
         "edge-of-stability": FigureSpec(
-            gallery.edge(_edge_frame(tables["sharpness"])),
+            plots.edge(_edge_frame(tables["sharpness"])),
             f"Sharpness and loss of full-batch descent on {settings.EDGE_POINTS} points: medians over seeds, 95 % "
             "intervals. Sharpness rises until descent of this rate and momentum could not bear more, and stays there "
             "while the loss goes on falling; at a small rate most networks are done before they get there.",
@@ -91,13 +94,13 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Test result against the learning rate, and below it the suggested rates of each rule.",
         ),
         "too-low": FigureSpec(
-            gallery.speed(runs, fastest, config["threshold"]),
+            plots.speed(runs, fastest, config["threshold"]),
             "What a low rate costs: steps to the same validation loss, medians over seeds with 95 % intervals, with "
             "the inverse proportion of gradient flow through the lowest rate.",
             "Steps against learning rate, both logarithmic: a line of slope minus one up to the fastest rate.",
         ),
         "adamw": FigureSpec(
-            gallery.advice(scored(rows_of(trials, kind="adamw")), settings.ADVISED, "test metric"),
+            plots.advice(scored(rows_of(trials, kind="adamw")), settings.ADVISED, "test metric"),
             "AdamW over its grid of rates for a short and a long training: medians over seeds, 95 % intervals. The "
             "fewer the steps, the higher the best rate.",
             "Test result against the learning rate of AdamW, one panel a data set, one line a number of epochs.",

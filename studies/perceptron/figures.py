@@ -19,31 +19,32 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     """Return the figures, theory beside measurement."""
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import perceptron as gallery
+
+    from . import plots
 
     found = summary(tables)
     return {
         "capacity": FigureSpec(
-            gallery.capacity(rows_of(found, kind="cover"), theory.separable_fraction),
+            plots.capacity(rows_of(found, kind="cover"), theory.separable_fraction),
             "Share of random labellings of P Gaussian points in N dimensions that a plane through the origin makes. "
             "Points: decided by linear programming, with 95 % intervals; dashed: Cover's count. All curves pass "
             "through one half at P = 2 N, and grow into a step.",
             "Separable fraction against points over dimensions, falling from one to zero through one half at two.",
         ),
         "mistakes": FigureSpec(
-            gallery.mistakes(rows_of(tables["trials"], kind="margin")),
+            plots.mistakes(rows_of(tables["trials"], kind="margin")),
             "Mistakes of the perceptron rule against Novikoff's bound, one point a seed. The bound always holds, and "
             "random points stay far below it.",
             "Mistakes against the bound, both logarithmic, all points below the diagonal.",
         ),
         "xor": FigureSpec(
-            gallery.successes(rows_of(found, kind="xor")),
+            plots.successes(rows_of(found, kind="xor")),
             f"Share of runs that have XOR's four corners right after {config['epochs']} epochs, each arm at its chosen "
             "learning rate, with 95 % intervals. One monotone unit never does; one GELU unit can.",
             "Share of successful runs against hidden units, one line an activation.",
         ),
         "boundaries": FigureSpec(
-            gallery.boundaries(
+            plots.boundaries(
                 tables["boundaries"],
                 list(settings.PANELS),
                 settings.GATES,

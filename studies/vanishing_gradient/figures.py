@@ -45,12 +45,14 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
 def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import gradients, signals
+    from nnsim.report.plots import signals
+
+    from . import plots
 
     found: dict[str, FigureSpec] = {}
     deepest = max(settings.CROSSED) + 1
     found["bound"] = FigureSpec(
-        gradients.norm_factors(rows_of(layers, kind="bound", depth=deepest), _norm_lines(deepest), 0.25),
+        plots.norm_factors(rows_of(layers, kind="bound", depth=deepest), _norm_lines(deepest), 0.25),
         f"What is left of a gradient's norm in sigmoid networks of width {settings.WIDE}: geometric means over "
         "networks with 95 % intervals; dashed: mean field, corrected for the finite width. The textbook's 0.25 a layer "
         "is neither what happens at Glorot scale, which is worse, nor a bound for larger weights, whose gradients "
@@ -70,7 +72,7 @@ def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, Fi
     found["trap"] = FigureSpec(
         signals.gradient_trap(trap, settings.TRAP_DEPTH, signals.trap_lines(expected)),
         "The trap: in a ReLU network with 1 / fan_in activations halve forward and errors halve backward, but weight "
-        "gradients, their products, are equal in all layers. Look at the errors or at bias gradients.",
+        "gradients, their products, are equal in all layers. Look at the errors or at bias plots.",
         "Squares of activations, errors and weight gradients against the layer; the last are level.",
     )
     return found
@@ -79,7 +81,7 @@ def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, Fi
 def _spread_figure(trials: pd.DataFrame) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import signals
+    from nnsim.report.plots import signals
 
     law = relu_log_backward_law([settings.NARROW_WIDTH] * settings.NARROW_DEPTH)
     narrow = rows_of(trials, kind="fluctuation", status="done")
@@ -96,13 +98,13 @@ def _spread_figure(trials: pd.DataFrame) -> dict[str, FigureSpec]:
 def _training_figure(trials: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import training
+    from nnsim.report.plots import training_curves
 
     runs = rows_of(trials, kind="training")
     chance = float(runs["chance"].max())
     labels = runs["activation"] + ", " + runs["scheme"] + ", " + runs["remedy"]
     rates = FigureSpec(
-        training.rates(runs.assign(scheme=labels, activation=runs["data"]), chance, "validation accuracy"
+        training_curves.rates(runs.assign(scheme=labels, activation=runs["data"]), chance, "validation accuracy"
                        if chance > 0 else "validation R²"),
         f"Validation result after {config['epochs']} epochs over the grid of learning rates: medians over seeds with "
         "95 % intervals, diverged runs counted as chance.",

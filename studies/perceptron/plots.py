@@ -19,7 +19,7 @@ from nnsim.report.figures import (
     style,
     theory_line,
 )
-from nnsim.report.gallery.intervals import legend_below
+from nnsim.report.plots.intervals import legend_below
 
 
 def capacity(fractions: pd.DataFrame, law: Callable[[int, int], float]) -> Figure:

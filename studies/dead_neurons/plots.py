@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import BLUE, COLUMN_WIDTH, PAGE_WIDTH, literal, measured, panel_grid, style, theory_line
-from nnsim.report.gallery.intervals import legend_below, summarise
+from nnsim.report.plots.intervals import legend_below, summarise
 from nnsim.report.statistics import mean_interval
 
 QUANTITIES = {"silent": "silent at one input", "born_dead": "born dead"}

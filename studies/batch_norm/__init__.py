@@ -435,7 +435,8 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     """Return the figures, theory beside measurement."""
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import batch_norm
+
+    from . import plots
 
     runs, layers = rows_of(tables["trials"], kind="training"), tables["layers"]
     runs = runs.assign(
@@ -451,27 +452,27 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     moved = moved.groupby(["normalization", "repeat", "epoch"], sort=False)[["seen", "linear"]].mean().reset_index()
     return {
         "explosion": FigureSpec(
-            batch_norm.explosion(layers, factors),
+            plots.explosion(layers, factors),
             f"Errors on their way back through {EXPLOSION_DEPTH} layers of {EXPLOSION_WIDTH} as they are drawn, one "
             f"batch of {EXPLOSION_ROWS}: geometric means with 95 % intervals. Dashed: E f'^2 / Var f a layer with "
             "batch normalisation, 1 without and with He's variance. The first layer, fed by the inputs, is left out.",
             "Mean square of the errors against the layer, one line an activation; with normalisation they grow.",
         ),
         "survival": FigureSpec(
-            batch_norm.survival(runs),
+            plots.survival(runs),
             f"Learning rates that survive {config['epochs']} epochs. Above: share of seeds that end more than half way "
             "from chance to 1, Clopper and Pearson's 95 % intervals. Below: median validation metric, diverged runs as "
             "chance.",
             "Share of networks that learn and their metric against the learning rate, one panel a depth.",
         ),
         "drift": FigureSpec(
-            batch_norm.drift(moved),
+            plots.drift(moved),
             f"How far the distributions that the units of {depth} layers see have moved since the start, on all "
             "training rows, each arm at its chosen rate: mean over layers, medians over seeds with 95 % intervals.",
             "Drift against epochs, one panel for what activations see and one for linear outputs.",
         ),
         "variance-shift": FigureSpec(
-            batch_norm.variance_shift(tables["shift"], dropout_variance_ratio),
+            plots.variance_shift(tables["shift"], dropout_variance_ratio),
             "Dropout in front of batch normalisation: how much larger the running variance, learnt with dropout, is "
             "than the variance in test, without it. Means of logarithms with 95 % intervals; dashed: theory.",
             "Ratio of running to test variance against the layer, one line a dropout.",

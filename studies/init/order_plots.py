@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import COLUMN_WIDTH, PAGE_WIDTH, measured, panel_grid, series_style, style, theory_line
-from nnsim.report.gallery.intervals import Line, legend_below, legend_under, summarise
+from nnsim.report.plots.intervals import Line, legend_below, legend_under, summarise
 from nnsim.report.statistics import mean_interval, median_interval
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nnsim.report.figures import COLUMN_WIDTH, PAGE_WIDTH, literal, measured, panel_grid, style, theory_line
-from nnsim.report.gallery.intervals import legend_below, summarise
+from nnsim.report.plots.intervals import legend_below, summarise
 from nnsim.report.statistics import Interval, median_interval, proportion_interval
 from nnsim.theory.training.clipped_direction import gaussian_cosine
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import PAGE_WIDTH, literal, measured, panel_grid, style, theory_line
-from nnsim.report.gallery.intervals import legend_below, log_scale, summarise
+from nnsim.report.plots.intervals import legend_below, log_scale, summarise
 from nnsim.report.statistics import geometric_mean_interval, median_interval
 
 

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from nnsim_studies.activation import plots as activation
 
 from nnsim.report.figures import encode
-from nnsim.report.gallery import activation, intervals, signals, training
+from nnsim.report.plots import intervals, signals, training_curves
 
 pytestmark = pytest.mark.physics
 
@@ -205,43 +206,43 @@ class TestDifferences:
 class TestRates:
     def test_titles_of_many_panels_keep_clear_of_each_other(self) -> None:
         names = ("digits", "breast_cancer", "spirals", "wine", "moons")
-        figure = training.rates(pd.concat(runs().assign(activation=name) for name in names), 0.1, "accuracy")
+        figure = training_curves.rates(pd.concat(runs().assign(activation=name) for name in names), 0.1, "accuracy")
         figure.canvas.draw()
         for row in (figure.axes[:5], figure.axes[5:10]):
             boxes = [axes._left_title.get_window_extent() for axes in row]
             assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
     def test_medians_over_seeds(self) -> None:
-        figure = training.rates(runs(), 0.1, "accuracy")
+        figure = training_curves.rates(runs(), 0.1, "accuracy")
         np.testing.assert_allclose(points(figure.axes[0], 0), [[0.01, 0.51], [0.1, 0.6]])
 
     def test_a_panel_for_each_depth(self) -> None:
-        titles = [axes.get_title(loc="left") for axes in training.rates(runs(), 0.1, "accuracy").axes]
+        titles = [axes.get_title(loc="left") for axes in training_curves.rates(runs(), 0.1, "accuracy").axes]
         assert titles == ["relu, 2 hidden layers", "relu, 5 hidden layers"]
 
     def test_a_diverged_run_counts_as_chance(self) -> None:
         frame = runs()
         frame.loc[frame["learning_rate"] == 0.1, ["status", "validation_metric"]] = ["diverged", math.nan]
-        figure = training.rates(frame, 0.25, "accuracy")
+        figure = training_curves.rates(frame, 0.25, "accuracy")
         np.testing.assert_allclose(points(figure.axes[0], 0)[:, 1], [0.51, 0.25])
 
     @pytest.mark.parametrize("frame", [runs(("he",)), runs(rates=(0.1,)), runs()[:1]], ids=["scheme", "rate", "run"])
     def test_a_single_one(self, frame: pd.DataFrame) -> None:
-        assert drawn(training.rates(frame, 0.1, "accuracy"))
+        assert drawn(training_curves.rates(frame, 0.1, "accuracy"))
 
     def test_a_scheme_without_runs_at_one_depth(self) -> None:
         frame = runs()[lambda rows: (rows["scheme"] == "he") | (rows["depth"] == 2)]
-        assert drawn(training.rates(frame, 0.1, "accuracy"))
+        assert drawn(training_curves.rates(frame, 0.1, "accuracy"))
 
 
 class TestCurves:
     def test_medians_after_each_epoch(self) -> None:
-        figure = training.curves(runs(rates=(0.1,)))
+        figure = training_curves.curves(runs(rates=(0.1,)))
         assert drawn(figure)
         np.testing.assert_allclose(points(figure.axes[0], 0), [[1, 1.1]])
 
     def test_a_single_scheme(self) -> None:
-        assert drawn(training.curves(runs(("he",))))
+        assert drawn(training_curves.curves(runs(("he",))))
 
     def test_every_run_diverged_in_its_first_epoch(self) -> None:
-        assert drawn(training.curves(runs()[:0]))
+        assert drawn(training_curves.curves(runs()[:0]))

@@ -339,26 +339,27 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     """Return the figures, theory beside measurement."""
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import clipping as gallery
+
+    from . import plots
 
     runs = _runs(tables["trials"])
     plain = rows_of(runs, optimizer="sgd")
     return {
         "survival": FigureSpec(
-            gallery.survival(plain, ("deep", "exploding")),
+            plots.survival(plain, ("deep", "exploding")),
             f"Share of the networks of {config['depth']} layers whose loss stays finite at each rate of plain SGD, "
             "with Clopper and Pearson's 95 % intervals. Too large a start diverges at every useful rate unless its "
             "gradients are clipped.",
             "Share that survives against the learning rate, one line a kind of clipping.",
         ),
         "scores": FigureSpec(
-            gallery.scores(runs),
+            plots.scores(runs),
             "What the networks reach: medians of the test metric over seeds with 95 % intervals, diverged runs as "
             "chance. Under SGD a small threshold shifts the best rate up; AdamW takes no notice of it.",
             "Test result against the learning rate, one panel a problem, one line a kind of clipping.",
         ),
         "direction": FigureSpec(
-            gallery.direction(tables["steps"]),
+            plots.direction(tables["steps"]),
             "Cosine between a gradient and what clipping makes of it, one point a network. By norm it is 1 whatever "
             "the threshold; by value it falls below what a gradient of independent normal numbers would keep.",
             "Cosine against the threshold: level at one by norm, falling by value.",

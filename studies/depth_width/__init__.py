@@ -8,8 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from nnsim_studies import depth_width_questions as questions
-from nnsim_studies.depth_width_questions import (
+from nnsim_studies.depth_width.questions import (
     ARM_NAMES,
     BIAS,
     ENCLOSURE,
@@ -35,6 +34,8 @@ from nnsim.theory.expressivity import approximation
 from nnsim.theory.expressivity import regions as laws
 from nnsim.training import trainer
 from nnsim.training.recipe import Recipe
+
+from . import questions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -375,20 +376,21 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
 def _exact_figures(trials: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import depth as gallery
+
+    from . import plots
 
     done = rows_of(trials, status="done")
     squares = rows_of(done, kind="square")
     return {
         "pieces": FigureSpec(
-            gallery.pieces(rows_of(done, kind="zigzag", width=2), rows_of(done, kind="random"), _random_lines(config)),
+            plots.pieces(rows_of(done, kind="zigzag", width=2), rows_of(done, kind="random"), _random_lines(config)),
             "What weights can do and what they do. Left: written tents double their pieces with every block of two "
             "units; one hidden layer of as many units has at most one piece more than units. Right: random networks of "
             "equal neurons have no more breakpoints when they are deep; dashed: Kac and Rice's formula.",
             "Affine pieces against depth: doubling for written networks, slowly falling for random ones.",
         ),
         "square": FigureSpec(
-            gallery.square(
+            plots.square(
                 squares["depth"].to_numpy(), squares["error"].to_numpy(dtype=float), approximation.square_error,
                 approximation.best_lines_error,
             ),
@@ -401,33 +403,34 @@ def _exact_figures(trials: pd.DataFrame, config: dict[str, Any]) -> dict[str, Fi
 
 def _trained_figures(tables: dict[str, pd.DataFrame]) -> dict[str, FigureSpec]:
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import depth as gallery
+
+    from . import plots
 
     arms = {kind: arms_of(tables["trials"], kind) for kind in ARM_NAMES}
     decided = arms["enclosure"].rates.merge(tables["decisions"], on=["depth", "width", "learning_rate"])
     return {
         "sawtooth": FigureSpec(
-            gallery.found(arms["sawtooth"].runs, 2**TEETH_BLOCKS),
+            plots.found(arms["sawtooth"].runs, 2**TEETH_BLOCKS),
             f"What training finds of a sawtooth of {2**TEETH_BLOCKS} pieces: test R² against the affine pieces counted "
             "in each trained network, one point a seed, each arm at its chosen rate. The network of 3 layers of 2 "
             "could be exact, and is not; a network of one piece answers a constant.",
             "Test R² against counted pieces; only networks with many more parameters than needed reach 1.",
         ),
         "approximation": FigureSpec(
-            gallery.approximation(arms["ridge"].runs, tables["fixed"]),
+            plots.approximation(arms["ridge"].runs, tables["fixed"]),
             f"Share of the variance of {RIDGE} that is left, against the hidden units: trained networks at their "
             "chosen rates, and fixed random units of which the output is fitted. Medians with 95 % intervals; dashed: "
             "1/n.",
             "Error against units: trained ones fall faster than 1/n in every dimension, fixed ones stall in ten.",
         ),
         "equal-parameters": FigureSpec(
-            gallery.equal_parameters(arms["grid"].runs),
+            plots.equal_parameters(arms["grid"].runs),
             "Test accuracy against depth at equal parameters, each depth at its chosen learning rate; medians with "
             "95 % intervals over seeds.",
             "Test accuracy against the number of hidden layers, a panel a data set.",
         ),
         "decisions": FigureSpec(
-            gallery.decisions(decided, ENCLOSURE, REACH),
+            plots.decisions(decided, ENCLOSURE, REACH),
             "Where networks see the inner of two circles, at their chosen rates, first seed. Width 2 leaves every "
             "region open at any depth; width 3 closes one.",
             "Decision regions of four networks of the plane.",

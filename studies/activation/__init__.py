@@ -388,18 +388,19 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
 def _signal_figures(layers: pd.DataFrame, perturbation: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import activation as gallery
-    from nnsim.report.gallery import signals
+    from nnsim.report.plots import signals
+
+    from . import plots
 
     lines = {name: (np.arange(1, FLOW_DEPTH + 1), _expected(name).backward) for name in config["activation"]}
     return {
         "shapes": FigureSpec(
-            gallery.shapes(config["activation"]),
+            plots.shapes(config["activation"]),
             "The activations and their slopes.",
             "f and f' against z for every activation.",
         ),
         "flow": FigureSpec(
-            gallery.flow(rows_of(layers, kind="flow"), FLOW_DEPTH, lines),
+            plots.flow(rows_of(layers, kind="flow"), FLOW_DEPTH, lines),
             f"The error on its way back through {FLOW_DEPTH} layers of {FLOW_WIDTH}, each activation at its computed "
             "variance-preserving gain: geometric means over networks, 95 % intervals; dashed: theory. Keeping the "
             "activations keeps the gradients of homogeneous activations only.",
@@ -412,7 +413,7 @@ def _signal_figures(layers: pd.DataFrame, perturbation: pd.DataFrame, config: di
             "Predicted and measured factor per layer for each activation, forward and backward.",
         ),
         "selu": FigureSpec(
-            gallery.perturbation(perturbation, {"selu": variance_decay(), "silu": perturbation_factor("silu")}),
+            plots.perturbation(perturbation, {"selu": variance_decay(), "silu": perturbation_factor("silu")}),
             "SELU's fixed point attracts: two signals of the same network whose variances differ by a fifth come "
             "together by 0.7826 a layer. SiLU's repels: they part. Dashed: the slope of the variance map.",
             "Deviation of the variance against the layer, falling for SELU and rising for SiLU along straight lines.",
@@ -423,19 +424,22 @@ def _signal_figures(layers: pd.DataFrame, perturbation: pd.DataFrame, config: di
 def _training_figures(trials: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import activation as gallery
-    from nnsim.report.gallery import training
+    from nnsim.report.plots import training_curves
+
+    from . import plots
 
     runs = rows_of(trials, kind="training")
     return {
         "differences": FigureSpec(
-            gallery.differences(_difference_frame(trials, config), SAME, BASELINE),
+            plots.differences(_difference_frame(trials, config), SAME, BASELINE),
             "Test metric minus ReLU's at equal seeds, each activation at the rate that validation chose: means with "
             f"95 % intervals. Grey: the band of +-{SAME:g} that counts as no difference.",
             "Differences of the test metric for each activation, one panel a data set.",
         ),
         "learning-rates": FigureSpec(
-            training.rates(runs.assign(scheme=runs["activation"], activation=runs["data"]), None, "validation metric"),
+            training_curves.rates(
+                runs.assign(scheme=runs["activation"], activation=runs["data"]), None, "validation metric"
+            ),
             f"Validation metric after {config['epochs']} epochs over the grid of learning rates: medians over seeds "
             "with 95 % intervals, diverged runs counted as chance.",
             "Validation metric against the learning rate, one panel a data set, one line an activation.",

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import COLUMN_WIDTH, ORANGE, measured, panel_grid, style, theory_line
-from nnsim.report.gallery.intervals import Line, legend_below, summarise
+from nnsim.report.plots.intervals import Line, legend_below, summarise
 from nnsim.report.statistics import mean_interval
 
 

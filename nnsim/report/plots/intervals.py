@@ -1,4 +1,4 @@
-"""What the figures of a gallery share: measurements with their intervals, and the place of a legend."""
+"""What the figures of several studies share: measurements with their intervals, and the place of a legend."""
 
 from __future__ import annotations
 

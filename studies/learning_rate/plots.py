@@ -18,7 +18,7 @@ from nnsim.report.figures import (
     style,
     theory_line,
 )
-from nnsim.report.gallery.intervals import legend_below, summarise
+from nnsim.report.plots.intervals import legend_below, summarise
 from nnsim.report.statistics import mean_interval, median_interval
 
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter
 
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import COLUMN_WIDTH, PAGE_WIDTH, literal, measured, panel_grid, style, theory_line
-from nnsim.report.gallery.intervals import Line, legend_below, log_scale, summarise
+from nnsim.report.plots.intervals import Line, legend_below, log_scale, summarise
 from nnsim.report.statistics import median_interval
 
 

@@ -379,20 +379,21 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
     """Return the figures, counts beside times."""
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.gallery import cost as gallery
+
+    from . import plots
 
     trials, times = tables["trials"], tables["times"]
     counted = {text: backward_over_forward(widths_of(text)) for text in config["architecture"]}
     columns = {"backpropagation": "gradient_seconds", "differences": "difference_seconds"}
     return {
         "ratio": FigureSpec(
-            gallery.ratios(rows_of(times, kind="time"), counted),
+            plots.ratios(rows_of(times, kind="time"), counted),
             "A backward pass over a forward pass: the ratio of multiply-adds, 2 - n0 n1 / S, and of processor times. "
             "Only where the first layer holds nearly all weights does it cost one forward pass.",
             "Counted and timed ratio of backward to forward pass for each architecture, beside the page's 1.",
         ),
         "differences": FigureSpec(
-            gallery.against_parameters(
+            plots.against_parameters(
                 _counted_costs(rows_of(trials, kind="difference", status="done")),
                 rows_of(times, kind="difference"), columns,
             ),
@@ -401,7 +402,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Two log-log panels: lines of slope 1 for backpropagation and of slope 2 for differences.",
         ),
         "memory": FigureSpec(
-            gallery.memory(rows_of(trials, kind="memory", status="done"), KEPT, ITEM),
+            plots.memory(rows_of(trials, kind="memory", status="done"), KEPT, ITEM),
             f"Bytes that a training pass keeps for its way back, in networks of {config['width']} units a layer: they "
             "grow with depth times batch.",
             "Bytes kept against hidden layers times rows, on one line of slope 1.",

@@ -11,8 +11,8 @@ from scipy.stats import norm
 
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import COLUMN_WIDTH, literal, measured, panel_grid, style, theory_line
-from nnsim.report.gallery.intervals import LEVEL, Line, legend_below, summarise
 from nnsim.report.judging import Question
+from nnsim.report.plots.intervals import LEVEL, Line, legend_below, summarise
 from nnsim.report.statistics import mean_interval
 from nnsim.theory.signals.finite_width import Propagation
 
