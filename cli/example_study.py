@@ -86,11 +86,11 @@ def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Clai
 def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
     """Return one histogram a depth."""
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.plots import signals
+    from nnsim.report.plots import signal_curves
 
     return {
         f"spread-{depth}": FigureSpec(
-            signals.spread(values, law.mean, law.variance),
+            signal_curves.spread(values, law.mean, law.variance),
             f"What {depth} layers of {width} make of a signal: single networks, and the exact law.",
             "Histogram of the logarithm of the gain with the predicted normal curve.",
         )

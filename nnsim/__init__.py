@@ -15,6 +15,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nnsim.core.moved import put_up
+
 if TYPE_CHECKING:
     from nnsim.apps.model_file import Model as Model
     from nnsim.apps.model_file import load_model as load_model
@@ -79,6 +81,9 @@ __all__ = [
     "split",
     "train",
 ]
+
+
+put_up()
 
 
 def __dir__() -> list[str]:

@@ -21,7 +21,8 @@ from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.probes.layers import Look, look_on_cpu
+from nnsim.probes.layers import probe_on_cpu
+from nnsim.training.probe_request import ProbeRequest
 from nnsim.training.recipe import Recipe
 from nnsim.training.trainer import Batches, Job, Run, train_on_cpu
 
@@ -166,10 +167,10 @@ def probes_agree() -> bool:
     looks = []
     for name in names:
         job = job_of(name)
-        looks.append(Look(job.spec, job.theta, job.data.X, job.data.Y, job.data.X[:0]))
+        looks.append(ProbeRequest(job.spec, job.theta, job.data.X, job.data.Y, job.data.X[:0]))
         looks.append(replace(looks[-1], signal=job.data.X[:, :OUTPUTS].copy()))
     found = probe_population(looks)
-    return all(look_on_cpu(look).tobytes() == facts.tobytes() for look, facts in zip(looks, found, strict=True))
+    return all(probe_on_cpu(look).tobytes() == facts.tobytes() for look, facts in zip(looks, found, strict=True))
 
 
 def streams_agree() -> bool:
@@ -237,7 +238,7 @@ def too_large_is_refused() -> bool:
     from nnsim.training import device, populations
 
     job, refused = job_of("wide"), 0
-    look = Look(job.spec, job.theta, job.data.X, job.data.Y, job.data.X[:0])
+    look = ProbeRequest(job.spec, job.theta, job.data.X, job.data.Y, job.data.X[:0])
     with setting(device.Device, "free_bytes", lambda device: 1000):
         for ask, wish in ((populations.train_population, job), (populations.probe_population, look)):
             try:

@@ -24,7 +24,7 @@ from cuda_cases import setting
 from nnsim.kernels.cuda import simulator
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.probes.layers import Look
+from nnsim.training.probe_request import ProbeRequest
 from nnsim.training.trainer import Batches, Job, device, populations
 
 BLOCK, ROWS = 12, 132
@@ -164,7 +164,7 @@ def rank() -> None:
 
 def look(name: str) -> None:
     job = job_of(name, ROWS)
-    seen = Look(job.spec, job.theta, job.data.X, job.data.Y, job.data.X[:0])
+    seen = ProbeRequest(job.spec, job.theta, job.data.X, job.data.Y, job.data.X[:0])
     populations.probe_population([seen, replace(seen, signal=job.data.X[:, :3].copy())])
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 
-from nnsim.probes.layers import Look, look_on_cpu
+from nnsim.probes.layers import probe_on_cpu
+from nnsim.training.probe_request import ProbeRequest
 from nnsim.training.trainer import Job, Run, backend, train_on_cpu
 
 DEVICE = backend.Device("NVIDIA H100", "9.0", 80 * 2**30)
@@ -30,10 +31,10 @@ class Populations:
         self.sizes.append(len(jobs))
         return self.train(jobs)
 
-    def serve(self, wishes: Sequence[Job | Look]) -> list[Run | np.ndarray]:
+    def serve(self, wishes: Sequence[Job | ProbeRequest]) -> list[Run | np.ndarray]:
         jobs = [wish for wish in wishes if isinstance(wish, Job)]
         runs = iter(self.train_population(jobs) if jobs else [])
-        return [next(runs) if isinstance(wish, Job) else look_on_cpu(wish) for wish in wishes]
+        return [next(runs) if isinstance(wish, Job) else probe_on_cpu(wish) for wish in wishes]
 
 
 @pytest.fixture(name="populations")

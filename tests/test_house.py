@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,37 +13,43 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"nnsim": ROOT / "nnsim", "nnsim_cli": ROOT / "cli", "nnsim_studies": ROOT / "studies"}
 
-# A module may import those on its own floor and below. What is not named stands with training: models and data.
-FLOORS = {
-    "nnsim.core.errors": 0,
-    "nnsim.core.registry": 0,
-    "nnsim.core.validation": 0,
-    "nnsim.core.seeding": 0,
-    "nnsim.kernels": 1,
-    "nnsim.networks.activations": 2,
-    "nnsim.networks.spec": 2,
-    "nnsim": 3,
-    "nnsim.experiment": 4,
-    "nnsim.benchmarks": 5,
-    "nnsim.core.tensor_file": 5,
-    "nnsim.apps.model_file": 5,
-    "nnsim.apps.checkpoints": 5,
-    "nnsim.apps.predict": 5,
-    "nnsim.apps.lr_finder": 6,
-    "nnsim.apps.train": 6,
-    "nnsim.study.network_trials": 5,
-    "nnsim.study.checks": 5,
-    "nnsim.study.unit_trials": 5,
-    "nnsim.report": 5,
-    "nnsim.runs.merge": 6,
-    "nnsim.runs.run": 6,
-    "nnsim.runs.suite": 6,
-    "nnsim.runs.reproduce": 6,
-    "nnsim.runs.contract": 6,
-    "nnsim.runs.submit": 6,
-    "nnsim_studies": 7,
-    "nnsim_cli": 8,
-}
+# From the ground up: a module may import what stands in its own room and in those of the rows before.
+ROOMS = (
+    "nnsim.core",
+    "nnsim.kernels",
+    "nnsim.kernels.compiling",
+    "nnsim.kernels.formulas",
+    "nnsim.kernels.cpu",
+    "nnsim.kernels.cuda",
+    "nnsim.data",
+    "nnsim.networks",
+    "nnsim.theory",
+    "nnsim.theory.signals",
+    "nnsim.theory.expressivity",
+    "nnsim.theory.training",
+    "nnsim.training",
+    "nnsim.probes",
+    "nnsim.probes.expressivity",
+    "nnsim.study",
+    "nnsim.experiment",
+    "nnsim.experiment.slurm",
+    "nnsim.experiment.executors",
+    "nnsim.experiment.results",
+    "nnsim.report.statistics",
+    "nnsim.report",
+    "nnsim.report.plots",
+    "nnsim.runs",
+    "nnsim.apps",
+    "nnsim.benchmarks",
+    "nnsim",
+    "nnsim_studies",
+    "nnsim_cli",
+)
+FULL = 16
+"""Modules that a reader takes in at a glance: more are two rooms."""
+LARGE = {"nnsim.kernels.cpu": 23, "nnsim.kernels.cuda": 20}
+TWINS = ("nnsim.kernels.", "nnsim_studies.", "nnsim_cli.")
+"""Where modules of one name are meant: the same formulas for several machines, the parts of each study, commands."""
 COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "stencil", "cfunc", "generated_jit"}
 # The decorators themselves, and a jit that is JAX's.
 COMPILING = {"nnsim.kernels.compiling.decorators", "nnsim.kernels.cuda.decorators", "nnsim.benchmarks.jax_peers"}
@@ -61,10 +68,11 @@ SOURCES = {module_name(path): path for folder in PACKAGES.values() for path in s
 LIBRARY = [name for name in SOURCES if name.startswith("nnsim.")]
 
 
-def floor(module: str) -> int:
+def room(module: str) -> str:
+    """Return the innermost room that a module, or a name in one, belongs to."""
     parts = module.split(".")
     prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
-    return next(FLOORS[prefix] for prefix in prefixes if prefix in FLOORS)
+    return next(prefix for prefix in prefixes if prefix in ROOMS)
 
 
 def imports(tree: ast.AST, package: str) -> Iterator[str]:
@@ -83,7 +91,8 @@ def imports(tree: ast.AST, package: str) -> Iterator[str]:
 
 def upward(module: str, source: str, is_package: bool = False) -> list[str]:
     package = module if is_package else module.rpartition(".")[0]
-    return [name for name in imports(ast.parse(source), package) if floor(name) > floor(module)]
+    here = ROOMS.index(room(module))
+    return [name for name in imports(ast.parse(source), package) if ROOMS.index(room(name)) > here]
 
 
 def names(tree: ast.AST) -> Iterator[str]:
@@ -149,7 +158,41 @@ def unstable_sorts(source: str) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("module", [name for name in SOURCES if name != "nnsim"])  # which only names its lazy ones
+def folders() -> dict[str, list[str]]:
+    """Return each folder of the library as a package, with the names of its modules."""
+    found: dict[str, list[str]] = {}
+    for name, path in SOURCES.items():
+        if path.name == "__init__.py":
+            found.setdefault(name, [])
+        else:
+            found.setdefault(name.rpartition(".")[0], []).append(name.rpartition(".")[2])
+    return found
+
+
+def test_every_folder_has_its_row() -> None:
+    library = {name for name in folders() if name.split(".")[0] == "nnsim"}
+    assert library == {name for name in ROOMS if name.split(".")[0] == "nnsim"}
+
+
+@pytest.mark.parametrize("folder", ROOMS[:-2])
+def test_no_room_is_too_full(folder: str) -> None:
+    assert len(folders()[folder]) <= (0 if folder == "nnsim" else LARGE.get(folder, FULL))
+
+
+def test_no_two_modules_have_one_name() -> None:
+    homes: dict[str, list[str]] = {}
+    for name, path in SOURCES.items():
+        if path.name != "__init__.py" and not name.startswith(TWINS):
+            homes.setdefault(name.rpartition(".")[2], []).append(name)
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
+
+
+def test_every_folder_is_packed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert sorted(project["tool"]["setuptools"]["packages"]) == sorted(folders())
+
+
+@pytest.mark.parametrize("module", SOURCES)
 def test_imports_point_down(module: str) -> None:
     path = SOURCES[module]
     assert upward(module, path.read_text(), path.name == "__init__.py") == []

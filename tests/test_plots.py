@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from nnsim_studies.activation import plots as activation
 
 from nnsim.report.figures import encode
-from nnsim.report.plots import intervals, signals, training_curves
+from nnsim.report.plots import intervals, signal_curves, training_curves
 
 pytestmark = pytest.mark.physics
 
@@ -83,47 +83,47 @@ def drawn(figure: Figure) -> bytes:
 
 class TestPropagation:
     def test_points_are_decimal_logarithms_of_hidden_layers(self) -> None:
-        figure = signals.propagation(layers(), DEPTH, ["relu", "tanh"], LINES)
+        figure = signal_curves.propagation(layers(), DEPTH, ["relu", "tanh"], LINES)
         expected = np.column_stack([np.arange(1, DEPTH + 1), (0.1 - np.arange(1, DEPTH + 1)) / math.log(10)])
         np.testing.assert_allclose(points(figure.axes[0], 0), expected)
 
     def test_errors_are_relative_to_the_last_layer_of_the_same_network(self) -> None:
-        figure = signals.propagation(layers(), DEPTH, ["relu"], {})
+        figure = signal_curves.propagation(layers(), DEPTH, ["relu"], {})
         at = np.arange(1, DEPTH + 1)
         np.testing.assert_allclose(points(figure.axes[1], 0)[:, 1], (at - DEPTH) / 2 / math.log(10))
 
     def test_theory_stands_once_in_the_legend(self) -> None:
-        figure = signals.propagation(layers(), DEPTH, ["relu", "tanh"], LINES)
+        figure = signal_curves.propagation(layers(), DEPTH, ["relu", "tanh"], LINES)
         assert [text.get_text() for text in figure.legends[0].get_texts()].count("theory") == 1
 
     @pytest.mark.parametrize("schemes", [("he",), ("he", "xavier")], ids=len)
     @pytest.mark.parametrize("activations", [("relu",), ("relu", "tanh")], ids=len)
     @pytest.mark.parametrize("lines", [{}, LINES], ids=["no theory", "theory"])
     def test_any_number_of_arms(self, schemes: tuple, activations: tuple, lines: dict) -> None:
-        assert drawn(signals.propagation(layers(schemes, activations), DEPTH, activations, lines))
+        assert drawn(signal_curves.propagation(layers(schemes, activations), DEPTH, activations, lines))
 
     def test_an_arm_that_is_missing_leaves_its_panel_empty(self) -> None:
-        figure = signals.propagation(layers(activations=("relu",)), DEPTH, ["relu", "tanh"], LINES)
+        figure = signal_curves.propagation(layers(activations=("relu",)), DEPTH, ["relu", "tanh"], LINES)
         assert drawn(figure)
         assert np.isnan(points(figure.axes[1], 0)).all()
 
     def test_no_rows(self) -> None:
-        assert drawn(signals.propagation(layers()[:0], DEPTH, ["relu"], {}))
+        assert drawn(signal_curves.propagation(layers()[:0], DEPTH, ["relu"], {}))
 
     @pytest.mark.parametrize("value", [-math.inf, math.nan], ids=["dead", "unknown"])
     def test_layers_without_a_mean_are_left_out(self, value: float) -> None:
         frame = layers()
         frame.loc[frame["layer"] >= 3, ["a_log", "delta_log"]] = value
-        figure = signals.propagation(frame, DEPTH, ["relu", "tanh"], LINES)
+        figure = signal_curves.propagation(frame, DEPTH, ["relu", "tanh"], LINES)
         assert drawn(figure)
         assert np.isfinite(points(figure.axes[0], 0)[:, 1]).tolist() == [True, True, False, False]
 
     def test_one_network(self) -> None:
-        assert drawn(signals.propagation(layers()[lambda frame: frame["repeat"] == 0], DEPTH, ["relu"], LINES))
+        assert drawn(signal_curves.propagation(layers()[lambda frame: frame["repeat"] == 0], DEPTH, ["relu"], LINES))
 
     def test_predictions_that_are_nan(self) -> None:
         lines = {arm: (at, np.full(DEPTH, math.nan)) for arm, (at, _) in LINES.items()}
-        assert drawn(signals.propagation(layers(), DEPTH, ["relu"], lines))
+        assert drawn(signal_curves.propagation(layers(), DEPTH, ["relu"], lines))
 
 
 class TestGradientTrap:
@@ -132,36 +132,38 @@ class TestGradientTrap:
         return {"errors δ": (np.arange(2, DEPTH + 1), np.zeros(DEPTH - 1))}
 
     def test_everything_is_relative_to_the_last_layer(self) -> None:
-        figure = signals.gradient_trap(layers(("he",), ("relu",)), DEPTH, self.lines)
+        figure = signal_curves.gradient_trap(layers(("he",), ("relu",)), DEPTH, self.lines)
         assert drawn(figure)
         for series in range(3):
             np.testing.assert_allclose(points(figure.axes[0], series)[-1], [DEPTH, 0.0], atol=1e-12)
 
     def test_the_first_layer_is_left_out(self) -> None:
-        figure = signals.gradient_trap(layers(("he",), ("relu",)), DEPTH, {})
+        figure = signal_curves.gradient_trap(layers(("he",), ("relu",)), DEPTH, {})
         assert points(figure.axes[0], 0)[:, 0].tolist() == [2, 3, 4]
 
     def test_no_rows(self) -> None:
-        assert drawn(signals.gradient_trap(layers()[:0], DEPTH, self.lines))
+        assert drawn(signal_curves.gradient_trap(layers()[:0], DEPTH, self.lines))
 
     def test_gradients_of_zero(self) -> None:
-        assert drawn(signals.gradient_trap(layers(("he",), ("relu",)).assign(weight_gradient_squares=0.0), DEPTH, {}))
+        assert drawn(
+            signal_curves.gradient_trap(layers(("he",), ("relu",)).assign(weight_gradient_squares=0.0), DEPTH, {})
+        )
 
     def test_the_table_is_not_changed(self) -> None:
         frame = layers(("he",), ("relu",))
         before = frame.copy()
-        signals.gradient_trap(frame, DEPTH, {})
+        signal_curves.gradient_trap(frame, DEPTH, {})
         pd.testing.assert_frame_equal(frame, before)
 
 
 class TestFactors:
     def test_logarithms_are_shown_as_factors(self) -> None:
-        figure = signals.factors(factor_frame("relu", "tanh"))
+        figure = signal_curves.factors(factor_frame("relu", "tanh"))
         np.testing.assert_allclose(points(figure.axes[0], 0)[:, 0], math.exp(0.1))
 
     @pytest.mark.parametrize("names", [("relu",), ("relu", "leaky_relu:0.2", "gelu")], ids=len)
     def test_any_number_of_activations(self, names: tuple[str, ...]) -> None:
-        figure = signals.factors(factor_frame(*names))
+        figure = signal_curves.factors(factor_frame(*names))
         assert drawn(figure)
         assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(names)
 
@@ -169,10 +171,10 @@ class TestFactors:
     def test_what_is_unknown_is_left_out(self, column: str) -> None:
         frame = factor_frame("relu", "tanh")
         frame.loc[:1, [column]] = math.nan
-        assert drawn(signals.factors(frame))
+        assert drawn(signal_curves.factors(frame))
 
     def test_one_seed_has_an_endless_interval(self) -> None:
-        assert drawn(signals.factors(factor_frame("relu").assign(low=-math.inf, high=math.inf)))
+        assert drawn(signal_curves.factors(factor_frame("relu").assign(low=-math.inf, high=math.inf)))
 
 
 class TestSpread:
@@ -182,10 +184,10 @@ class TestSpread:
         ids=["none", "one", "equal", "three", "not-a-number", "one-that-is-finite"],
     )
     def test_any_number_of_networks(self, values: list[float]) -> None:
-        assert drawn(signals.spread(np.array(values), -3.0, 10.0))
+        assert drawn(signal_curves.spread(np.array(values), -3.0, 10.0))
 
     def test_the_curve_has_the_predicted_mean(self) -> None:
-        figure = signals.spread(np.linspace(-9.0, 3.0, 50), -3.0, 10.0)
+        figure = signal_curves.spread(np.linspace(-9.0, 3.0, 50), -3.0, 10.0)
         x, density = figure.axes[0].get_lines()[0].get_data()
         assert x[np.argmax(density)] == pytest.approx(-3.0, abs=0.1)
         assert density.max() == pytest.approx(1 / math.sqrt(2 * math.pi * 10), rel=1e-3)

@@ -13,8 +13,9 @@ from naive_activations import TEXTBOOK
 from nnsim.core.seeding import key
 from nnsim.networks.initializers import initialize, preserving_gain
 from nnsim.networks.spec import NetworkSpec
-from nnsim.probes.layers import COLUMNS, largest_slope, probe
+from nnsim.probes.layers import COLUMNS, probe
 from nnsim.theory.signals import mean_field
+from nnsim.training.probe_request import largest_slope
 
 WIDTHS = (5, 7, 4, 6, 3)
 ROWS = 9

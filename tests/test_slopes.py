@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from nnsim.report.slopes import log_slopes, side_by_side, slopes_by_seed
+from nnsim.report.statistics.slopes import log_slopes, side_by_side, slopes_by_seed
 
 
 class TestSlopesBySeed:

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
 from nnsim.core.validation import check_shape
 from nnsim.kernels.cpu import probes as kernels
-from nnsim.networks.activations import evaluate
 from nnsim.networks.spec import NetworkSpec
-
-SATURATION = 0.05
-"""A unit is saturated on an input where |f'| is below this share of the largest |f'|."""
+from nnsim.training.probe_request import ProbeRequest
 
 COLUMNS = (
     "z_mean",
@@ -34,40 +29,18 @@ COLUMNS = (
 )
 
 
-@cache
-def largest_slope(activation: str, parameter: float | None) -> float:
-    """Return max |f'(z)| over a grid of |z| <= 8, step 1/64."""
-    _, slope = evaluate(activation, np.arange(-512, 513) / 64.0, parameter)
-    return float(np.max(np.abs(slope)))
-
-
-@dataclass(frozen=True)
-class Look:
-    """What `probe` was asked for, in the network's precision; a signal without rows stands for the loss's gradient."""
-
-    spec: NetworkSpec
-    theta: np.ndarray
-    X: np.ndarray
-    Y: np.ndarray
-    signal: np.ndarray
-
-    @property
-    def threshold(self) -> float:
-        """|f'| below which a unit counts as saturated."""
-        return SATURATION * largest_slope(self.spec.activation, self.spec.parameter)
-
-
-def look_on_cpu(look: Look) -> np.ndarray:
+def probe_on_cpu(request: ProbeRequest) -> np.ndarray:
     """Return the facts of every layer as an array (layers, `COLUMNS`)."""
-    threshold = look.spec.numpy_dtype(look.threshold)
-    return kernels.probe_layers(look.spec.architecture, look.theta, look.X, look.Y, look.signal, threshold)
+    spec = request.spec
+    threshold = spec.numpy_dtype(request.threshold)
+    return kernels.probe_layers(spec.architecture, request.theta, request.X, request.Y, request.signal, threshold)
 
 
-_prober: ContextVar[Callable[[Look], np.ndarray]] = ContextVar("prober", default=look_on_cpu)
+_prober: ContextVar[Callable[[ProbeRequest], np.ndarray]] = ContextVar("prober", default=probe_on_cpu)
 
 
 @contextmanager
-def probed_by(prober: Callable[[Look], np.ndarray]) -> Iterator[None]:
+def probed_by(prober: Callable[[ProbeRequest], np.ndarray]) -> Iterator[None]:
     """Let `prober` do what `probe` is asked for within the block, in this thread."""
     token = _prober.set(prober)
     try:
@@ -103,5 +76,5 @@ def probe(
     spec.check(theta, X, Y if signal is None else None)
     if signal is not None:
         check_shape("signal", sent, (X.shape[0], spec.widths[-1]))
-    facts = _prober.get()(Look(spec, theta, X, Y, sent))
+    facts = _prober.get()(ProbeRequest(spec, theta, X, Y, sent))
     return [dict(zip(COLUMNS, map(float, row), strict=True)) for row in facts]

@@ -24,9 +24,9 @@ from nnsim.kernels.cuda.network import END, Places, places
 from nnsim.kernels.cuda.probes import probe_layers
 from nnsim.kernels.cuda.training import STATIC_BYTES, Population, train_epochs
 from nnsim.networks.spec import NetworkSpec
-from nnsim.probes.layers import Look
 from nnsim.training.block_size import side_by_side, threads_of_block
 from nnsim.training.device import Device, current_device
+from nnsim.training.probe_request import ProbeRequest
 from nnsim.training.trainer import Job, Run, begin, finish, finished, has_waited
 
 LAUNCH_OPERATIONS = 2e12
@@ -225,8 +225,8 @@ def _scatter(found: Population, i: int, state: State) -> None:
         getattr(state.moments, name)[:] = getattr(found, name)[i]
 
 
-def probe_population(looks: Sequence[Look]) -> list[np.ndarray]:
-    """Look at many networks on the current GPU; each answer equals `nnsim.probes.layers.look_on_cpu`'s to the bit.
+def probe_population(looks: Sequence[ProbeRequest]) -> list[np.ndarray]:
+    """Look at many networks on the current GPU; each answer equals `nnsim.probes.layers.probe_on_cpu`'s to the bit.
 
     Raises
     ------
@@ -246,7 +246,7 @@ def probe_population(looks: Sequence[Look]) -> list[np.ndarray]:
     return [answers[number] for number in range(len(looks))]
 
 
-def _looks(device: Device, looks: list[Look]) -> list[np.ndarray]:
+def _looks(device: Device, looks: list[ProbeRequest]) -> list[np.ndarray]:
     """Look at networks of one kind, as many at a time as the device's memory holds."""
     spec, rows = looks[0].spec, looks[0].X.shape[0]
     layout = places(spec.architecture, spec.n_parameters, (False, False), looks[0].Y.shape[1], 0, rows)
@@ -267,10 +267,10 @@ def _looks(device: Device, looks: list[Look]) -> list[np.ndarray]:
     return found
 
 
-def serve(wishes: Sequence[Job | Look]) -> list[Run | np.ndarray]:
+def serve(wishes: Sequence[Job | ProbeRequest]) -> list[Run | np.ndarray]:
     """Train what is to be trained and look at what is to be looked at; return the answers in order."""
     jobs = {number: wish for number, wish in enumerate(wishes) if isinstance(wish, Job)}
-    looks = {number: wish for number, wish in enumerate(wishes) if isinstance(wish, Look)}
+    looks = {number: wish for number, wish in enumerate(wishes) if isinstance(wish, ProbeRequest)}
     answers: dict[int, Run | np.ndarray] = {}
     answers.update(zip(jobs, train_population([*jobs.values()]), strict=True))
     answers.update(zip(looks, probe_population([*looks.values()]), strict=True))

@@ -388,7 +388,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
 def _signal_figures(layers: pd.DataFrame, perturbation: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.plots import signals
+    from nnsim.report.plots import signal_curves
 
     from . import plots
 
@@ -407,7 +407,7 @@ def _signal_figures(layers: pd.DataFrame, perturbation: pd.DataFrame, config: di
             "Mean square of the errors against the layer, one panel an activation.",
         ),
         "gains": FigureSpec(
-            signals.factors(signals.factor_frame(_flow_questions(layers, config))),
+            signal_curves.factors(signal_curves.factor_frame(_flow_questions(layers, config))),
             "Mean change of the mean square per layer at the variance-preserving gain. Bars: theory; points: measured, "
             "with 95 % intervals.",
             "Predicted and measured factor per layer for each activation, forward and backward.",

@@ -274,7 +274,7 @@ def _time_questions(times: pd.DataFrame, config: dict[str, Any]) -> Iterator[Que
 def _difference_questions(trials: pd.DataFrame, times: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
     from nnsim.report.judging import Question
-    from nnsim.report.slopes import slopes_by_seed
+    from nnsim.report.statistics.slopes import slopes_by_seed
 
     rows = rows_of(trials, kind="difference", status="done")
     parameters = rows["parameters"].to_numpy(dtype=float)

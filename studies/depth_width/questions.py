@@ -124,7 +124,7 @@ def random_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Q
     """Ask for the breakpoints of drawn networks (C3)."""
     from nnsim.report.arms import rows_of
     from nnsim.report.judging import Question
-    from nnsim.report.slopes import log_slopes, side_by_side
+    from nnsim.report.statistics.slopes import log_slopes, side_by_side
 
     source, rows = "Hanin and Rolnick 2019", rows_of(trials, kind="random", status="done")
     most, shallow, deep = max(config["neurons"]), min(config["line_depth"]), max(config["line_depth"])
@@ -277,7 +277,7 @@ def approximation_questions(trials: pd.DataFrame, fixed: pd.DataFrame, config: d
     """Ask how fast errors fall with the units, trained and fixed (C5)."""
     from nnsim.report.arms import rows_of
     from nnsim.report.judging import Question
-    from nnsim.report.slopes import log_slopes, side_by_side
+    from nnsim.report.statistics.slopes import log_slopes, side_by_side
 
     arms = arms_of(trials, "ridge")
     units, highest = sorted(set(config["units"])), max(config["dimension"])

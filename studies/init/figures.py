@@ -43,13 +43,13 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
 def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.plots import signals
+    from nnsim.report.plots import signal_curves
 
     found: dict[str, FigureSpec] = {}
     for depth in config["probe_depth"]:
         frame = rows_of(layers, kind="propagation", depth=depth)
         found[f"propagation-{depth}"] = FigureSpec(
-            signals.propagation(frame, depth, config["activation"], _lines(frame, depth)),
+            signal_curves.propagation(frame, depth, config["activation"], _lines(frame, depth)),
             f"What {depth} layers make of a signal. Above: mean square of the activations on the way forward. Below: "
             "mean square of the errors on the way back. Points: geometric means over networks with 95 % intervals; "
             "dashed: the variance recursion with its finite-width correction.",
@@ -58,13 +58,13 @@ def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, Fi
     linear = rows_of(layers, kind="linear", scheme="standard_uniform")
     trap = predict_arm("standard_uniform", "identity", settings.LINEAR_DEPTH, settings.LINEAR_WIDTH)
     found["gradient-trap"] = FigureSpec(
-        signals.gradient_trap(linear, settings.LINEAR_DEPTH, signals.trap_lines(trap)),
+        signal_curves.gradient_trap(linear, settings.LINEAR_DEPTH, signal_curves.trap_lines(trap)),
         "The trap: with U(-1, 1) / sqrt(fan_in) activations shrink forward and errors shrink backward, each by 1/3 a "
         "layer, but their products, the weight gradients, are equal in all layers.",
         "Squares of activations, errors and weight gradients against the layer; the last are level.",
     )
     found["gains"] = FigureSpec(
-        signals.factors(signals.factor_frame(gain_questions(layers, config))),
+        signal_curves.factors(signal_curves.factor_frame(gain_questions(layers, config))),
         f"Mean change of the mean square per layer over {settings.GAIN_DEPTH} layers of {settings.GAIN_WIDTH}, each "
         "activation with its computed variance-preserving gain. Bars: theory; points: measured, with 95 % intervals.",
         "Predicted and measured factor per layer for each activation, forward and backward.",
@@ -75,12 +75,12 @@ def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, Fi
 def _spread_figure(trials: pd.DataFrame) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.plots import signals
+    from nnsim.report.plots import signal_curves
 
     fluctuation = rows_of(trials, kind="fluctuation", status="done")
     law = relu_log_forward_law([settings.FLUCTUATION_WIDTH] * (settings.FLUCTUATION_DEPTH + 1))
     spread = FigureSpec(
-        signals.spread(
+        signal_curves.spread(
             fluctuation.loc[fluctuation["alive"].astype(bool), "log_gain"].to_numpy(dtype=float), law.mean, law.variance
         ),
         f"He's variance keeps the mean square on average, yet single networks ({settings.FLUCTUATION_DEPTH} layers of "

@@ -52,7 +52,7 @@ def coordinate_questions(changes: pd.DataFrame, config: dict[str, Any]) -> Itera
     """Ask how far a step moves pre-activations as the network widens."""
     from nnsim.report.arms import rows_of
     from nnsim.report.judging import Question
-    from nnsim.report.slopes import slopes_by_seed
+    from nnsim.report.statistics.slopes import slopes_by_seed
 
     widths, source = config["coordinate_width"], "Yang, Hu et al. 2022, appendix D.1"
     where = f"{settings.COORDINATE['steps']} Adam steps, widths {min(widths)} to {max(widths)}, {config['data'][0]}"

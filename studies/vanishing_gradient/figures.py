@@ -45,7 +45,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
 def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.plots import signals
+    from nnsim.report.plots import signal_curves
 
     from . import plots
 
@@ -62,7 +62,7 @@ def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, Fi
     for depth in config["probe_depth"]:
         frame = rows_of(layers, kind="propagation", depth=depth)
         found[f"gradients-{depth}"] = FigureSpec(
-            signals.propagation(frame, depth, config["activation"], _lines(frame, depth, config)),
+            signal_curves.propagation(frame, depth, config["activation"], _lines(frame, depth, config)),
             f"Activations on the way forward and errors on the way back through {depth} layers of "
             f"{config['probe_width']}. Points: geometric means over networks, 95 % intervals; dashed: theory.",
             f"Mean squares of activations and errors against the layer, for {depth} layers, one line a scheme.",
@@ -70,7 +70,7 @@ def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, Fi
     trap = rows_of(layers, kind="trap", activation="relu")
     expected = predict_arm("xavier_normal", "relu", settings.TRAP_DEPTH, settings.WIDE)
     found["trap"] = FigureSpec(
-        signals.gradient_trap(trap, settings.TRAP_DEPTH, signals.trap_lines(expected)),
+        signal_curves.gradient_trap(trap, settings.TRAP_DEPTH, signal_curves.trap_lines(expected)),
         "The trap: in a ReLU network with 1 / fan_in activations halve forward and errors halve backward, but weight "
         "gradients, their products, are equal in all layers. Look at the errors or at bias plots.",
         "Squares of activations, errors and weight gradients against the layer; the last are level.",
@@ -81,12 +81,12 @@ def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, Fi
 def _spread_figure(trials: pd.DataFrame) -> dict[str, FigureSpec]:
     from nnsim.report.arms import rows_of
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.plots import signals
+    from nnsim.report.plots import signal_curves
 
     law = relu_log_backward_law([settings.NARROW_WIDTH] * settings.NARROW_DEPTH)
     narrow = rows_of(trials, kind="fluctuation", status="done")
     spread = FigureSpec(
-        signals.spread(narrow["log_gradient"].dropna().to_numpy(dtype=float), law.mean, law.variance),
+        signal_curves.spread(narrow["log_gradient"].dropna().to_numpy(dtype=float), law.mean, law.variance),
         f"He's variance keeps the gradient's mean square on average, yet in single networks "
         f"({settings.NARROW_DEPTH} layers of {settings.NARROW_WIDTH}) it changes by orders of magnitude, and shrinks "
         "in most.",

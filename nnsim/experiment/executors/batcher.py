@@ -17,13 +17,14 @@ import numpy as np
 
 from nnsim.core.errors import DeviceError, UsageError
 from nnsim.experiment.executors.shared_data import EqualData
-from nnsim.probes.layers import Look, probed_by
+from nnsim.probes.layers import probed_by
+from nnsim.training.probe_request import ProbeRequest
 from nnsim.training.trainer import Job, Run, begin, finished, train_on_cpu, trained_by
 
 PATIENCE_SECONDS = 10.0
 """How long those that wait to train wait for another to come: one that is busy elsewhere must not hold up all."""
 
-Population = Callable[[Sequence[Job | Look]], Sequence[Run | np.ndarray]]
+Population = Callable[[Sequence[Job | ProbeRequest]], Sequence[Run | np.ndarray]]
 """Trains or looks at several networks, and returns their runs and facts in the same order."""
 
 
@@ -35,7 +36,7 @@ class Disbanded(BaseException):
 class _Order:
     """What a waiting member wants, and what became of it."""
 
-    wish: Job | Look
+    wish: Job | ProbeRequest
     outcome: Run | np.ndarray | Exception | None = None
 
 
@@ -96,7 +97,7 @@ class Gang:
             return train_on_cpu(job)  # nothing is left to train
         return self._wait(replace(job, data=self._data.one_for(job.data)))
 
-    def probe(self, look: Look) -> np.ndarray:
+    def probe(self, look: ProbeRequest) -> np.ndarray:
         """Wait until the network is looked at and return its facts; called by members only, raises as `train` does."""
         return self._wait(look)
 
@@ -117,7 +118,7 @@ class Gang:
             self._changed.notify()
             self._served.notify_all()
 
-    def _wait(self, wish: Job | Look) -> Any:
+    def _wait(self, wish: Job | ProbeRequest) -> Any:
         """Give up the turn until the wish has an outcome; return it, or raise it."""
         order = _Order(wish)
         self._turns.release()
@@ -146,7 +147,7 @@ class Gang:
             return [] if self._stop.is_set() else orders
 
 
-def _served(population: Population, wishes: Sequence[Job | Look]) -> Sequence[Run | np.ndarray | Exception]:
+def _served(population: Population, wishes: Sequence[Job | ProbeRequest]) -> Sequence[Run | np.ndarray | Exception]:
     """Return what became of each wish; a DeviceError, which is nobody's own, is raised."""
     try:
         return population(wishes)
