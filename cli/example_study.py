@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nnsim.study.declaration import Axis, Column, Study, Table
-from nnsim.study.network_trials import look_at_network
+from nnsim.study.dict_network_trials import look_at_network
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,8 @@ def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def claims(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> list[Claim]:
     """Return each depth's claim, judged at one simultaneous confidence."""
-    from nnsim.report.judging import Question, judge
+    from nnsim.report.judging import judge
+    from nnsim.report.old_questions import Question
 
     return judge(
         [

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import activation
+from nnsim_studies.activation import accuracy, gains
 from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim.experiment.config import resolve
@@ -17,6 +18,7 @@ from nnsim.networks import initializers
 from nnsim.networks.initializers import preserving_gain, variance_scaling
 from nnsim.probes import activation_moments
 from nnsim.report.claims import Claim
+from nnsim.report.judging import claims_of
 from nnsim.runs.contract import check_study
 from nnsim.runs.run import run_study
 from nnsim.study import network_trials
@@ -65,7 +67,7 @@ def whole(bench: Bench) -> Tables:
 
 
 def judged(tables: Tables) -> dict[str, Claim]:
-    return {claim.id: claim for claim in activation.claims(tables, CONFIG)}
+    return {claim.id: claim for claim in claims_of(activation.study, tables, CONFIG)}
 
 
 def failing(tables: Tables) -> set[str]:
@@ -104,8 +106,8 @@ class TestBroken:
         assert failing(bench("moments")) == set(MOMENTS)
 
     def test_constants_that_are_one_digit_short(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        evaluate = activation.evaluate
-        monkeypatch.setattr(activation, "evaluate", lambda *given: tuple(x * (1 + 1e-12) for x in evaluate(*given)))
+        evaluate = gains.evaluate
+        monkeypatch.setattr(gains, "evaluate", lambda *given: tuple(x * (1 + 1e-12) for x in evaluate(*given)))
         assert failing(bench("moments", probe_seeds=2)) == {"A13-lambda", "A13-alpha"}
 
     @pytest.mark.parametrize("name", ["relu", "sigmoid", "selu"])
@@ -140,7 +142,7 @@ class TestBroken:
         trials.loc[tanh, ["status", "validation_metric", "test_metric"]] = ["diverged", np.nan, np.nan]
         claim = judged(whole | {"trials": trials})["training-moons-tanh"]
         assert (claim.verdict, claim.n) == ("inconclusive", 6)  # their rate is at the edge of the grid
-        assert claim.high < -activation.SAME
+        assert claim.high < -accuracy.SAME
 
     def test_an_optimum_at_the_edge_decides_nothing(self, whole: Tables) -> None:
         trials = whole["trials"]

@@ -16,7 +16,7 @@ from nnsim.networks import initializers
 from nnsim.networks.initializers import variance_scaling
 from nnsim.report.claims import Claim
 from nnsim.runs.contract import check_study
-from nnsim.study import network_trials
+from nnsim.study import dict_network_trials as network_trials
 
 pytestmark = pytest.mark.physics
 

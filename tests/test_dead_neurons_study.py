@@ -22,7 +22,8 @@ from nnsim.probes.sharpness import sharpness
 from nnsim.probes.units import UnitFacts
 from nnsim.report.claims import Claim
 from nnsim.runs.contract import check_study
-from nnsim.study import network_trials, unit_trials
+from nnsim.study import dict_network_trials as network_trials
+from nnsim.study import unit_trials
 from nnsim.training import trainer
 
 pytestmark = pytest.mark.physics

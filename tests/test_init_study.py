@@ -31,7 +31,7 @@ from nnsim.report.claims import Claim
 from nnsim.report.judging import judge
 from nnsim.report.render import frame_csv
 from nnsim.runs.run import run_study
-from nnsim.study import network_trials
+from nnsim.study import dict_network_trials as network_trials
 from nnsim.training import trainer
 
 pytestmark = pytest.mark.physics

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from nnsim.report.claims import claims_frame
-from nnsim.report.judging import Question, judge
+from nnsim.report.judging import judge
+from nnsim.report.old_questions import Question
 from nnsim.report.statistics import mean_interval, proportion_interval, variance_interval
 
 TIGHT = 1.0 + 0.001 * np.arange(-10, 11)  # mean 1, standard error 0.0014

@@ -12,9 +12,9 @@ from nnsim_studies import init
 
 from nnsim.experiment.config import resolve
 from nnsim.experiment.plan import Plan, make_plan
-from nnsim.study import network_trials
+from nnsim.study import dict_network_trials as network_trials
 from nnsim.study.declaration import Column
-from nnsim.study.network_trials import (
+from nnsim.study.dict_network_trials import (
     HISTORY_COLUMNS,
     LAYER_COLUMNS,
     TRIAL_COLUMNS,

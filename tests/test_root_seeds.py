@@ -14,7 +14,7 @@ from tiny_studies import measured, tiny
 from nnsim.data.datasets import fewest_training_rows
 from nnsim.experiment.config import resolve
 from nnsim.report.claims import claims_frame, summary_columns
-from nnsim.study import network_trials
+from nnsim.study import dict_network_trials as network_trials
 from nnsim.study.discovery import find_study
 
 pytestmark = pytest.mark.physics

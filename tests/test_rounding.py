@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from nnsim.report.claims import TIMED, Claim, as_written, claims_frame, summary_columns, summary_frame
-from nnsim.report.judging import Question, judge
-from nnsim.report.rounding import rounded, rounded_rows
+from nnsim.report.judging import judge
+from nnsim.report.old_questions import Question
+from nnsim.report.statistics.rounding import rounded, rounded_rows
 from nnsim.study.discovery import find_study
 
 INF, NAN = math.inf, math.nan

@@ -12,8 +12,8 @@ from nnsim.networks.activations import evaluate
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.units import UnitFacts, drift, unit_facts
-from nnsim.study.network_trials import network_of
-from nnsim.study.unit_trials import doublings, start_of, watch_training
+from nnsim.study.dict_network_trials import network_of
+from nnsim.study.dict_unit_trials import doublings, start_of, watch_training
 from nnsim.training.trainer import batches, train
 
 ROWS = 40
@@ -161,7 +161,7 @@ def test_a_dead_unit_keeps_its_weights() -> None:
 
 def test_training_by_hand_gives_the_same() -> None:
     from nnsim.core.seeding import key
-    from nnsim.study.network_trials import data_of
+    from nnsim.study.dict_network_trials import data_of
     from nnsim.training.recipe import Recipe
 
     spec = network_of(TRIAL, "float32")

@@ -107,6 +107,7 @@ MOVED = {
     "nnsim.report.gallery": "nnsim.report.plots",
     "nnsim.report.judge": "nnsim.report.judging",
     "nnsim.report.ledger": "nnsim.report.text_review",
+    "nnsim.report.rounding": "nnsim.report.statistics.rounding",
     "nnsim.report.slopes": "nnsim.report.statistics.slopes",
     "nnsim.report.suite": "nnsim.report.index_page",
     "nnsim.report.training_figures": "nnsim.apps.training_figures",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from nnsim.report.selection import select_learning_rate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ARM = ["scheme", "activation", "depth"]
 """Columns that tell trained arms apart."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from nnsim.report.arms import rows_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def best_octave(rates: np.ndarray, losses: np.ndarray) -> float:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from math import isnan, nan
 from typing import TYPE_CHECKING
 
-from nnsim.report.rounding import DIGITS, rounded, rounded_rows
+from nnsim.report.statistics.rounding import DIGITS, rounded, rounded_rows
 from nnsim.study.declaration import Column, Study
 
 if TYPE_CHECKING:

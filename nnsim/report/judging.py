@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from nnsim.report import statistics
 from nnsim.report.claims import Claim
-from nnsim.report.rounding import rounded
+from nnsim.report.questions import Above, AtLeast, AtMost, Exactly, Question, Rule, Within
 from nnsim.report.statistics import FEWEST, MANY, Interval, fewest_values, simultaneous_confidence
+from nnsim.report.statistics.rounding import rounded
+from nnsim.study.declaration import Study
 
 CONFIDENCE = 0.95
 """Probability with which all intervals of a study cover at once."""
@@ -34,51 +35,13 @@ INTERVALS: dict[str, Callable[[np.ndarray, float], Interval]] = {
 SIGNS = {"median", "superiority", "cliffs_delta", "sign_flip"}
 """Intervals that rest on signs or ranks: few values show nothing at a high level, even if all agree."""
 
+RULES = {Within: "equivalence", AtMost: "at most", AtLeast: "at least", Above: "above"}
+"""Names of the rules in a claim's method."""
+
 AT_EDGE = "rests on a choice at the end of its grid: a wider grid may decide"
 
 SKEWED, MODERATE = 1.5, 40
 """Skewness from which on a mean of fewer values than this may be covered more rarely than stated."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A statement about values that were measured once a seed.
-
-    Attributes
-    ----------
-    id, kind, statement, source, arm, note : str
-        As in `Claim`.
-    values : float array (n,)
-        One value a seed; empty where the run holds no such trial.
-    prediction : float
-        Predicted value, or the bound of a one-sided rule.
-    rule : {"equivalence", "at_most", "at_least", "above", "exact"}
-        How the interval is judged; "exact" compares every value with the prediction, bit for bit.
-    margin : float
-        Half width of the equivalence band, fixed beforehand.
-    interval : str
-        What is estimated, a key of `INTERVALS`: "mean", "geometric_mean", "median", "variance", "proportion" (of zeros
-        and ones), "superiority" and "cliffs_delta" (of differences between two arms at equal seeds); or how a mean is:
-        "sign_flip" (exact for symmetric values) and "bca" (bootstrap, for many values).
-    at_edge : bool
-        Whether the values rest on an optimum at the edge of its grid, which makes the verdict inconclusive.
-    timed : bool
-        Whether the values are measured times.
-    """
-
-    id: str
-    kind: str
-    statement: str
-    source: str
-    arm: str
-    values: np.ndarray = field(repr=False)
-    prediction: float
-    rule: Literal["equivalence", "at_most", "at_least", "above", "exact"] = "equivalence"
-    margin: float = math.nan
-    interval: str = "mean"
-    note: str = ""
-    at_edge: bool = False
-    timed: bool = False
 
 
 def judge(questions: Sequence[Question], confidence: float = CONFIDENCE) -> list[Claim]:
@@ -95,20 +58,28 @@ def judge(questions: Sequence[Question], confidence: float = CONFIDENCE) -> list
     confidence : float
         Level of all intervals together.
     """
-    asked = sum(question.rule != "exact" and len(question.values) > 0 for question in questions)
+    asked = sum(not isinstance(question.rule, Exactly) and len(question.values) > 0 for question in questions)
     level = simultaneous_confidence(confidence, max(asked, 1))
-    return [_exact(question) if question.rule == "exact" else _judged(question, level) for question in questions]
+    return [_exact(each) if isinstance(each.rule, Exactly) else _judged(each, level) for each in questions]
+
+
+def claims_of(study: Study, tables: Any, config: dict[str, Any]) -> list[Claim]:
+    """Return a study's claims; what it asks is judged, all at one simultaneous confidence."""
+    found = study.claims(tables, config)
+    asked = [each for each in found if isinstance(each, Question)]
+    judged = iter(judge(asked))
+    return [next(judged) if isinstance(each, Question) else each for each in found]
 
 
 def _claim(question: Question, remark: str = "", **found: Any) -> Claim:
     fields = (question.id, question.kind, question.statement, question.source, question.arm)
     note = "; ".join(part for part in (question.note, remark) if part)
-    return Claim(*fields, prediction=question.prediction, timed=question.timed, note=note, **found)
+    return Claim(*fields, prediction=question.rule.prediction, timed=question.timed, note=note, **found)
 
 
 def _exact(question: Question) -> Claim:
     values = np.asarray(question.values, dtype=np.float64)
-    verdict = statistics.exact_check(values, question.prediction)
+    verdict = statistics.exact_check(values, question.rule.prediction)
     if not values.size:
         return _claim(question, verdict=verdict, method="exact comparison")
     return _claim(
@@ -123,29 +94,37 @@ def _exact(question: Question) -> Claim:
 
 
 def _judged(question: Question, level: float) -> Claim:
-    values = np.asarray(question.values, dtype=np.float64)
+    values, rule = np.asarray(question.values, dtype=np.float64), question.rule
     interval = INTERVALS[question.interval](values, level)
-    rules: dict[str, Callable[[], str]] = {
-        "equivalence": lambda: statistics.equivalence(interval, question.prediction, question.margin),
-        "at_most": lambda: statistics.at_most(interval, question.prediction),
-        "at_least": lambda: statistics.at_least(interval, question.prediction),
-        "above": lambda: statistics.above(interval, question.prediction),
-    }
-    verdict, remark = rules[question.rule](), _remark(question.interval, values, interval)
+    verdict, remark = _verdict(rule, interval), _remark(question.interval, values, interval)
     if question.at_edge and verdict in {"holds", "fails"}:
         verdict, remark = "inconclusive", "; ".join(filter(None, (AT_EDGE, remark)))
     return _claim(
         question,
         remark,
-        margin=question.margin,
+        margin=rule.margin,
         estimate=interval.estimate,
         low=interval.low,
         high=interval.high,
         n=interval.n,
         confidence=interval.confidence,
-        method=f"{interval.method}, {question.rule.replace('_', ' ')}",
+        method=f"{interval.method}, {RULES[type(rule)]}",
         verdict=verdict,
     )
+
+
+def _verdict(rule: Rule, interval: Interval) -> str:
+    match rule:
+        case Within(prediction, margin):
+            return statistics.equivalence(interval, prediction, margin)
+        case AtMost(bound):
+            return statistics.at_most(interval, bound)
+        case AtLeast(bound):
+            return statistics.at_least(interval, bound)
+        case Above(bound):
+            return statistics.above(interval, bound)
+        case Exactly(value):
+            raise ValueError(f"no interval tells whether values are exactly {value}")
 
 
 def _remark(kind: str, values: np.ndarray, interval: Interval) -> str:

@@ -45,6 +45,7 @@ from nnsim.report.document import (
 )
 from nnsim.report.figures import FigureSpec, encode, forest, save
 from nnsim.report.html import to_html
+from nnsim.report.judging import claims_of
 from nnsim.report.statistics import FEWEST, coverage_table
 from nnsim.study.declaration import Column, Study, Table
 
@@ -134,7 +135,7 @@ def find(
 ) -> Findings:
     """Ask the study for its summary, claims and figures; the claims plot comes first among the figures."""
     tables, config = dict(tables), dict(config)
-    claims = claims_frame(study.claims(tables, config))
+    claims = claims_frame(claims_of(study, tables, config))
     figures = {"claims": _claims_figure(claims)} if len(claims) else {}
     figures |= study.figures(tables, config)
     for name in figures:

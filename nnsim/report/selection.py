@@ -7,11 +7,14 @@ depends on another's result.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from nnsim.core.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def select_learning_rate(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from nnsim.report.arms import at_chosen_rate, chosen_rates, rows_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Arm = Mapping[str, Any]
 """Settings of an arm: the values of the columns that tell it apart, or of some of them where the others are one."""

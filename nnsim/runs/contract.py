@@ -251,12 +251,13 @@ def _without_ids(path: Path) -> list[bytes]:
 
 def _claims(case: Case) -> Problem:
     from nnsim.report.claims import claims_frame
+    from nnsim.report.judging import claims_of
     from nnsim.report.render import frame_csv
 
     before = case.tables()
     case.run("other", seed=1)  # what the study may remember is now another run's
     tables = {name: frame.copy() for name, frame in before.items()}
-    claims = claims_frame(case.study.claims(tables, dict(case.plan.config)))
+    claims = claims_frame(claims_of(case.study, tables, dict(case.plan.config)))
     if frame_csv(claims) != (case.first / "claims.csv").read_bytes():
         return "claims(tables, config) judges the same tables in another way when it is called again"
     changed = [name for name, frame in tables.items() if not frame.equals(before[name])]

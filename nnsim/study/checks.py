@@ -9,7 +9,8 @@ from nnsim.core.errors import UsageError
 from nnsim.data import datasets
 from nnsim.kernels.formulas.activations import ACTIVATIONS
 from nnsim.networks.activations import parse
-from nnsim.study.network_trials import fewest_rows
+from nnsim.study.network_trials import usual_data
+from nnsim.study.trials import DataTrial
 
 TRAINABLE = tuple(name for name, activation in ACTIVATIONS.items() if activation.differentiable)
 """Activations through which gradients pass."""
@@ -23,8 +24,17 @@ def check_trainable(activations: Iterable[str]) -> None:
 
 
 def check_batch_size(batch_size: int, data: Mapping[str, Any]) -> None:
-    """Raise UsageError where a batch is larger than the training rows may be; `data` names them as a trial does."""
-    rows = fewest_rows(data)
+    """Raise UsageError where a batch is larger than the training rows may be, under whatever root seed.
+
+    Parameters
+    ----------
+    batch_size : int
+    data : mapping
+        Settings of a `nnsim.study.trials.DataTrial`; others are not looked at.
+    """
+    names = ("data", "target", "samples", "fingerprint")
+    given = {name: data[name] for name in names if name in data}
+    rows = datasets.fewest_training_rows(usual_data(DataTrial(kind="", repeat=0, **given)))
     if batch_size > rows:
         raise UsageError(
             f"a batch of {batch_size} rows is larger than the training rows of '{data['data']}', "
@@ -41,3 +51,8 @@ def check_normalizable(batch_size: int) -> None:
 def data_hash(config: Mapping[str, Any]) -> str:
     """Return what tells one data file from another of the same name; empty for a built-in data set."""
     return datasets.fingerprint(config["data"], config["target"] or None)
+
+
+def data_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a `nnsim.study.trials.DataTrial` that the axes ``data``, ``target``, ``samples`` hold."""
+    return {name: config[name] for name in ("data", "target", "samples")} | {"fingerprint": data_hash(config)}

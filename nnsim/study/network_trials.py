@@ -1,20 +1,16 @@
-"""One network in the laboratory: looked at as it was drawn, or trained and looked at in between, as rows of tables.
+"""One network of a trial: looked at as it was drawn, or trained and looked at in between, as rows of tables.
 
-Studies share these measurements and their columns. A trial's settings name the data (``data``, ``target``,
-``samples``), the network (``scheme``, ``activation``, ``depth``, ``width``), the independent seed (``repeat``) and, for
-training, the recipe (``learning_rate``, ``batch_size``, ``epochs``, ``probe_epoch``). It may name any other setting of
-`NetworkSpec` (``normalization``, ``dropout``, ``loss`` ...) and of `Recipe` (``optimizer``, ``schedule``, ``clip_norm``
-...); what it leaves out, or leaves empty, is the default. All arms of one repeat share their draws, so that they are
-paired.
+Studies share these measurements and their columns. What a trial does not name, of `NetworkSpec` (``normalization``,
+``dropout``, ``loss`` ...) and of `Recipe` (``optimizer``, ``schedule``, ``clip_norm`` ...), is the default. All arms of
+one repeat share their draws, so that they are paired.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,6 +22,8 @@ from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.layers import probe
 from nnsim.probes.propagation import propagate, shown_layers, unit_rows
 from nnsim.study.declaration import Column
+from nnsim.study.parts import Measured, Rows
+from nnsim.study.trials import DataTrial, NetworkTrial, TrainingTrial
 from nnsim.training import trainer
 from nnsim.training.recipe import Recipe
 
@@ -35,12 +33,20 @@ PROBE_ROWS = 16
 TRAINED_ROWS = 64
 """Validation rows on which a trained network is looked at."""
 
-Rows = list[dict[str, Any]]
+Training = TypeVar("Training", bound=TrainingTrial)
 
 NETWORK_SETTINGS = tuple(
     field.name for field in fields(NetworkSpec) if field.name not in {"widths", "activation", "parameter", "dtype"}
 )
 RECIPE_SETTINGS = tuple(field.name for field in fields(Recipe))
+
+LOOKING = ("probe_layers float64", "value_and_slope float64")
+"""The large kernels that `look_at_network` calls, see `nnsim.study.parts.Kind`."""
+
+TRAINING = ("train_epochs float32", "evaluate float32", "probe_layers float32", "value_and_slope float64")
+"""Those that `train_network` calls."""
+
+HISTORY_NAMES = ("train_loss", "validation_loss", "validation_metric")
 
 ARM_COLUMNS = (
     Column(
@@ -116,41 +122,43 @@ def _batches(*names: Any) -> trainer.Batches:
     return trainer.batches(_split(*names), np.float32)
 
 
-def data_names(trial: dict[str, Any]) -> tuple[str, str, int, int, str]:
+def data_names(trial: DataTrial) -> tuple[str, str, int, int, str]:
     """Return what identifies a trial's data; a file that was rewritten is another one."""
-    return trial["data"], trial["target"], trial["samples"], trial["root_seed"], trial.get("fingerprint", "")
+    return trial.data, trial.target, trial.samples, trial.root_seed, trial.fingerprint or ""
 
 
-def data_of(trial: dict[str, Any]) -> datasets.Split:
+def data_of(trial: DataTrial) -> datasets.Split:
     """Return a trial's data, split and standardised; kept, because many trials share them."""
     return _split(*data_names(trial))
 
 
-def fewest_rows(trial: Mapping[str, Any]) -> int:
-    """Return how many rows a trial has to train on at least, under whatever root seed."""
-    return datasets.fewest_training_rows(data_of({**trial, "root_seed": 0}))
+def usual_data(trial: DataTrial) -> datasets.Split:
+    """Return the data of root seed 0, by whose size a trial's cost is estimated."""
+    return data_of(replace(trial, root_seed=0))
 
 
-def without_lone_row(trial: dict[str, Any]) -> dict[str, Any]:
+def without_lone_row(trial: Training) -> Training:
     """Return a trial that leaves out the last batch of an epoch where it would hold one row.
 
     Batch normalisation needs two, and how many rows there are hangs on the root seed. A study that trains networks
-    with it says so by this, for all that it compares step by step.
+    with it says so by this, for all that it compares step by step; its trials have a field ``drop_last``.
     """
-    return trial | {"drop_last": data_of(trial).X_train.shape[0] % trial["batch_size"] == 1}
+    lone = data_of(trial).X_train.shape[0] % (trial.batch_size or 1) == 1
+    return replace(trial, drop_last=lone)  # type: ignore[call-arg]
 
 
-def network_of(trial: dict[str, Any], dtype: str) -> NetworkSpec:
+def network_of(trial: NetworkTrial, dtype: str) -> NetworkSpec:
     """Return a trial's network, its input and output fitted to the data."""
     data = data_of(trial)
-    activation, parameter = parse_activation(trial["activation"])
-    widths = (data.n_features, *[trial["width"]] * trial["depth"], data.n_outputs)
-    settings = {"loss": trainer.loss_of(data.task), **_given(trial, NETWORK_SETTINGS)}
+    activation, parameter = parse_activation(trial.activation)
+    widths = (data.n_features, *[trial.width] * trial.depth, data.n_outputs)
+    settings = {"loss": trainer.loss_of(data.task), **trial.given(NETWORK_SETTINGS)}
     return NetworkSpec(widths, activation, parameter, dtype=dtype, **settings)
 
 
-def _given(trial: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: trial[name] for name in names if trial.get(name) is not None}
+def recipe_of(trial: TrainingTrial) -> Recipe:
+    """Return how a trial's network is trained."""
+    return Recipe(**trial.given(RECIPE_SETTINGS))
 
 
 def nine_digits(value: float) -> float:
@@ -163,39 +171,28 @@ def columns_with(shared: tuple[Column, ...], *more: Column) -> tuple[Column, ...
     return (*ARM_COLUMNS, *more, *shared[len(ARM_COLUMNS) :])
 
 
-def _arm(trial: dict[str, Any], more: tuple[Column, ...]) -> dict[str, Any]:
-    return {column.name: trial.get(column.name) for column in (*ARM_COLUMNS, *more)}
+def _layer_rows(trial: NetworkTrial, facts: list[dict[str, float]], epoch: int) -> Rows:
+    kept = [*shown_layers(trial.depth), trial.depth + 1]
+    return [{"epoch": epoch, "layer": layer, **facts[layer - 1]} for layer in kept]
 
 
-def _trial_row(trial: dict[str, Any], spec: NetworkSpec, more: tuple[Column, ...], **measured: Any) -> dict[str, Any]:
-    row = {column.name: trial.get(column.name) for column in (*TRIAL_COLUMNS, *more)}
-    return row | {"parameters": spec.n_parameters, "status": "done", "reason": "", **measured}
-
-
-def _layer_rows(trial: dict[str, Any], facts: list[dict[str, float]], epoch: int, more: tuple[Column, ...]) -> Rows:
-    kept = [*shown_layers(trial["depth"]), trial["depth"] + 1]
-    return [{**_arm(trial, more), "epoch": epoch, "layer": layer, **facts[layer - 1]} for layer in kept]
-
-
-def drawn_network(trial: dict[str, Any]) -> tuple[NetworkSpec, np.ndarray]:
+def drawn_network(trial: NetworkTrial) -> tuple[NetworkSpec, np.ndarray]:
     """Return a trial's network and its initial parameters, in float64."""
     spec = network_of(trial, "float64")
     X = _inputs(PROBE_ROWS, *data_names(trial))
-    return spec, initialize(spec, trial["scheme"], key(trial["root_seed"], "init", trial["repeat"]), X)
+    return spec, initialize(spec, trial.scheme, key(trial.root_seed, "init", trial.repeat), X)
 
 
-def look_at_network(trial: dict[str, Any], rows: int = PROBE_ROWS, more: tuple[Column, ...] = ()) -> dict[str, Rows]:
+def look_at_network(trial: NetworkTrial, rows: int = PROBE_ROWS) -> Measured:
     """Look at one random network, in float64 because signals vanish far below what float32 can hold.
 
     The first `rows` training inputs, each scaled to mean square one, go forward; a Gaussian error signal comes back.
     """
     spec, theta = drawn_network(trial)
-    facts = propagate(
-        spec, theta, _inputs(rows, *data_names(trial)), key(trial["root_seed"], "signal", trial["repeat"])
-    )
-    gain = facts[trial["depth"] - 1]["a_log"]
-    row = _trial_row(trial, spec, more, log_gain=gain, alive=gain > -np.inf)
-    return {"trials": [row], "layers": _layer_rows(trial, facts, 0, more)}
+    facts = propagate(spec, theta, _inputs(rows, *data_names(trial)), key(trial.root_seed, "signal", trial.repeat))
+    gain = facts[trial.depth - 1]["a_log"]
+    row = {"parameters": spec.n_parameters, "log_gain": gain, "alive": gain > -np.inf}
+    return {"trials": [row], "layers": _layer_rows(trial, facts, 0)}
 
 
 def asymmetry(spec: NetworkSpec, theta: np.ndarray) -> float:
@@ -205,59 +202,80 @@ def asymmetry(spec: NetworkSpec, theta: np.ndarray) -> float:
     return max(float(np.max(np.abs(W - W[:, :1]))) for W, _ in spec.layers(theta)[:-1])
 
 
-def _chance(data: datasets.Split) -> float:
-    """Validation metric of the best constant answer: the share of the largest class, or an R^2 of 0."""
+def chance_of(data: datasets.Split) -> float:
+    """Return the validation metric of the best constant answer: the share of the largest class, or an R^2 of 0."""
     if data.task != "classification":
         return 0.0
     return float(np.bincount(data.y_validation).max() / data.y_validation.size)
 
 
-def _recipe(trial: dict[str, Any]) -> Recipe:
-    return Recipe(**_given(trial, RECIPE_SETTINGS))
+def outcome(spec: NetworkSpec, run: trainer.Run, data: datasets.Split) -> dict[str, Any]:
+    """Return what became of a run: columns of `TRIAL_COLUMNS`; one that diverged says so and has no scores."""
+    found = {"parameters": spec.n_parameters, "epochs_done": len(run.history), "chance": chance_of(data)}
+    if run.status == "diverged":
+        why = {"status": "diverged", "reason": "the loss stopped being finite", "diverged_at": run.diverged_at}
+        return found | why
+    X, Y = data.X_test.astype(np.float32), trainer.targets(data.y_test, np.float32)
+    test = trainer.evaluate(spec, run.theta, X, Y, run.statistics)
+    found |= {"test_loss": test.loss, "test_metric": test.metric}
+    return found | dict(zip(HISTORY_NAMES, run.history[-1].tolist(), strict=False))
 
 
-def _train_in_stretches(trial: dict[str, Any], spec: NetworkSpec, more: tuple[Column, ...]) -> tuple[trainer.Run, Rows]:
+def train_in_stretches(trial: TrainingTrial, spec: NetworkSpec) -> tuple[trainer.Run, Rows]:
     """Train to each epoch at which layers are looked at, and on from there."""
-    data, root, repeat, recipe = _batches(*data_names(trial)), trial["root_seed"], trial["repeat"], _recipe(trial)
-    start: np.ndarray | trainer.Run = initialize(spec, trial["scheme"], key(root, "init", repeat), data.X[:256])
+    data, root, repeat, recipe = _batches(*data_names(trial)), trial.root_seed, trial.repeat, recipe_of(trial)
+    start: np.ndarray | trainer.Run = initialize(spec, trial.scheme, key(root, "init", repeat), data.X[:256])
     layers: Rows = []
-    for epoch in [*trial["probe_epoch"], trial["epochs"]]:
+    for epoch in [*(trial.probe_epoch or ()), trial.epochs]:
         start = run = trainer.train(spec, start, data, recipe, key(root, "shuffle", repeat), until=epoch)
         if run.status == "diverged":
             break
         facts = probe(spec, run.theta, data.X_validation[:TRAINED_ROWS], data.Y_validation[:TRAINED_ROWS])
-        layers += _layer_rows(trial, facts, epoch, more)
+        layers += _layer_rows(trial, facts, epoch)
     return run, layers
 
 
-def train_network(
-    trial: dict[str, Any],
-    more: tuple[Column, ...] = (),
-    look: Callable[[NetworkSpec, np.ndarray], dict[str, Any]] | None = None,
-) -> dict[str, Rows]:
-    """Train one network in float32; a run that diverges is a row that says so.
-
-    Rows hold the settings of the columns in `more`, too, see `columns_with`; one called ``clipped`` gets the share of
-    the steps that clipped the gradient. What `look` finds in the trained parameters joins the trial's row.
-    """
-    spec, data = network_of(trial, "float32"), data_of(trial)
-    run, layers = _train_in_stretches(trial, spec, more)
-    row = _trial_row(
-        trial, spec, more, epochs_done=len(run.history), chance=_chance(data), asymmetry=asymmetry(spec, run.theta)
-    )
-    names = ("train_loss", "validation_loss", "validation_metric")
-    if "clipped" in row and len(run.history):
-        shares = run.history[:, trainer.COLUMNS.index("clipped")].tolist()
-        row["clipped"] = math.fsum(shares) / len(shares)
-    if run.status == "diverged":
-        row |= {"status": "diverged", "reason": "the loss stopped being finite", "diverged_at": run.diverged_at}
-    else:
-        X, Y = data.X_test.astype(np.float32), trainer.targets(data.y_test, np.float32)
-        row["test_loss"], row["test_metric"], _ = trainer.evaluate(spec, run.theta, X, Y, run.statistics)
-        row |= dict(zip(names, run.history[-1].tolist(), strict=False))
-        row |= look(spec, run.theta) if look is not None else {}
-    history = [
-        {**_arm(trial, more), "epoch": epoch, **dict(zip(names, values, strict=False))}
+def history_rows(run: trainer.Run) -> Rows:
+    """Return a row for each epoch of a run."""
+    return [
+        {"epoch": epoch, **dict(zip(HISTORY_NAMES, values, strict=False))}
         for epoch, values in enumerate(run.history.tolist(), start=1)
     ]
-    return {"trials": [row], "layers": layers, "history": history}
+
+
+def clipped_share(run: trainer.Run) -> float | None:
+    """Return the share of a run's steps whose gradient was clipped; None where no epoch was done."""
+    shares = run.history[:, trainer.COLUMNS.index("clipped")].tolist()
+    return math.fsum(shares) / len(shares) if shares else None
+
+
+def train_network(trial: TrainingTrial) -> Measured:
+    """Train one network in float32; a run that diverges is a row that says so.
+
+    Returns
+    -------
+    dict
+        ``trials``: one row; ``layers``: those of each look; ``history``: a row for each epoch.
+    """
+    spec = network_of(trial, "float32")
+    run, layers = train_in_stretches(trial, spec)
+    row = outcome(spec, run, data_of(trial)) | {"asymmetry": asymmetry(spec, run.theta)}
+    return {"trials": [row], "layers": layers, "history": history_rows(run)}
+
+
+def train_alone(trial: TrainingTrial) -> Measured:
+    """Train one network as `train_network` does, and return the trial's row alone."""
+    return {"trials": train_network(trial)["trials"]}
+
+
+def parameters_of(trial: NetworkTrial) -> int:
+    """Return about how many parameters a trial's network has, by which its cost is estimated."""
+    data = usual_data(trial)
+    ends = data.n_features + data.n_outputs
+    return trial.depth * trial.width * (trial.width + 1) + ends * trial.width
+
+
+def steps_of(trial: TrainingTrial) -> int:
+    """Return how many steps a trial takes, by which its cost is estimated."""
+    rows = usual_data(trial).X_train.shape[0]
+    return math.ceil(rows / (trial.batch_size or rows)) * trial.epochs

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 PAGE_MODEL = "128-256-128-64-1"
 DEEP_MODEL = "64-256-256-256-256-10"
@@ -221,7 +221,7 @@ def _total_ratio(rows: pd.DataFrame) -> np.ndarray:
 
 def _count_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     for architecture in config["architecture"]:
         rows = rows_of(trials, kind="count", architecture=architecture, status="done")
@@ -253,7 +253,7 @@ def _count_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Q
 
 def _time_questions(times: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     timed, note = rows_of(times, kind="time"), f"processor time, medians of {config['rounds']} turns"
     for architecture in config["architecture"]:
@@ -273,7 +273,7 @@ def _time_questions(times: pd.DataFrame, config: dict[str, Any]) -> Iterator[Que
 
 def _difference_questions(trials: pd.DataFrame, times: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
     from nnsim.report.statistics.slopes import slopes_by_seed
 
     rows = rows_of(trials, kind="difference", status="done")
@@ -309,7 +309,7 @@ def _difference_questions(trials: pd.DataFrame, times: pd.DataFrame, config: dic
 
 def _memory_question(trials: pd.DataFrame, config: dict[str, Any]) -> Question:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     rows = rows_of(trials, kind="memory", status="done")
     units = np.array([sum(widths_of(text)[1:]) for text in rows["architecture"]], dtype=float)

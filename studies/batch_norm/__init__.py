@@ -22,8 +22,15 @@ from nnsim.probes.propagation import propagate
 from nnsim.probes.units import drift, unit_facts
 from nnsim.study.checks import TRAINABLE, check_batch_size, check_normalizable, check_trainable, data_hash
 from nnsim.study.declaration import Axis, Column, Study, Table, presets
-from nnsim.study.network_trials import ARM_COLUMNS, TRIAL_COLUMNS, columns_with, data_of, network_of, without_lone_row
-from nnsim.study.unit_trials import Look, doublings, start_of, trial_row, watch_training
+from nnsim.study.dict_network_trials import (
+    ARM_COLUMNS,
+    TRIAL_COLUMNS,
+    columns_with,
+    data_of,
+    network_of,
+    without_lone_row,
+)
+from nnsim.study.dict_unit_trials import Look, doublings, start_of, trial_row, watch_training
 from nnsim.theory.signals.batch_statistics import batch_norm_gradient_factor, dropout_variance_ratio
 from nnsim.theory.signals.mean_field import gradient_factor
 from nnsim.training import trainer
@@ -33,7 +40,7 @@ if TYPE_CHECKING:
 
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
     from nnsim.report.tuned_arms import ChosenArms
 
 NORMALIZATIONS = ("none", "batch", "layer")
@@ -207,7 +214,7 @@ PAGE = "textbook statement: without batch normalisation covariate shift makes de
 
 def _scale_questions(trials: pd.DataFrame) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     rows = rows_of(trials, kind="scale", status="done")
     where = f"relu and tanh, {SCALE_DEPTH} layers of {SCALE_WIDTH}, epsilon 0, float64"
@@ -226,7 +233,7 @@ def _scale_questions(trials: pd.DataFrame) -> Iterator[Question]:
 
 
 def _explosion_questions(layers: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     where = f"{EXPLOSION_DEPTH} layers of {EXPLOSION_WIDTH}, one batch of {EXPLOSION_ROWS}"
     ask = partial(Question, kind="claim", margin=FACTOR_MARGIN, note="ln of the factor of the mean square a layer")
@@ -256,7 +263,7 @@ def _growth_per_layer(layers: pd.DataFrame, activation: str, normalization: str)
 
 def _shift_questions(shift: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     for dropout, layer in product(config["dropout"], (1, 2, SHIFT_DEPTH)):
         variances = rows_of(shift, dropout=dropout, layer=layer)["test_variance"].to_numpy(dtype=float)
@@ -289,7 +296,7 @@ def _largest_rates(runs: pd.DataFrame, normalization: str, depth: int) -> pd.Ser
 
 
 def _rate_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     top = math.log(max(config["learning_rate"]))
     for name, depth in (("shallow", min(config["depth"])), ("deep", max(config["depth"]))):
@@ -309,7 +316,7 @@ def _rate_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Ques
 
 def _survival_questions(runs: pd.DataFrame, name: str, depth: int, where: str) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     rows = rows_of(runs, depth=depth)
     plain = rows_of(rows, normalization="none")
@@ -334,7 +341,7 @@ def _arms(runs: pd.DataFrame) -> ChosenArms:
 
 def _accuracy_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     arms, depth = _arms(runs), max(config["depth"])
     plain, batch = ({"normalization": kind, "depth": depth} for kind in NORMALIZATIONS[:2])
@@ -362,7 +369,7 @@ def _accuracy_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[
 
 def _drift_questions(runs: pd.DataFrame, moved: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     arms, depth = _arms(runs), max(config["depth"])
     rows = rows_of(arms.pick(moved), depth=depth, epoch=config["epochs"])

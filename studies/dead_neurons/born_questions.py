@@ -16,7 +16,7 @@ from . import settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 LU = "Lu, Shin, Su and Karniadakis 2020"
 LAW_MARGIN = 0.045  # one layer more or less would be off by 0.06 and more
@@ -35,7 +35,7 @@ def _narrow(trials: pd.DataFrame, column: str, **arm: Any) -> np.ndarray:
 
 def law_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask how often narrow networks are silent, and how often they are born dead."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     for width, depth in product(config["narrow_width"], config["narrow_depth"]):
         shape, where = {"width": width, "depth": depth}, f"he_normal, relu, {depth} layers of {width}, one input"
@@ -65,7 +65,7 @@ def law_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Ques
 
 def remedy_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask what keeps narrow networks from being born dead."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     shape = {"width": min(config["narrow_width"]), "depth": max(config["narrow_depth"])}
     where = f"relu, {shape['depth']} layers of {shape['width']}, one input"
@@ -102,7 +102,7 @@ def _difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def invariant_questions(trials: pd.DataFrame) -> Iterator[Question]:
     """Ask whether units are drawn that are off on the whole batch."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     rows = rows_of(trials, kind="invariant", status="done")
     where = f"he_normal, relu, {settings.INVARIANT_DEPTH} layers of {settings.INVARIANT_WIDTH}, a batch of 64"

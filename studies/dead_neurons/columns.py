@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnsim.study.declaration import Column
-from nnsim.study.network_trials import ARM_COLUMNS, TRIAL_COLUMNS, columns_with
+from nnsim.study.dict_network_trials import ARM_COLUMNS, TRIAL_COLUMNS, columns_with
 
 KIND = Column("kind", "text", "", "what the trial is for: narrow, invariant, sharpness, training")
 SETTINGS = (

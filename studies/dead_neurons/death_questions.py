@@ -13,7 +13,7 @@ from .rate_questions import bias_questions, critical_rates, training_arm
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 
 def _worst(runs: pd.DataFrame) -> pd.Series:
@@ -23,7 +23,7 @@ def _worst(runs: pd.DataFrame) -> pd.Series:
 
 def death_questions(trials: pd.DataFrame, units: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask how many units die in training with each remedy, and whether they come back."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     plain, where = training_arm(trials), "he_normal, bias 0, the worst rate of the grid"
     worst, batch = _worst(plain), _worst(training_arm(trials, normalization="batch"))
@@ -51,7 +51,7 @@ def death_questions(trials: pd.DataFrame, units: pd.DataFrame, config: dict[str,
 
 def _revival_questions(units: pd.DataFrame) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     rows = rows_of(units, normalization="none")
     first, above, relu = rows[rows["layer"] == 1], rows[rows["layer"] > 1], rows_of(rows, activation="relu")

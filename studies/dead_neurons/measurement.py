@@ -13,8 +13,8 @@ import numpy as np
 from nnsim.probes.expressivity.born_dead import is_constant
 from nnsim.probes.sharpness import sharpness
 from nnsim.probes.units import unit_facts
-from nnsim.study.network_trials import data_of, network_of, nine_digits
-from nnsim.study.unit_trials import Look, doublings, start_of, trial_row, watch_training
+from nnsim.study.dict_network_trials import data_of, network_of, nine_digits
+from nnsim.study.dict_unit_trials import Look, doublings, start_of, trial_row, watch_training
 from nnsim.training import trainer
 
 from . import settings

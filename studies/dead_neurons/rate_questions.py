@@ -14,7 +14,7 @@ from . import settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 OCTAVE = 1.0  # of log2(rate / predicted rate)
 
@@ -48,7 +48,7 @@ def training_arm(trials: pd.DataFrame, bias: float = 0.0, normalization: str = "
 def jump_questions(trials: pd.DataFrame, sharpness: pd.DataFrame) -> Iterator[Question]:
     """Ask at which learning rate units begin to die."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     runs = training_arm(trials).merge(rows_of(sharpness, bias=0.0)[["repeat", "sharpness"]], on="repeat")
     found = critical_rates(runs).merge(rows_of(sharpness, bias=0.0)[["repeat", "sharpness"]], on="repeat")
@@ -78,7 +78,7 @@ def jump_questions(trials: pd.DataFrame, sharpness: pd.DataFrame) -> Iterator[Qu
 
 def bias_questions(trials: pd.DataFrame, sign: str, bias: float) -> Iterator[Question]:
     """Ask what a bias at the start does to units."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     zero, other = training_arm(trials), training_arm(trials, bias)
     rates = [critical_rates(runs).set_index("repeat") for runs in (zero, other)]

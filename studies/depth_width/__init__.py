@@ -29,7 +29,14 @@ from nnsim.probes.expressivity.enclosure import encloses, positive_stretches
 from nnsim.probes.expressivity.linear_pieces import follow
 from nnsim.probes.expressivity.ridge_functions import fixed_unit_errors, ridge_data
 from nnsim.study.declaration import Axis, Column, Study, Table, presets
-from nnsim.study.network_trials import TRIAL_COLUMNS, columns_with, data_of, fewest_rows, nine_digits, train_network
+from nnsim.study.dict_network_trials import (
+    TRIAL_COLUMNS,
+    columns_with,
+    data_of,
+    fewest_rows,
+    nine_digits,
+    train_network,
+)
 from nnsim.theory.expressivity import approximation
 from nnsim.theory.expressivity import regions as laws
 from nnsim.training import trainer

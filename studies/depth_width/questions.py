@@ -16,7 +16,7 @@ from nnsim.theory.expressivity import regions as laws
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
     from nnsim.report.tuned_arms import ChosenArms
 
 TEETH_BLOCKS = 3
@@ -54,7 +54,7 @@ def written_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[
 
 def _tents_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     zigzags = rows_of(trials, kind="zigzag", status="done")
     tents = rows_of(zigzags, width=2)
@@ -82,7 +82,7 @@ def _tents_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Q
 
 def _square_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     squares = rows_of(trials, kind="square", status="done")
     yarotsky, written = "Yarotsky 2017, proposition 2", f"written networks, 1 to {config['tents']} tents"
@@ -101,7 +101,7 @@ def _square_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[
 
 def _folded_and_parity_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     folded = rows_of(trials, kind="folded", status="done")
     bounds = [laws.folded_regions([row.width] * row.depth, row.dimension) for row in folded.itertuples()]
@@ -123,7 +123,7 @@ def _folded_and_parity_questions(trials: pd.DataFrame, config: dict[str, Any]) -
 def random_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask for the breakpoints of drawn networks (C3)."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
     from nnsim.report.statistics.slopes import log_slopes, side_by_side
 
     source, rows = "Hanin and Rolnick 2019", rows_of(trials, kind="random", status="done")
@@ -164,7 +164,7 @@ def random_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Q
 def region_questions(trials: pd.DataFrame) -> Iterator[Question]:
     """Ask for the regions of drawn layers (C4), and for the bound of C1 on everything counted."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     for kind, text, count in (
         ("general", "sum over j <= d of C(n, j)", laws.arrangement_regions),
@@ -197,7 +197,7 @@ def arms_of(trials: pd.DataFrame, kind: str) -> ChosenArms:
 
 def sawtooth_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask whether training finds the tents (C1)."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     arms = arms_of(trials, "sawtooth")
     texts: dict[tuple[int, int], tuple[str, str, float, Literal["at_most", "at_least"]]] = {
@@ -219,7 +219,7 @@ def sawtooth_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator
 
 def grid_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask what depth is worth at equal parameters (C6)."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     arms = arms_of(trials, "grid")
     depths = sorted(set(config["depth"]))
@@ -252,7 +252,7 @@ def grid_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Que
 def enclosure_questions(trials: pd.DataFrame) -> Iterator[Question]:
     """Ask which networks close a region of the plane (C6)."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     runs, source = rows_of(trials, kind="enclosure"), "Johnson 2019, theorem 1"
     done = rows_of(runs, status="done")
@@ -276,7 +276,7 @@ def enclosure_questions(trials: pd.DataFrame) -> Iterator[Question]:
 def approximation_questions(trials: pd.DataFrame, fixed: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask how fast errors fall with the units, trained and fixed (C5)."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
     from nnsim.report.statistics.slopes import log_slopes, side_by_side
 
     arms = arms_of(trials, "ridge")

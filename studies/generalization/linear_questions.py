@@ -16,7 +16,7 @@ from .measurement import variances
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 BELKIN = "Belkin, Hsu and Xu 2020, Theorem 1"
 RISK_MARGIN = 0.1  # of the prediction; the noise left out would be off by half
@@ -25,7 +25,7 @@ RISK_MARGIN = 0.1  # of the prediction; the noise left out would be off by half
 def linear_questions(linear: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask whether least squares has the errors of the closed form."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     noise, n = max(config["target_noise"]), settings.LINEAR_ROWS
     rows = rows_of(linear, target_noise=noise)

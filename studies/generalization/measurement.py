@@ -15,7 +15,7 @@ from nnsim.kernels.formulas.philox import DATA, NOISE
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.generalization import accuracy_on_noisy_labels, least_norm_fit, noisy_labels, ridge_fit
-from nnsim.study.network_trials import data_of, nine_digits
+from nnsim.study.dict_network_trials import data_of, nine_digits
 from nnsim.theory.training.double_descent import best_ridge
 from nnsim.training import trainer
 from nnsim.training.recipe import Recipe

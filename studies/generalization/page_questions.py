@@ -11,13 +11,13 @@ from .width_questions import ZHANG
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 
 def page_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask what the teaching page's network learns from random labels."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     rows = rows_of(trials, kind="page", status="done").sort_values("repeat", kind="stable")
     decays = {decay: rows_of(rows, strength=decay).set_index("repeat") for decay in settings.PAGE_DECAYS}

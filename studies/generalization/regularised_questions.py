@@ -10,7 +10,7 @@ from .arms import regularised_arms
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 LABELS = {"none": "nothing", "dropout": "dropout", "adamw": "decoupled weight decay (AdamW)",
           "l2": "an L2 penalty in Adam", "stopping": "early stopping"}  # fmt: skip
@@ -20,7 +20,7 @@ SOURCES = {"dropout": "Srivastava et al. 2014", "adamw": "Loshchilov and Hutter 
 
 def regularised_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask which regularisers narrow the gap, and which raise the test accuracy."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     arms, strengths = regularised_arms(trials, config)
 

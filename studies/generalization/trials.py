@@ -9,7 +9,7 @@ from typing import Any
 from nnsim.core.errors import UsageError
 from nnsim.probes.generalization import check_noise
 from nnsim.study.checks import data_hash
-from nnsim.study.network_trials import data_of, fewest_rows
+from nnsim.study.dict_network_trials import data_of, fewest_rows
 
 from . import settings
 

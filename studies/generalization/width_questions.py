@@ -13,7 +13,7 @@ from .arms import width_arms
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
     from nnsim.report.tuned_arms import ChosenArms
 
 FITS = 0.95  # a width interpolates if it has this share of its noisy training labels right
@@ -53,7 +53,7 @@ def _compared(
 
 
 def _gap_questions(arms: ChosenArms, threshold: int, config: dict[str, Any]) -> Iterator[Question]:
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     narrowest, widest = min(config["width"]), max(config["width"])
     noise, clean = max(config["label_noise"]), min(config["label_noise"])
@@ -84,7 +84,7 @@ def _gap_questions(arms: ChosenArms, threshold: int, config: dict[str, Any]) -> 
 
 
 def _peak_questions(arms: ChosenArms, tuned: ChosenArms, threshold: int, config: dict[str, Any]) -> Iterator[Question]:
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     narrowest, widest = min(config["width"]), max(config["width"])
     narrower = max((width for width in config["width"] if width < threshold), default=0)

@@ -16,7 +16,7 @@ from nnsim.networks.initializers import initialize
 from nnsim.probes.clipped_steps import gradient_at, turn
 from nnsim.study.checks import check_batch_size
 from nnsim.study.declaration import Axis, Column, Study, Table, presets
-from nnsim.study.network_trials import TRIAL_COLUMNS, columns_with, data_of, network_of, nine_digits, train_network
+from nnsim.study.dict_network_trials import TRIAL_COLUMNS, columns_with, data_of, network_of, nine_digits, train_network
 from nnsim.theory.training.clipped_direction import gaussian_cosine
 from nnsim.training import trainer
 from nnsim.training.recipe import Recipe
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from nnsim.report.claims import Claim
     from nnsim.report.figures import FigureSpec
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
     from nnsim.report.tuned_arms import ChosenArms
 
 EXPLODING = "mean_field:1.8"  # weights of variance 3.24 / fan_in: gradients grow by 1.62 a ReLU layer
@@ -159,7 +159,7 @@ PASCANU = "Pascanu, Mikolov and Bengio 2013"
 
 def _step_questions(steps: pd.DataFrame) -> Iterator[Question]:
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     by_norm, by_value = rows_of(steps, clip="norm"), rows_of(steps, clip="value")
     worst = (
@@ -218,7 +218,7 @@ def _survival(arms: ChosenArms, problem: str, clip: str) -> pd.Series:
 
 
 def _survival_questions(arms: ChosenArms, config: dict[str, Any]) -> Iterator[Question]:
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     where = f"relu, {config['depth']} layers of {config['width']}, variance 3.24 / fan_in, SGD, {config['data']}"
     rate = arms.rate(_arm("exploding", USUAL))
@@ -261,7 +261,7 @@ def _survival_questions(arms: ChosenArms, config: dict[str, Any]) -> Iterator[Qu
 
 
 def _cost_questions(arms: ChosenArms, config: dict[str, Any]) -> Iterator[Question]:
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     where = f"relu, {STEADY_DEPTH} layers of {config['width']}, He's start, {config['data']}"
     page = "the teaching page: clipping at a norm of 1 belongs in every training loop"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnsim.study.checks import TRAINABLE, data_hash
 from nnsim.study.declaration import Axis, Study, Table, presets
-from nnsim.study.network_trials import HISTORY_COLUMNS, LAYER_COLUMNS
+from nnsim.study.dict_network_trials import HISTORY_COLUMNS, LAYER_COLUMNS
 
 from .claims import claims
 from .figures import figures

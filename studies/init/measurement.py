@@ -16,7 +16,7 @@ from nnsim.probes.input_pairs import pair_inputs, pair_moments
 from nnsim.probes.jacobians import jacobian, squared_singular_values
 from nnsim.probes.propagation import propagate, shown_layers, unit_rows
 from nnsim.study.declaration import Column
-from nnsim.study.network_trials import (
+from nnsim.study.dict_network_trials import (
     ARM_COLUMNS,
     LAYER_COLUMNS,
     PROBE_ROWS,

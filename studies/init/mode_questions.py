@@ -15,7 +15,7 @@ from . import settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
     from nnsim.report.tuned_arms import ChosenArms
 
 SAXE = "Saxe, McClelland and Ganguli 2014"
@@ -59,7 +59,7 @@ def _frame(rows: list[tuple]) -> pd.DataFrame:
 def mode_questions(modes: pd.DataFrame) -> Iterator[Question]:
     """Ask whether modes follow their sigmoid curves, from a balanced start and from a small random one."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     where = f"one hidden layer of {settings.MODE_UNITS}, linear, learning rate {settings.MODE_RATE:g}"
     distances = curve_distances(rows_of(modes, scheme="balanced"))
@@ -102,7 +102,7 @@ def learning_times(trials: pd.DataFrame) -> ChosenArms:
 
 def depth_questions(trials: pd.DataFrame) -> Iterator[Question]:
     """Ask whether the steps to learn grow with depth, from orthogonal and from scaled Gaussian weights."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     arms = learning_times(trials)
     low, high = settings.DEEP_COMPARED

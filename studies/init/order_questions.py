@@ -21,7 +21,7 @@ from .trials import input_square
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 POOLE, SCHOENHOLZ = "Poole et al. 2016", "Schoenholz et al. 2017"
 LINE_MARGIN = 0.2  # of sw2: what 0.05 of ln per layer come to
@@ -67,7 +67,7 @@ def expected_factor(sw2: float, sb2: float) -> float:
 
 
 def _line_question(layers: pd.DataFrame) -> Question:
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     low, high = (weight for weight in settings.PHASE_WEIGHTS if 1.5 < weight < 2.0)
     critical, _ = critical_weight("tanh", settings.BIAS_VARIANCE)
@@ -109,7 +109,7 @@ def _measured(pairs: pd.DataFrame, pair: str, layer: int) -> np.ndarray:
 
 
 def _pair_question(pair: str, **fields: Any) -> Question:
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     sw2, correlation, _ = settings.PAIRS[pair]
     where = f"tanh, sw2 = {sw2:g}, sb2 = {settings.BIAS_VARIANCE:g}, layers of {settings.PAIR_WIDTH}, inputs of "
@@ -154,7 +154,7 @@ def pair_questions(pairs: pd.DataFrame) -> Iterator[Question]:
 
 def relu_pair_questions(pairs: pd.DataFrame) -> Iterator[Question]:
     """Ask what one ReLU layer makes of a correlation: exact at any width, since the layer's units are independent."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     for c in settings.RELU_CORRELATIONS:
         moments = _measured(pairs, f"relu {c:g}", 1)
@@ -205,7 +205,7 @@ def _fall(depths: np.ndarray, leads: np.ndarray) -> tuple[float, bool]:
 
 def phase_training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask whether the depth at which training fails is a multiple of the correlation's depth scale."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     xi = {sw2: tanh_scales(sw2).correlation for sw2 in config["phase_weight"]}
     note = f"half the lead over chance after {config['epochs']} epochs at the rates that validation chose"

@@ -17,7 +17,7 @@ from . import settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 SURVIVAL_MARGIN = 0.02  # a width of 10 instead of 8 would be off by 0.023
 SLOPE_MARGIN = 0.05  # of ln per layer: variance 1.8 instead of 2 would be off by 0.105
@@ -27,7 +27,7 @@ GLOROT, HE = "Glorot and Bengio 2010", "He et al. 2015"
 def both_ways(layers: pd.DataFrame, arm: dict[str, Any], **texts: str) -> Iterator[Question]:
     """Ask whether activations and errors of an arm change per layer as predicted."""
     from nnsim.report.arms import change_per_layer, rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     rows, depth = rows_of(layers, epoch=0, **arm), arm["depth"]
     width = int(rows["width"].iloc[0]) if len(rows) else 0
@@ -64,7 +64,7 @@ def gain_questions(layers: pd.DataFrame, config: dict[str, Any]) -> Iterator[Que
 def linear_questions(layers: pd.DataFrame, spectra: pd.DataFrame) -> Iterator[Question]:
     """Ask what linear layers do to signals, to singular values and to weight gradients."""
     from nnsim.report.arms import change_per_layer, rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     for scheme, factor in (("standard_uniform", "1/3"), ("xavier_uniform", "1")):
         arm = {"kind": "linear", "scheme": scheme, "activation": "identity", "depth": settings.LINEAR_DEPTH}
@@ -116,7 +116,7 @@ def relu_questions(layers: pd.DataFrame, config: dict[str, Any]) -> Iterator[Que
 def bound_questions(layers: pd.DataFrame) -> Iterator[Question]:
     """Ask what ten sigmoid layers leave of a gradient."""
     from nnsim.report.arms import change_per_layer, rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     rows = rows_of(layers, kind="bound", epoch=0)
     norms = -10 * change_per_layer(rows, "delta_log", 1, 11) / 2
@@ -138,7 +138,7 @@ def bound_questions(layers: pd.DataFrame) -> Iterator[Question]:
 def fluctuation_questions(trials: pd.DataFrame) -> Iterator[Question]:
     """Ask how far single narrow networks stray from the mean."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     rows = rows_of(trials, kind="fluctuation", status="done").sort_values("repeat", kind="stable")
     alive = rows["alive"].to_numpy(dtype=float)

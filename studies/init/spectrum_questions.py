@@ -12,7 +12,7 @@ from . import settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 SHARE = 0.25  # margin over prediction: the neighbouring case is off by a factor of two
 ROUNDING = 1e-9
@@ -21,7 +21,7 @@ ROUNDING = 1e-9
 def spectrum_questions(jacobians: pd.DataFrame) -> Iterator[Question]:
     """Ask how the variance of the eigenvalues of J J^T comes about in the four critical cases."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     depth, width = settings.JACOBIAN_DEPTH, settings.JACOBIAN_WIDTH
     for name, (activation, scheme, keep) in settings.JACOBIANS.items():

@@ -16,7 +16,7 @@ from .signal_questions import both_ways
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 ROUNDING = 1e-9  # of a variance that LSUV has set to one, in double precision
 FRESH_MARGIN = 0.2  # of ln of the last layer's variance
@@ -27,7 +27,7 @@ LEVEL_MARGIN = 0.3  # of ln(2 l q): 1 / l would be off by 0.7
 def lsuv_questions(lsuv: pd.DataFrame) -> Iterator[Question]:
     """Ask whether LSUV gives unit variance on its batch, and what is left of it on other inputs."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     lsuv = lsuv.assign(variance=lsuv["z_square"] - lsuv["z_mean"] ** 2)
     for activation in settings.LSUV_ACTIVATIONS:
@@ -64,7 +64,7 @@ def tanh_questions(layers: pd.DataFrame) -> Iterator[Question]:
 
 
 def _exploding(backward: Question) -> Question:
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     return Question(
         "A7-gain-explodes", "correction",
@@ -76,7 +76,7 @@ def _exploding(backward: Question) -> Question:
 
 def _power_questions(layers: pd.DataFrame) -> Iterator[Question]:
     from nnsim.report.arms import change_per_layer, rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     first, last, width = settings.POWER_FROM, settings.POWER_DEPTH, settings.POWER_WIDTH
     rows = rows_of(layers, kind="power")

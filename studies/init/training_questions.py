@@ -15,7 +15,7 @@ from .signal_questions import HE
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
     from nnsim.report.tuned_arms import ChosenArms
 
 DEEP, SHALLOW = 30, 10  # He et al. 2015: at 22 layers both still learn
@@ -42,7 +42,7 @@ def _question(
     config: dict[str, Any], chance: float, name: str, statement: str, scheme: str, depth: int, values: np.ndarray,
     bound: float, rule: Any, at_edge: bool = False,
 ) -> Question:  # fmt: skip
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     where = f"{scheme}, relu, {depth} layers of {config['width']}, {config['data']}"
     metric = "test" if rule == "at_least" else "validation"
@@ -104,7 +104,7 @@ def _after_first_epoch(runs: pd.DataFrame, history: pd.DataFrame, depth: int) ->
 def symmetry_questions(trials: pd.DataFrame) -> Iterator[Question]:
     """Ask whether units that start equal stay equal."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     rows = rows_of(trials, kind="symmetry")
     where = f"tanh, {settings.SYMMETRY_DEPTH} layers of {settings.SYMMETRY_WIDTH}, {settings.SYMMETRY_EPOCHS} epochs"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnsim.study.declaration import Column
-from nnsim.study.network_trials import TRIAL_COLUMNS, columns_with
+from nnsim.study.dict_network_trials import TRIAL_COLUMNS, columns_with
 
 MORE = (
     Column("optimizer", "text", "", "rule of the update; empty: heavy ball with the momentum beside it"),

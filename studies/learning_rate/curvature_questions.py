@@ -13,7 +13,7 @@ from . import settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 EXACT_MARGIN = 0.001  # the bisection ends within 2^-12; a loss without its factor 2 would be off by 1
 EDGE_MARGIN = 0.02
@@ -23,7 +23,7 @@ COHEN = "Cohen et al. 2021"
 def quadratic_questions(tables: dict[str, pd.DataFrame]) -> Iterator[Question]:
     """Ask where descent on a quadratic diverges."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     for momentum, name in zip(settings.QUADRATIC_MOMENTA, ("plain", "momentum"), strict=True):
         measured = rows_of(tables["trials"], kind="quadratic", momentum=momentum).set_index("repeat")["critical_rate"]
@@ -49,7 +49,7 @@ def edge_ratios(looks: pd.DataFrame, rate: float, momentum: float) -> pd.Series:
 def edge_questions(looks: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask where full-batch descent takes the sharpness."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     where = (
         f"tanh, 1-{settings.EDGE_WIDTH}-{settings.EDGE_WIDTH}-1, {settings.EDGE_POINTS} points, "

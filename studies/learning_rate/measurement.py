@@ -14,7 +14,7 @@ from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.edge_of_stability import chebyshev_task, divergence_rate, follow_sharpness, full_batch
 from nnsim.probes.sharpness import sharpness
-from nnsim.study.network_trials import data_of, network_of, nine_digits, train_network
+from nnsim.study.dict_network_trials import data_of, network_of, nine_digits, train_network
 from nnsim.theory.training import rate_courses as closed_forms
 from nnsim.training import trainer
 from nnsim.training.recipe import Recipe

@@ -13,7 +13,7 @@ from .search_questions import network
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 TRACE_TOLERANCE = 1e-7  # relative: traces are shown with nine digits
 
@@ -31,7 +31,7 @@ def leads_of(trials: pd.DataFrame, data: str, schedule: str, column: str) -> tup
 
 def schedule_questions(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> Iterator[Question]:
     """Ask whether schedules follow their formulas, and what they are worth."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
     from nnsim.training.schedules import SCHEDULES
 
     traces = tables["traces"]

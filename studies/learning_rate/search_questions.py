@@ -14,7 +14,7 @@ from . import settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 REGRET = 0.02  # of accuracy: what a seed's luck is worth on these data
 
@@ -41,7 +41,7 @@ def _nearest(grid: np.ndarray, rates: np.ndarray) -> np.ndarray:
 def finder_questions(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> Iterator[Question]:
     """Ask what range tests find, and what a sweep says of rates too high."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     sweep = rows_of(tables["trials"], kind="sweep")
     scores, (best, at_edge) = _scores(sweep), _best(sweep)
@@ -82,7 +82,7 @@ def finder_questions(tables: dict[str, pd.DataFrame], config: dict[str, Any]) ->
 def speed_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask what too low a rate costs in steps."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     runs = rows_of(trials, kind="speed")
     steps = np.log(runs.pivot(index="repeat", columns="learning_rate", values="steps").astype(float))
@@ -113,7 +113,7 @@ def speed_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Qu
 def adamw_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask what AdamW at the advised rate falls short of."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     for data, (epochs, rule) in product(config["adamw_data"], _budgets(config)):
         runs = rows_of(trials, kind="adamw", data=data, epochs=epochs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnsim.data import datasets
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.study.declaration import Axis, Study, Table, presets
-from nnsim.study.network_trials import HISTORY_COLUMNS, columns_with
+from nnsim.study.dict_network_trials import HISTORY_COLUMNS, columns_with
 
 from .claims import claims
 from .columns import ARMS, COORDINATE_COLUMNS, IDENTITY_COLUMNS, TRIALS

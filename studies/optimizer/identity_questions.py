@@ -13,7 +13,7 @@ from . import settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 ROUNDING = 1e-9  # relative, of double precision; the nearest wrong formula is off by more than 1e-3
 
@@ -26,7 +26,7 @@ def _of(identities: pd.DataFrame, **arm: Any) -> np.ndarray:
 
 def step_questions(identities: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask whether steps are what the papers' algorithms say."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     rate, decay, steps = settings.DECAY["learning_rate"], settings.DECAY["weight_decay"], settings.DECAY["steps"]
     expected, where = (1 - rate * decay) ** steps, f"eta {rate:g}, decay {decay:g}, {steps} steps of zero gradient"
@@ -54,7 +54,7 @@ def step_questions(identities: pd.DataFrame, config: dict[str, Any]) -> Iterator
 
 def start_questions(identities: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask what the loss is with a zero readout, and what dropout keeps."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     for data in config["data"]:
         where, classes = f"he_normal, zero readout, {data}", _of(identities, data=data, quantity="classes")

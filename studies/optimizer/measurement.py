@@ -11,7 +11,7 @@ from nnsim.core.seeding import key
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes import training_identities
-from nnsim.study.network_trials import data_of, network_of, train_network
+from nnsim.study.dict_network_trials import data_of, network_of, train_network
 from nnsim.training import trainer
 from nnsim.training.mup import MUP, mup_layer_rates, mup_start, preactivation_changes
 from nnsim.training.recipe import Recipe

@@ -14,7 +14,7 @@ from .arms import tuned_arms
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 CLOSE = 0.02  # of the test metric: half a point of accuracy is noise, five are a choice
 SEEDS_TOLD = 6
@@ -46,7 +46,7 @@ def _tie(lead: np.ndarray) -> str:
 
 def pair_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask which of two optimizers ends better, and what AdamW is worth untuned."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     note, arms = _note(config), tuned_arms(runs)
     for data in config["data"]:

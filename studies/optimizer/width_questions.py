@@ -16,7 +16,7 @@ from .arms import arms_by_loss
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 LEVEL = 0.15  # of a log-log slope whose neighbours are 1/2 and 1
 OCTAVE = 1.0  # grid step of the learning rates; eight-fold width, moved in proportion, would be three
@@ -26,7 +26,7 @@ def transfer_questions(runs: pd.DataFrame, config: dict[str, Any]) -> Iterator[Q
     """Ask whether the best learning rate moves with the width."""
     from nnsim.report.arms import rows_of
     from nnsim.report.best_rate import octaves_moved
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     widths = config["mup_width"]
     texts: dict[str, tuple[Any, ...]] = {
@@ -51,7 +51,7 @@ LAYERS = {1: "first", 2: "hidden", 3: "readout"}
 def coordinate_questions(changes: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask how far a step moves pre-activations as the network widens."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
     from nnsim.report.statistics.slopes import slopes_by_seed
 
     widths, source = config["coordinate_width"], "Yang, Hu et al. 2022, appendix D.1"

@@ -13,7 +13,7 @@ from .rule_questions import MINSKY
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 COVER = "Cover 1965, Theorem 1"
 HALF_MARGIN = 0.1  # a unit with a bias, which has one dimension more, would be off by 0.13 at 20 dimensions
@@ -23,7 +23,7 @@ JUMP_MARGIN = 0.05  # such a unit would be off by 0.05 above the jump, where 20 
 def counting_questions(answers: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask how many labellings of points a plane makes."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     for dimension, points in settings.COUNTS:
         rows = rows_of(answers, kind="count", dimension=dimension, points=points)
@@ -55,7 +55,7 @@ def counting_questions(answers: pd.DataFrame, config: dict[str, Any]) -> Iterato
 def logic_questions(answers: pd.DataFrame) -> Iterator[Question]:
     """Ask which functions of two bits one unit computes, and which a layer of them."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     texts = {
         "functions": ("threshold_functions", 14.0, "One threshold unit computes 14 of the 16 functions of two bits."),

@@ -13,7 +13,7 @@ from . import settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 NOVIKOFF = "Novikoff 1962"
 MINSKY = "Minsky and Papert 1969"
@@ -22,7 +22,7 @@ MINSKY = "Minsky and Papert 1969"
 def rule_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask what the perceptron rule learns, and whether it keeps Novikoff's bound."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     rows = rows_of(trials, kind="margin").dropna(subset=["bound", "mistakes"])
     within = (rows["mistakes"] <= rows["bound"]) & rows["converged"].astype(bool)

@@ -12,7 +12,7 @@ from .rule_questions import MINSKY
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
     from nnsim.report.tuned_arms import ChosenArms
 
 XOR_ARM = ["activation", "hidden"]
@@ -38,7 +38,7 @@ def xor_arms(trials: pd.DataFrame) -> ChosenArms:
 def training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask how often training finds XOR, with one unit and with more."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     arms, source = xor_arms(trials), "Rumelhart, Hinton and Williams 1986"
 

@@ -12,7 +12,7 @@ from .predictions import MEAN_FIELD, PAGE, backward_factor, lost
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 NORM_MARGIN = 0.02  # of ln per layer of a norm: variance 1.15 instead of 1 would be off by 0.07
 
@@ -20,7 +20,7 @@ NORM_MARGIN = 0.02  # of ln per layer of a norm: variance 1.15 instead of 1 woul
 def bound_questions(layers: pd.DataFrame, spectra: pd.DataFrame) -> Iterator[Question]:
     """Ask whether the textbook's 0.25 a layer is a law, or a bound at all."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     rows = rows_of(layers, kind="bound")
     for crossed in settings.CROSSED:

@@ -15,7 +15,7 @@ from .predictions import MEAN_FIELD, PAGE, PAGE_RELU, PER_LAYER, SLOPE_MARGIN, b
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 GRID_DEPTH = 20  # the grid's claims are made at the depth nearest to it
 NAMED_ARMS = {
@@ -37,7 +37,7 @@ EXPLODING = {
 def grid_questions(layers: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask what a layer of each scheme and activation makes of the gradient."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     width, depth = config["probe_width"], min(config["probe_depth"], key=lambda depth: abs(depth - GRID_DEPTH))
     for activation, scheme in product(config["activation"], config["scheme"]):
@@ -58,7 +58,7 @@ def grid_questions(layers: pd.DataFrame, config: dict[str, Any]) -> Iterator[Que
 def explosion_questions(layers: pd.DataFrame) -> Iterator[Question]:
     """Ask where gradients explode."""
     from nnsim.report.arms import change_per_layer, rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     for name, (activation, scheme) in settings.EXPLOSIONS.items():
         arm = {"activation": activation, "scheme": scheme, "depth": settings.TRAP_DEPTH}

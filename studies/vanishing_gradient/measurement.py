@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.study.network_trials import (
+from nnsim.study.dict_network_trials import (
     data_of,
     drawn_network,
     look_at_network,

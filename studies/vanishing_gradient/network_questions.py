@@ -18,13 +18,13 @@ from .predictions import PAGE_RELU, SLOPE_MARGIN, expected_of, lost
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
 
 def trap_questions(layers: pd.DataFrame) -> Iterator[Question]:
     """Ask whether weight gradients show that errors vanish."""
     from nnsim.report.arms import change_per_layer, rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     def back(activation: str, column: str) -> np.ndarray:
         rows = rows_of(layers, kind="trap", activation=activation)
@@ -54,7 +54,7 @@ def trap_questions(layers: pd.DataFrame) -> Iterator[Question]:
 def fluctuation_questions(trials: pd.DataFrame) -> Iterator[Question]:
     """Ask how gradients scatter between narrow networks."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     rows = rows_of(trials, kind="fluctuation", status="done").sort_values("repeat", kind="stable")
     changes = rows["log_gradient"].dropna().to_numpy(dtype=float)
@@ -84,7 +84,7 @@ def fluctuation_questions(trials: pd.DataFrame) -> Iterator[Question]:
 def remedy_questions(layers: pd.DataFrame) -> Iterator[Question]:
     """Ask which remedies keep a sigmoid network's gradient."""
     from nnsim.report.arms import rows_of
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     steps = settings.REMEDY_DEPTH - 2
     texts = {

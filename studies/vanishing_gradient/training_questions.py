@@ -14,7 +14,7 @@ from .trials import parse_arm
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
     from nnsim.report.tuned_arms import ChosenArms
 
 DEEP, SHALLOW = 10, 4
@@ -39,7 +39,7 @@ def _best(arms: ChosenArms, arm: dict[str, Any]) -> np.ndarray:
 
 def training_questions(trials: pd.DataFrame, config: dict[str, Any]) -> Iterator[Question]:
     """Ask which deep networks learn."""
-    from nnsim.report.judging import Question
+    from nnsim.report.old_questions import Question
 
     arms, shallow, deep = _chosen(trials), min(config["depth"]), max(config["depth"])
     chance, nobody = float(arms.grid["chance"].max()), np.empty(0)

@@ -11,8 +11,8 @@ from scipy.stats import norm
 
 from nnsim.report.arms import rows_of
 from nnsim.report.figures import COLUMN_WIDTH, literal, measured, panel_grid, style, theory_line
-from nnsim.report.judging import Question
 from nnsim.report.plots.intervals import LEVEL, Line, legend_below, summarise
+from nnsim.report.questions import Question
 from nnsim.report.statistics import mean_interval
 from nnsim.theory.signals.finite_width import Propagation
 
@@ -100,7 +100,7 @@ def factor_frame(questions: Iterable[Question]) -> pd.DataFrame:
     for question in questions:
         interval = mean_interval(question.values, LEVEL)
         activation, direction = question.id.split("-", 1)[1].rsplit("-", 1)
-        rows.append((activation, direction, question.prediction, interval.estimate, interval.low, interval.high))
+        rows.append((activation, direction, question.rule.prediction, interval.estimate, interval.low, interval.high))
     return pd.DataFrame(rows, columns=["activation", "direction", "prediction", "estimate", "low", "high"])
 
 
