@@ -12,11 +12,13 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import gradient_clipping
+from nnsim_studies.gradient_clipping import first_steps, shared
 from study_bench import Bench, Tables
 
 from nnsim.experiment.config import resolve
 from nnsim.probes import clipped_steps
 from nnsim.report.claims import Claim
+from nnsim.report.judging import claims_of
 from nnsim.report.render import frame_csv
 from nnsim.runs.contract import check_study
 
@@ -63,7 +65,7 @@ def whole(bench: Bench) -> Tables:
 
 
 def judged(tables: Tables, config: dict[str, Any] = CONFIG) -> dict[str, Claim]:
-    return {claim.id: claim for claim in gradient_clipping.claims(tables, config)}
+    return {claim.id: claim for claim in claims_of(gradient_clipping.study, tables, config)}
 
 
 @pytest.fixture(scope="module")
@@ -142,13 +144,13 @@ class TestBrokenSteps:
         assert fallen(bench("step")) == {"D4-norm", "D4-value-size"}
 
     def test_clipping_by_value_that_keeps_the_direction(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        by_norm = gradient_clipping.turn
+        by_norm = first_steps.turn
 
         def scaled(spec: Any, theta: Any, data: Any, recipe: Any, key: int) -> Any:
             limit = recipe.clip_norm or recipe.clip_value
             return by_norm(spec, theta, data, replace(recipe, clip_value=None, clip_norm=limit), key)
 
-        monkeypatch.setattr(gradient_clipping, "turn", scaled)
+        monkeypatch.setattr(first_steps, "turn", scaled)
         assert fallen(bench("step")) == {"D4-value-size", "D4-value-direction"}
 
 
@@ -159,7 +161,7 @@ class TestBrokenTraining:
         assert found["D4-learns"].verdict != "holds"
 
     def test_clipping_that_does_nothing(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(gradient_clipping, "clipping", lambda text: {})
+        monkeypatch.setattr(shared, "clipping", lambda text: {})
         tables = bench("training", seeds=10, learning_rate="0.03,3", adamw_rate="0.01", epochs=1)
         found = judged(tables)
         assert {"D4-survival-norm", "D4-survival-value", "D4-product"} <= fallen(tables)
@@ -232,9 +234,9 @@ class TestContract:
         trials = tables["trials"].assign(status="error", test_metric=math.nan, validation_metric=math.nan)
         broken = {"trials": trials.assign(chance=math.nan), "steps": tables["steps"][:0]}
         config = resolve(gradient_clipping.study, "quick", TINY)
-        assert frame_csv(gradient_clipping.summary(broken)).count(b"\n") > 1
-        assert len(gradient_clipping.figures(broken, config)) == 3
-        assert {claim.verdict for claim in gradient_clipping.claims(broken, config)} <= {
+        assert frame_csv(gradient_clipping.study.summary(broken)).count(b"\n") > 1
+        assert len(gradient_clipping.study.figures(broken, config)) == 3
+        assert {claim.verdict for claim in claims_of(gradient_clipping.study, broken, config)} <= {
             "untested",
             "inconclusive",
             "fails",
