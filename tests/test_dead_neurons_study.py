@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from nnsim_studies import dead_neurons
-from nnsim_studies.dead_neurons import measurement
+from nnsim_studies.dead_neurons import off_units
 from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim.core.errors import UsageError
@@ -21,9 +21,10 @@ from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.sharpness import sharpness
 from nnsim.probes.units import UnitFacts
 from nnsim.report.claims import Claim
+from nnsim.report.judging import claims_of
 from nnsim.runs.contract import check_study
-from nnsim.study import dict_network_trials as network_trials
-from nnsim.study import unit_trials
+from nnsim.study import network_trials, unit_trials
+from nnsim.study.trials import NetworkTrial
 from nnsim.training import trainer
 
 pytestmark = pytest.mark.physics
@@ -48,7 +49,7 @@ def whole(bench: Bench) -> Tables:
 
 
 def judged(bench: Bench, tables: Tables, **axes: Any) -> dict[str, Claim]:
-    return {claim.id: claim for claim in dead_neurons.claims(tables, bench.config(**axes))}
+    return {claim.id: claim for claim in claims_of(dead_neurons.study, tables, bench.config(**axes))}
 
 
 def verdicts(bench: Bench, tables: Tables, **axes: Any) -> dict[str, str]:
@@ -134,13 +135,13 @@ class TestBrokenDraws:
         assert found["B1-3x3"] == "fails"
 
     def test_normalisation_with_a_low_shift(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        def moved(trial: dict[str, Any], spec: NetworkSpec) -> np.ndarray:
+        def moved(trial: NetworkTrial, spec: NetworkSpec) -> np.ndarray:
             theta = unit_trials.start_of(trial, spec)
             for shift in spec.views(theta, "shift"):
                 shift -= 5
             return theta
 
-        monkeypatch.setattr(measurement, "start_of", moved)
+        monkeypatch.setattr(off_units, "start_of", moved)
         assert verdicts(bench, bench("invariant"))["B3-batch"] == "fails"
 
     def test_normalised_under_the_name_of_plain(self, bench: Bench, whole: Tables) -> None:
@@ -231,12 +232,12 @@ def test_activations_that_cannot_die_are_refused(bench: Bench, name: str) -> Non
     plain = name.split(":")[0]
     sentence = f"'{plain}' is nowhere flat, so its units cannot die: choose hard_tanh or relu"
     with pytest.raises(UsageError, match=sentence):
-        dead_neurons.trials(bench.config(activation=name))
+        dead_neurons.study.trials(bench.config(activation=name))
 
 
 def test_a_grid_of_biases_without_zero_is_refused(bench: Bench) -> None:
     with pytest.raises(UsageError, match="add 0 to --bias"):
-        dead_neurons.trials(bench.config(bias="0.5"))
+        dead_neurons.study.trials(bench.config(bias="0.5"))
 
 
 def test_hard_tanh_dies_too(bench: Bench) -> None:

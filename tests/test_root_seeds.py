@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nnsim_studies import backprop_cost, batch_norm
-from nnsim_studies.dead_neurons import measurement as dead_neurons
+from nnsim_studies import backprop_cost, batch_norm, dead_neurons
+from nnsim_studies.dead_neurons import descent
 from nnsim_studies.vanishing_gradient import measurement as vanishing_gradient
 from tiny_studies import measured, tiny
 
 from nnsim.data.datasets import fewest_training_rows
 from nnsim.experiment.config import resolve
 from nnsim.report.claims import claims_frame, summary_columns
+from nnsim.report.judging import claims_of
 from nnsim.study import dict_network_trials as network_trials
 from nnsim.study.discovery import find_study
 
@@ -55,7 +56,7 @@ def test_a_study_runs_at_ten_root_seeds(name: str, tmp_path: Path) -> None:
     config = resolve(study, "quick", tiny(name) | CHOSEN[name])
     for seed in SEEDS:
         tables = measured(study, config, tmp_path / str(seed), seed)
-        assert len(claims_frame(study.claims(dict(tables), dict(config))))
+        assert len(claims_frame(claims_of(study, dict(tables), dict(config))))
         summary_columns(study, list(study.summary(dict(tables)).columns))
 
 
@@ -76,9 +77,9 @@ def test_a_regression_has_as_many_rows_at_every_seed() -> None:
     assert fewest_training_rows(network_trials.data_of({**data, "root_seed": 0})) == rows_at(3, **data)
 
 
-def trained(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[dict[str, Any]]:
+def trained(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[Any]:
     """Return the trials that a study's module hands to the laboratory from now on."""
-    seen: list[dict[str, Any]] = []
+    seen: list[Any] = []
     train = getattr(module, name)
     monkeypatch.setattr(module, name, lambda trial, *rest: seen.append(trial) or train(trial, *rest))
     return seen
@@ -90,9 +91,9 @@ ARM |= {"learning_rate": 0.1, "epochs": 1, "momentum": 0.0, "probe_epoch": [], "
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_full_batches_hold_all_rows_of_the_seed(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
-    seen = trained(monkeypatch, dead_neurons, "watch_training")
-    dead_neurons.measure({**ARM, **UNEVEN, "optimizer": "sgd", "normalization": "batch", "root_seed": seed})
-    assert [trial["batch_size"] for trial in seen] == [rows_at(seed, **UNEVEN)]
+    seen = trained(monkeypatch, descent, "watch_training")
+    dead_neurons.study.measure({**ARM, **UNEVEN, "optimizer": "sgd", "normalization": "batch", "root_seed": seed})
+    assert [trial.batch_size for trial in seen] == [rows_at(seed, **UNEVEN)]
 
 
 @pytest.mark.parametrize("normalization", ["batch", "none"])

@@ -15,6 +15,9 @@ from nnsim.study.network_trials import data_of, network_of, outcome, recipe_of
 from nnsim.study.trials import NetworkTrial, TrainingTrial
 from nnsim.training import trainer
 
+WATCHING = ("train_epochs float32", "evaluate float32", "unit_facts float32")
+"""The large kernels that `watch_training` calls, see `nnsim.study.parts.Kind`."""
+
 UnitLook = tuple[int, list[UnitFacts]]
 """Epochs done, and the facts of every hidden layer on the training rows."""
 

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
-from nnsim.study.checks import data_hash
-from nnsim.study.declaration import Axis, Study, Table, presets
+import numpy as np
 
-from .claims import claims
+from nnsim.core.errors import UsageError
+from nnsim.kernels.formulas.activations import ACTIVATIONS
+from nnsim.networks.activations import evaluate
+from nnsim.networks.activations import parse as parse_activation
+from nnsim.study.axes import data_axes
+from nnsim.study.checks import data_hash
+from nnsim.study.declaration import Axis, Table, presets
+from nnsim.study.parts import Config, lazily, study_of
+
+from .born_dead import BORN_DEAD
 from .columns import COLUMNS, SHARPNESS_COLUMNS, UNIT_COLUMNS
-from .figures import figures
-from .measurement import cost, measure, warm_up
-from .summary import summary
-from .trials import trials
+from .descent import DESCENT
+from .off_units import OFF_UNITS
 
 RATES = tuple(round(0.0625 * 2 ** (k / 2), 6) for k in range(2, 18))
-study = Study(
+
+
+def _mortal() -> tuple[str, ...]:
+    """Activations that are flat beyond a kink, to a side at least: those of which a unit can be dead."""
+    flat = {name: evaluate(name, np.array([-50.0]))[1][0] == 0 for name in ACTIVATIONS}
+    return tuple(name for name, entry in ACTIVATIONS.items() if entry.kinks and entry.differentiable and flat[name])
+
+
+def check(config: Config) -> None:
+    """Raise UsageError for an activation of which no unit can die, and for biases that cannot be compared."""
+    name = parse_activation(config["activation"])[0]
+    if name not in _mortal():
+        raise UsageError(
+            f"activation '{name}' is nowhere flat, so its units cannot die: choose {' or '.join(_mortal())}"
+        )
+    if 0.0 not in config["bias"]:
+        raise UsageError("every bias is compared with a bias of 0: add 0 to --bias")
+
+
+study = study_of(
     name="dead-neurons",
     title="Dead neurons",
     question="When do ReLU units die, as they are drawn or in training; what prevents it, and do the dead come back?",
@@ -60,10 +85,7 @@ study = Study(
         Axis("seeds", int, "independent seeds of each trained arm", presets(16, 20, 40), minimum=1, scalar=True),
         Axis("epochs", int, "steps of full-batch descent", presets(100, 200, 600), minimum=1, scalar=True),
         Axis("tau", float, "threshold of the dormancy score", presets(0.1, 0.1, 0.1), minimum=0, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"),
-             scalar=True, names="datasets", file=True),
-        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True, file=True),
-        Axis("samples", int, "rows to use; 0 is all", presets(400, 800, 0), minimum=0, scalar=True),
+        *data_axes("digits", (400, 800, 0)),
     ),
     tables=(
         Table("trials", COLUMNS),
@@ -71,21 +93,10 @@ study = Study(
         Table("sharpness", SHARPNESS_COLUMNS, canonical=False),
     ),
     schema_version=2,
-    trials=trials,
-    measure=measure,
-    cost=cost,
-    summary=summary,
-    claims=claims,
-    figures=figures,
-    warm_up=warm_up,
-    kernels=(
-        "evaluate float32",
-        "train_epochs float32",
-        "unit_facts float32",
-        "loss_and_gradient float64",
-        "unit_facts float64",
-        "value_and_slope float64",
-    ),
+    parts=(BORN_DEAD, OFF_UNITS, DESCENT),
+    check=check,
+    summary=lazily(__name__, "summary"),
+    figures=lazily(__name__, "figures"),
     inputs=lambda config: {"data_sha256": data_hash(config)},
     answer=("B4-catapult", "B4-revivals"),
     statements=(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnsim.study.declaration import Column
-from nnsim.study.dict_network_trials import ARM_COLUMNS, TRIAL_COLUMNS, columns_with
+from nnsim.study.network_trials import ARM_COLUMNS, TRIAL_COLUMNS, columns_with
 
 KIND = Column("kind", "text", "", "what the trial is for: narrow, invariant, sharpness, training")
 SETTINGS = (
@@ -11,7 +11,6 @@ SETTINGS = (
     Column("shift", "float", "deviations", "what is added to the weights, in their standard deviations"),
     Column("normalization", "text", "", "normalisation of the hidden layers"),
 )
-UNIT_ARM = (KIND, *ARM_COLUMNS[1:], *SETTINGS[::2])
 COLUMNS = (
     KIND,
     *columns_with(TRIAL_COLUMNS, *SETTINGS)[1:],
@@ -22,7 +21,7 @@ COLUMNS = (
     Column("dead_at_end", "float", "1", "the same at the last look, after the last epoch or before the run diverged"),
 )
 UNIT_COLUMNS = (
-    *UNIT_ARM,
+    *(KIND, *ARM_COLUMNS[1:], *SETTINGS[::2]),
     Column("epoch", "int", "epochs", "epochs done at this look"),
     Column("layer", "int", "", "hidden layer, from 1"),
     Column("units", "int", "units", "units of the layer"),

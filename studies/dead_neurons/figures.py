@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from nnsim.report.arms import rows_of
+from nnsim.report.figures import FigureSpec
+from nnsim.report.statistics import proportion_interval
+from nnsim.study.parts import Config
 from nnsim.theory.signals.dead_units import born_dead_bound, dead_at_input
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from nnsim.report.figures import FigureSpec
+from . import plots
+from .born_dead import PLAIN, deadliest
 
 
 def _born_frame(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the measured shares of silent and constant networks, one row an arm."""
-    import pandas as pd
-
-    from nnsim.report.arms import rows_of
-    from nnsim.report.statistics import proportion_interval
-
     rows, arm = [], ["scheme", "activation", "shift", "width", "depth"]
     for names, group in rows_of(trials, kind="narrow", status="done").groupby(arm, sort=False):
         for quantity in ("silent", "born_dead"):
@@ -34,30 +31,22 @@ def _born_frame(trials: pd.DataFrame) -> pd.DataFrame:
 
 def _scaled_runs(trials: pd.DataFrame, sharpness: pd.DataFrame) -> pd.DataFrame:
     """Return the runs without normalisation, their rates in units of 2 / sharpness (geometric mean of the arm)."""
-    from nnsim.report.arms import rows_of
-
     logs = sharpness.assign(log=np.log(sharpness["sharpness"].where(sharpness["sharpness"] > 0)))
     scale = np.exp(logs.groupby("bias")["log"].mean()) / 2
     runs = rows_of(trials, kind="training", normalization="none")
     return runs.assign(scaled=runs["learning_rate"] * runs["bias"].map(scale))
 
 
-def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
+def figures(tables: dict[str, pd.DataFrame], config: Config) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
-    from nnsim.report.arms import rows_of
-    from nnsim.report.figures import FigureSpec
+    return _born_figures(_born_frame(tables["trials"]), config) | _descent_figures(tables, config)
 
-    from . import plots
 
-    trials, units = tables["trials"], rows_of(tables["units"], bias=0.0, normalization="none")
-    born = _born_frame(trials)
-    shape = {"width": min(config["narrow_width"]), "depth": max(config["narrow_depth"])}
-    died = rows_of(units, epoch=config["epochs"]).groupby("learning_rate")["deaths"].size()
-    busiest = units.groupby("learning_rate")[["deaths", "revivals"]].sum().sum(axis=1)
-    rate = float(busiest.idxmax()) if len(died) else math.nan
+def _born_figures(born: pd.DataFrame, config: Config) -> dict[str, FigureSpec]:
+    shape = deadliest(config)
     return {
         "born-dead": FigureSpec(
-            plots.born(rows_of(born, scheme="he_normal", activation="relu", shift=0.0), dead_at_input, born_dead_bound),
+            plots.born(rows_of(born, **PLAIN), dead_at_input, born_dead_bound),
             "Narrow ReLU networks of one input as they are drawn. Silent: a given input reaches no unit of some layer. "
             "Born dead: the network is a constant function, decided exactly. Dashed: the exact law of silence, and "
             "Lu's lower bound for constant functions; intervals: 95 %, Clopper and Pearson.",
@@ -69,8 +58,21 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "and Glorot's variances share one fate, because scaling weights moves no sign.",
             "Share of networks that are born dead, one bar a remedy.",
         ),
+    }
+
+
+def _busiest_rate(units: pd.DataFrame, epochs: int) -> float:
+    """Return the rate with most deaths and revivals; NaN where no run came to its end."""
+    changes = units.groupby("learning_rate")[["deaths", "revivals"]].sum().sum(axis=1)
+    return float(changes.idxmax()) if len(rows_of(units, epoch=epochs)) else math.nan
+
+
+def _descent_figures(tables: dict[str, pd.DataFrame], config: Config) -> dict[str, FigureSpec]:
+    units = rows_of(tables["units"], bias=0.0, normalization="none")
+    rate = _busiest_rate(units, config["epochs"])
+    return {
         "jump": FigureSpec(
-            plots.jump(_scaled_runs(trials, tables["sharpness"])),
+            plots.jump(_scaled_runs(tables["trials"], tables["sharpness"])),
             f"Share of dead units after {config['epochs']} steps of full-batch descent, against the rate in units of "
             "2 / sharpness at the start (geometric mean over seeds). Means with 95 % intervals. Dashed: 1, where a "
             "quadratic diverges, and 6, where the catapult of ReLU networks ends.",
