@@ -20,6 +20,7 @@ from nnsim.networks import initializers
 from nnsim.networks.initializers import Layer
 from nnsim.probes.expressivity import constructions, piece_counts
 from nnsim.report.claims import Claim
+from nnsim.report.judging import claims_of
 from nnsim.runs.contract import check_study
 from nnsim.theory.expressivity import approximation
 
@@ -92,7 +93,7 @@ def whole(bench: Bench) -> Tables:
 
 
 def judged(tables: Tables, config: dict[str, Any] = CONFIG) -> dict[str, Claim]:
-    return {claim.id: claim for claim in depth_width.claims(tables, config)}
+    return {claim.id: claim for claim in claims_of(depth_width.study, tables, config)}
 
 
 @pytest.fixture(scope="module")
