@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 from nnsim_studies import batch_norm
+from nnsim_studies.batch_norm.training import NormalizedTrial
 from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim.core.errors import UsageError
 from nnsim.networks import initializers
 from nnsim.networks.initializers import variance_scaling
 from nnsim.report.claims import Claim
+from nnsim.report.judging import claims_of
 from nnsim.runs.contract import check_study
-from nnsim.study import dict_network_trials as network_trials
+from nnsim.study import network_trials, unit_trials
 
 pytestmark = pytest.mark.physics
 
@@ -40,7 +42,7 @@ def whole(bench: Bench) -> Tables:
 
 
 def judged(bench: Bench, tables: Tables, **axes: Any) -> dict[str, Claim]:
-    return {claim.id: claim for claim in batch_norm.claims(tables, bench.config(**axes))}
+    return {claim.id: claim for claim in claims_of(batch_norm.study, tables, bench.config(**axes))}
 
 
 def verdicts(bench: Bench, tables: Tables, **axes: Any) -> dict[str, str]:
@@ -86,7 +88,7 @@ def measuring(**settings: Any) -> Callable[[dict[str, Any]], Any]:
     """Measure trials with other settings than they say, and say what they said."""
 
     def measure(trial: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-        tables = batch_norm.measure(trial | settings)
+        tables = batch_norm.study.measure(trial | settings)
         said = {name: trial.get(name) for name in settings}
         return {
             name: [row | {key: said[key] for key in said.keys() & row.keys()} for row in rows]
@@ -94,6 +96,12 @@ def measuring(**settings: Any) -> Callable[[dict[str, Any]], Any]:
         }
 
     return measure
+
+
+def changing(monkeypatch: pytest.MonkeyPatch, name: str, **settings: Any) -> None:
+    """Let trials that are trained under watch have another network or recipe than they say."""
+    told = getattr(unit_trials, name)
+    monkeypatch.setattr(unit_trials, name, lambda *given: replace(told(*given), **settings))
 
 
 class TestBrokenDraws:
@@ -122,8 +130,9 @@ class TestBrokenDraws:
         found = verdicts(bench, bench("shift", probe_seeds=6, measure=measuring(dropout=0.4)))
         assert (found["D1-dropout-0.5-layer-2"], found["D1-dropout-0.5-layer-4"]) == ("fails", "fails")
 
-    def test_statistics_that_have_not_learnt(self, bench: Bench) -> None:
-        found = verdicts(bench, bench("shift", probe_seeds=6, measure=measuring(norm_momentum=0.001)))
+    def test_statistics_that_have_not_learnt(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        changing(monkeypatch, "network_of", norm_momentum=0.001)
+        found = verdicts(bench, bench("shift", probe_seeds=6))
         assert found["D1-dropout-0.5-layer-1"] == "fails"
 
 
@@ -174,9 +183,10 @@ class TestBrokenTraining:
         assert claim.high < claim.prediction
         assert claim.verdict != "holds"
 
-    def test_decay_shrinks_normalised_weights(self, bench: Bench) -> None:
+    def test_decay_shrinks_normalised_weights(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        changing(monkeypatch, "recipe_of", weight_decay=0.5)
         axes = {"learning_rate": "0.1", "depth": "2"}
-        found = verdicts(bench, bench("training", measure=measuring(weight_decay=0.5), **axes), **axes)
+        found = verdicts(bench, bench("training", **axes), **axes)
         assert found["D1-growth"] == "fails"
 
     def test_drifts_exchanged(self, bench: Bench, whole: Tables) -> None:
@@ -214,16 +224,15 @@ BAD = {
 @pytest.mark.parametrize(("axes", "sentence"), BAD.values(), ids=BAD)
 def test_bad_input(bench: Bench, axes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        batch_norm.trials(bench.config(**axes))
+        batch_norm.study.trials(bench.config(**axes))
 
 
 def test_test_results_go_by_the_running_statistics() -> None:
     """The laboratory's shared trial, too: with the statistics of the start a trained network would guess."""
-    trial = {
-        "kind": "training", "scheme": "he_normal", "activation": "relu", "depth": 2, "width": 16, "repeat": 0,
-        "data": "digits", "target": "", "samples": 600, "root_seed": 0, "learning_rate": 0.1, "batch_size": 32,
-        "epochs": 6, "optimizer": "sgd", "normalization": "batch", "probe_epoch": [],
-    }  # fmt: skip
+    trial = NormalizedTrial(
+        kind="training", scheme="he_normal", activation="relu", depth=2, width=16, repeat=0, data="digits", samples=600,
+        learning_rate=0.1, batch_size=32, epochs=6, optimizer="sgd", normalization="batch",
+    )  # fmt: skip
     row = network_trials.train_network(trial)["trials"][0]
     assert row["test_metric"] == pytest.approx(row["validation_metric"], abs=0.1)
     assert math.isfinite(row["test_loss"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from nnsim_studies import backprop_cost, batch_norm, dead_neurons
+from nnsim_studies.batch_norm import training
 from nnsim_studies.dead_neurons import descent
 from nnsim_studies.vanishing_gradient import measurement as vanishing_gradient
 from tiny_studies import measured, tiny
@@ -86,13 +87,14 @@ def trained(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[Any
 
 
 ARM = {"kind": "training", "scheme": "he_normal", "activation": "relu", "depth": 1, "width": 2, "repeat": 0}
-ARM |= {"learning_rate": 0.1, "epochs": 1, "momentum": 0.0, "probe_epoch": [], "target": "", "tau": 0.1, "bias": 0.0}
+ARM |= {"learning_rate": 0.1, "epochs": 1, "momentum": 0.0, "probe_epoch": [], "target": ""}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_full_batches_hold_all_rows_of_the_seed(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     seen = trained(monkeypatch, descent, "watch_training")
-    dead_neurons.study.measure({**ARM, **UNEVEN, "optimizer": "sgd", "normalization": "batch", "root_seed": seed})
+    settings = {"optimizer": "sgd", "normalization": "batch", "tau": 0.1, "bias": 0.0, "root_seed": seed}
+    dead_neurons.study.measure({**ARM, **UNEVEN, **settings})
     assert [trial.batch_size for trial in seen] == [rows_at(seed, **UNEVEN)]
 
 
@@ -101,9 +103,9 @@ def test_full_batches_hold_all_rows_of_the_seed(monkeypatch: pytest.MonkeyPatch,
 def test_every_arm_beside_batch_normalisation_leaves_out_a_last_row_alone(
     monkeypatch: pytest.MonkeyPatch, seed: int, normalization: str
 ) -> None:
-    seen = trained(monkeypatch, batch_norm, "watch_training")
-    batch_norm.measure({**ARM, **LONE, "optimizer": "sgd", "normalization": normalization, "root_seed": seed})
-    assert [trial["drop_last"] for trial in seen] == [rows_at(seed, **UNEVEN) % LONE["batch_size"] == 1]
+    seen = trained(monkeypatch, training, "watch_training")
+    batch_norm.study.measure({**ARM, **LONE, "optimizer": "sgd", "normalization": normalization, "root_seed": seed})
+    assert [trial.drop_last for trial in seen] == [rows_at(seed, **UNEVEN) % LONE["batch_size"] == 1]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
