@@ -14,7 +14,17 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import backprop_cost
-from nnsim_studies.backprop_cost import DEEP_MODEL, PAGE_MODEL, WIDE_INPUT, widths_of
+from nnsim_studies.backprop_cost import (
+    DEEP_MODEL,
+    PAGE_MODEL,
+    WIDE_INPUT,
+    counting,
+    differences,
+    memory,
+    passes,
+    shared,
+)
+from nnsim_studies.backprop_cost.shared import widths_of
 from study_bench import Bench, Tables
 
 from nnsim.core.errors import UsageError
@@ -23,6 +33,7 @@ from nnsim.experiment.results.result_folder import open_run
 from nnsim.experiment.results.verify import verify
 from nnsim.probes.operation_count import count_products
 from nnsim.report.claims import Claim
+from nnsim.report.judging import claims_of
 from nnsim.report.render import frame_csv
 from nnsim.runs.contract import check_study
 from nnsim.runs.run import run_study
@@ -57,7 +68,7 @@ CLAIMS = [
 @pytest.fixture(scope="module", autouse=True)
 def short_timings() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backprop_cost, "TIMED_PRODUCTS", 1.0)
+        patch.setattr(passes, "TIMED_PRODUCTS", 1.0)
         yield
 
 
@@ -84,7 +95,7 @@ def timed(tables: Tables, share: float = 1.0, powers: tuple[float, float] = (1.0
 
 
 def judged(tables: Tables, config: dict[str, Any] = CONFIG) -> dict[str, Claim]:
-    return {claim.id: claim for claim in backprop_cost.claims(tables, config)}
+    return {claim.id: claim for claim in claims_of(backprop_cost.study, tables, config)}
 
 
 def fallen(tables: Tables) -> set[str]:
@@ -108,14 +119,14 @@ class TestBrokenCounts:
             found = count_products(spec, batch)
             return replace(found, backward=int(factor * found.backward))
 
-        patch.setattr(backprop_cost, "count_products", count)
+        patch.setattr(shared, "count_products", count)
 
     def test_a_backward_pass_as_dear_as_the_page_says(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         def page(spec: Any, batch: int) -> Any:
             found = count_products(spec, batch)
             return replace(found, backward=found.forward)
 
-        monkeypatch.setattr(backprop_cost, "count_products", page)
+        monkeypatch.setattr(shared, "count_products", page)
         assert fallen(bench("count", "random")) == {*COUNTS, "D6-ratio", "page-backward-count"}
 
     def test_a_backward_pass_that_is_dearer(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,29 +138,29 @@ class TestBrokenCounts:
             found = count_products(spec, batch)
             return replace(found, backward=found.backward + 1)
 
-        monkeypatch.setattr(backprop_cost, "count_products", one_more)
+        monkeypatch.setattr(shared, "count_products", one_more)
         assert {*COUNTS, "D6-ratio"} <= fallen(bench("count", "random"))
 
     def test_errors_that_are_not_kept(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        kept = backprop_cost.kept_bytes
-        monkeypatch.setattr(backprop_cost, "kept_bytes", lambda *arguments: kept(*arguments) * 2 // 3)
+        kept = memory.kept_bytes
+        monkeypatch.setattr(memory, "kept_bytes", lambda *arguments: kept(*arguments) * 2 // 3)
         assert fallen(bench("memory")) == {"D6-memory"}
 
     def test_memory_that_does_not_grow_with_the_batch(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        kept = backprop_cost.kept_bytes
-        monkeypatch.setattr(backprop_cost, "kept_bytes", lambda net, theta, batch: kept(net, theta, 2))
+        kept = memory.kept_bytes
+        monkeypatch.setattr(memory, "kept_bytes", lambda net, theta, batch: kept(net, theta, 2))
         assert fallen(bench("memory")) == {"D6-memory"}
 
     def test_differences_with_another_number_of_passes(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        found = backprop_cost.difference_gradient
-        monkeypatch.setattr(backprop_cost, "difference_gradient", lambda *arguments: found(*arguments) - 1)
+        found = differences.difference_gradient
+        monkeypatch.setattr(differences, "difference_gradient", lambda *arguments: found(*arguments) - 1)
         broken = fallen(timed(bench("difference")))
         assert broken == {"D6-passes-one-sided", "D6-passes-central"}
 
     def test_differences_of_another_function(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        found = backprop_cost.difference_gradient
+        found = differences.difference_gradient
         monkeypatch.setattr(
-            backprop_cost, "difference_gradient", lambda net, theta, *others: found(net, theta * 1.01, *others)
+            differences, "difference_gradient", lambda net, theta, *others: found(net, theta * 1.01, *others)
         )
         assert "D6-agree" in fallen(timed(bench("difference")))
 
@@ -177,13 +188,13 @@ class TestMeasurement:
     def test_random_architectures_differ(self, bench: Bench) -> None:
         architectures = bench("random")["trials"]["architecture"]
         assert architectures.nunique() > 15
-        assert max(max(widths_of(text)) for text in architectures) <= backprop_cost.WIDEST
+        assert max(max(widths_of(text)) for text in architectures) <= counting.WIDEST
 
     def test_summary_and_figures(self, bench: Bench) -> None:
         tables = bench(**TINY)
         config = resolve(backprop_cost.study, "quick", TINY)
-        assert frame_csv(backprop_cost.summary(tables)).count(b"\n") == 1 + 3 + 2 * 4
-        assert len(backprop_cost.figures(tables, config)) == 3
+        assert frame_csv(backprop_cost.study.summary(tables)).count(b"\n") == 1 + 3 + 2 * 4
+        assert len(backprop_cost.study.figures(tables, config)) == 3
 
     def test_nothing_measured_is_untested(self, bench: Bench) -> None:
         tables = bench("memory")

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nnsim_studies import backprop_cost, batch_norm, dead_neurons
+from nnsim_studies import batch_norm, dead_neurons
+from nnsim_studies.backprop_cost import passes
 from nnsim_studies.batch_norm import training
 from nnsim_studies.dead_neurons import descent
 from nnsim_studies.vanishing_gradient import measurement as vanishing_gradient
@@ -48,7 +49,7 @@ def rows_at(seed: int, **data: Any) -> int:
 
 @pytest.fixture(autouse=True)
 def short_timings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backprop_cost, "TIMED_PRODUCTS", 1.0)
+    monkeypatch.setattr(passes, "TIMED_PRODUCTS", 1.0)
 
 
 @pytest.mark.parametrize("name", CHOSEN)
