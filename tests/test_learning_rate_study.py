@@ -15,11 +15,15 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import learning_rate
-from nnsim_studies.learning_rate import measurement, search_questions, settings
+from nnsim_studies.learning_rate import edge, quadratic
+from nnsim_studies.learning_rate import schedules as studied
+from nnsim_studies.learning_rate.range_test import RULES
+from nnsim_studies.learning_rate.shared import NOISY, best_rate
 from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim.experiment.config import resolve
 from nnsim.report.claims import Claim
+from nnsim.report.judging import claims_of
 from nnsim.report.render import frame_csv
 from nnsim.runs.contract import check_study
 from nnsim.training import schedules
@@ -62,7 +66,7 @@ DECAYING = [name for name in learning_rate.SCHEDULE_NAMES if name != "constant"]
 CLAIMS = [
     *("D2-quadratic-plain", "D2-quadratic-momentum", "D2-beyond", "D2-too-high", "D2-slow", "D2-hundred"),
     *("D3-edge", "D3-heavy-ball", "D3-below", "D3-never", "D3-sharpening"),
-    *(f"D2-range-{rule}" for rule in settings.RULES),
+    *(f"D2-range-{rule}" for rule in RULES),
     *("D2-adamw-digits-short", "D2-adamw-digits-long"),
     *(f"D5-trace-{name}" for name in learning_rate.SCHEDULE_NAMES),
     *(f"D5-{name}" for name in DECAYING),
@@ -71,11 +75,19 @@ CLAIMS = [
 OPEN = {
     "D2-beyond",
     "D2-hundred",
-    *(f"D2-range-{rule}" for rule in settings.RULES),
+    *(f"D2-range-{rule}" for rule in RULES),
     *(f"D5-{s}" for s in DECAYING),
 }
 """Claims that so few seeds and rates do not settle: tables decide them both ways below."""
 CLEAR = [name for name in CLAIMS if name not in OPEN]
+PARTS = (
+    learning_rate.SEARCH,
+    learning_rate.ADAMW,
+    learning_rate.SCHEDULES,
+    learning_rate.QUADRATIC,
+    learning_rate.EDGE,
+)
+KINDS = [kind for part in PARTS for kind in part.kinds]
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +108,7 @@ def tiny(bench: Bench) -> Tables:
 
 
 def judged(tables: Tables, config: dict[str, Any] = CONFIG) -> dict[str, Claim]:
-    return {claim.id: claim for claim in learning_rate.claims(tables, config)}
+    return {claim.id: claim for claim in claims_of(learning_rate.study, tables, config)}
 
 
 @pytest.fixture(scope="module")
@@ -142,12 +154,12 @@ class TestBrokenDescent:
     def test_a_momentum_that_nobody_knows_of_moves_the_divergence(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        found = measurement.divergence_rate
+        found = quadratic.divergence_rate
 
         def pushed(spec: Any, theta: Any, data: Any, recipe: Any, key: int) -> float:
             return found(spec, theta, data, replace(recipe, momentum=recipe.momentum / 2 + 0.05), key)
 
-        monkeypatch.setattr(measurement, "divergence_rate", pushed)
+        monkeypatch.setattr(quadratic, "divergence_rate", pushed)
         assert fallen(bench("quadratic", seeds=4)) == {"D2-quadratic-plain", "D2-quadratic-momentum"}
 
     def test_half_the_hessian_predicts_twice_the_rate(self, whole: Tables) -> None:
@@ -157,12 +169,12 @@ class TestBrokenDescent:
     def test_a_momentum_that_nobody_knows_of_moves_the_edge(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        follow = measurement.follow_sharpness
+        follow = edge.follow_sharpness
 
         def pushed(spec: Any, theta: Any, data: Any, recipe: Any, key: int, looks: Any) -> Any:
             return follow(spec, theta, data, replace(recipe, momentum=recipe.momentum / 2 + 0.1), key, looks)
 
-        monkeypatch.setattr(measurement, "follow_sharpness", pushed)
+        monkeypatch.setattr(edge, "follow_sharpness", pushed)
         assert {"D3-edge", "D3-heavy-ball"} <= fallen(bench("edge", edge_seeds=4, edge_steps=4000))
 
     def test_a_sharper_small_rate(self, whole: Tables) -> None:
@@ -179,10 +191,10 @@ class TestBrokenDescent:
 
 
 class TestBrokenSearch:
-    @pytest.mark.parametrize("rule", settings.RULES)
+    @pytest.mark.parametrize("rule", RULES)
     @pytest.mark.parametrize(("rate", "verdict"), [(8.0, "fails"), (0.5, "holds")], ids=["bad", "good"])
     def test_suggestions(self, whole: Tables, rule: str, rate: float, verdict: str) -> None:
-        best = search_questions._best(whole["trials"][whole["trials"]["kind"] == "sweep"])[0]
+        best = best_rate(whole["trials"][whole["trials"]["kind"] == "sweep"])[0]
         assert best == 0.5
         shown = rewritten(whole, "suggestions", "rate", lambda rows: rate, rule=rule)
         assert judged(shown)[f"D2-range-{rule}"].verdict == verdict
@@ -233,32 +245,32 @@ class TestBrokenSchedules:
         assert fallen(bench("trace")) == {"D5-trace-step", "D5-trace-exponential"}
 
     def test_a_plateau_without_patience(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        named = settings.schedule
+        named = studied.course
         monkeypatch.setattr(
-            settings, "schedule", lambda name, epochs: named(name, epochs).replace("patience=1", "patience=0")
+            studied, "course", lambda name, epochs: named(name, epochs).replace("patience=1", "patience=0")
         )
         assert fallen(bench("trace")) == {"D5-trace-plateau"}
 
     @pytest.mark.parametrize("name", DECAYING)
     @pytest.mark.parametrize(("factor", "verdict"), [(0.5, "holds"), (2.0, "fails")])
     def test_losses_halved_and_doubled(self, whole: Tables, name: str, factor: float, verdict: str) -> None:
-        where = {"kind": "schedule", "data": settings.NOISY, "schedule": name}
+        where = {"kind": "schedule", "data": NOISY, "schedule": name}
         scaled = rewritten(whole, "trials", "test_loss", lambda rows: rows["test_loss"] * factor, **where)
         assert judged(scaled)[f"D5-{name}"].verdict == verdict
 
     @pytest.mark.parametrize("name", ["cosine", "plateau"])
     def test_a_schedule_that_is_worth_a_lot(self, whole: Tables, name: str) -> None:
-        where = {"kind": "schedule", "data": settings.CLEAN, "schedule": name}
+        where = {"kind": "schedule", "data": studied.CLEAN, "schedule": name}
         better = rewritten(whole, "trials", "test_metric", lambda rows: rows["test_metric"] + 0.04, **where)
         assert f"D5-digits-{name}" in fallen(better)
 
 
 class TestContract:
     def test_the_contract_of_studies(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(settings, "QUADRATIC_STEPS", 20)
+        monkeypatch.setattr(quadratic, "STEPS", 20)
         check_study(learning_rate.study, **TINY)
 
-    @pytest.mark.parametrize("kind", measurement.MEASURES)
+    @pytest.mark.parametrize("kind", KINDS)
     def test_trials_that_all_fail_still_make_a_report(self, tiny: Tables, kind: str) -> None:
         config = resolve(learning_rate.study, "quick", TINY)
         failed = tiny["trials"].loc[tiny["trials"]["kind"] == kind, "trial"]
@@ -267,9 +279,9 @@ class TestContract:
         measured = ["test_metric", "test_loss", "validation_metric", "chance", "steps", "critical_rate"]
         trials.loc[trials["kind"] == kind, measured] = math.nan
         tables["trials"] = trials
-        assert frame_csv(learning_rate.summary(tables)).count(b"\n") > 1
-        assert len(learning_rate.figures(tables, config)) == 6
-        assert "untested" in {claim.verdict for claim in learning_rate.claims(tables, config)}
+        assert frame_csv(learning_rate.study.summary(tables)).count(b"\n") > 1
+        assert len(learning_rate.study.figures(tables, config)) == 6
+        assert "untested" in {claim.verdict for claim in claims_of(learning_rate.study, tables, config)}
 
 
 BAD_VALUES = {

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from nnsim.core.errors import UsageError
 from nnsim.data import datasets
-from nnsim.study.declaration import Axis, Study, Table, presets
+from nnsim.study.axes import batch_axis
+from nnsim.study.checks import check_batch_size
+from nnsim.study.declaration import Axis, Column, Table, presets
+from nnsim.study.network_trials import TRIAL_COLUMNS, columns_with
+from nnsim.study.parts import Config, lazily, study_of
 
-from . import settings
-from .claims import claims
-from .columns import SHARPNESS_COLUMNS, SUGGESTION_COLUMNS, TRACE_COLUMNS, TRIALS
-from .figures import figures
-from .measurement import cost, measure, warm_up
-from .summary import summary
-from .trials import trials
+from .adamw import ADAMW
+from .edge import EDGE
+from .quadratic import QUADRATIC
+from .range_test import SUGGESTION_COLUMNS
+from .schedules import SCHEDULES, TRACE_COLUMNS
+from .search import SEARCH
+from .shared import NOISY, SHARPNESS_COLUMNS
 
 SCHEDULE_NAMES = ("constant", "step", "exponential", "cosine", "one_cycle", "cosine_restarts", "plateau")
 
@@ -25,7 +30,31 @@ def _halves(low: int, high: int) -> tuple[float, ...]:
     return tuple(float(f"{10 ** (power / 2):.0e}") for power in range(low, high + 1))
 
 
-study = Study(
+TRIALS = columns_with(
+    TRIAL_COLUMNS,
+    Column("optimizer", "text", "", "rule of the update; empty: heavy ball with the momentum beside it"),
+    Column("schedule", "text", "", "course of the learning rate; empty: constant"),
+    Column("momentum", "float", "", "momentum where it is not the optimizer's usual one"),
+    Column("batch_size", "int", "rows", "rows a step; empty: all"),
+    Column("epochs", "int", "epochs", "epochs of the whole run"),
+    Column("critical_rate", "float", "", "rate above which descent diverges, found by bisection"),
+    Column("steps", "float", "steps", "steps to the threshold of validation loss, or steps of a range test"),
+)
+
+
+def check(config: Config) -> None:
+    """Raise UsageError for a length of schedules or a data set that cannot be used."""
+    epochs = config["schedule_epochs"]
+    if epochs % 7:
+        raise UsageError(
+            f"--schedule-epochs {epochs} cannot end with a cycle of warm restarts: "
+            f"use a multiple of 7, such as {max(7, 7 * round(epochs / 7))}"
+        )
+    for data in dict.fromkeys((config["data"], *config["adamw_data"])):
+        check_batch_size(config["batch_size"], {"data": data})
+
+
+study = study_of(
     name="learning-rate",
     title="Which learning rate",
     question=(
@@ -67,7 +96,7 @@ study = Study(
         Axis("data", str, "data set of the sweep, the range test and the steps to a loss",
              presets("digits", "digits", "digits"), scalar=True, names="datasets", file=True),
         Axis("width", int, "units of each of the two hidden layers", presets(32, 32, 64), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", presets(32, 32, 32), minimum=1, scalar=True),
+        batch_axis(32),
         Axis("seeds", int, "independent seeds of each arm", presets(10, 20, 20), minimum=1, scalar=True),
         Axis("learning_rate", float, "grid of the sweep of plain SGD",
              presets(_octaves(-9, 3), _octaves(-10, 4), _octaves(-12, 5)), minimum=0, exclusive=True),
@@ -78,8 +107,8 @@ study = Study(
         Axis("threshold", float, "validation loss that counts as learnt",
              presets(0.25, 0.25, 0.25), minimum=0, exclusive=True, scalar=True),
         Axis("adamw_data", str, "data sets on which AdamW's rate is swept",
-             presets(("digits", "wine"), ("digits", "wine", "breast_cancer", settings.NOISY),
-                      ("digits", "wine", "breast_cancer", settings.NOISY, "diabetes")), names="datasets", file=True),
+             presets(("digits", "wine"), ("digits", "wine", "breast_cancer", NOISY),
+                      ("digits", "wine", "breast_cancer", NOISY, "diabetes")), names="datasets", file=True),
         Axis("adamw_rate", float, "grid of AdamW's rates",
              presets(*[_halves(-8, -1)] * 3), minimum=0, exclusive=True),
         Axis("adamw_epochs", int, "passes under AdamW, the fewest and the most are compared",
@@ -102,21 +131,10 @@ study = Study(
         Table("traces", TRACE_COLUMNS, canonical=False),
     ),
     schema_version=1,
-    trials=trials,
-    measure=measure,
-    cost=cost,
-    summary=summary,
-    claims=claims,
-    figures=figures,
-    warm_up=warm_up,
-    kernels=(
-        "evaluate float32",
-        "probe_layers float32",
-        "train_epochs float32",
-        "loss_and_gradient float64",
-        "train_epochs float64",
-        "value_and_slope float64",
-    ),
+    parts=(SEARCH, ADAMW, SCHEDULES, QUADRATIC, EDGE),
+    check=check,
+    summary=lazily(__name__, "summary"),
+    figures=lazily(__name__, "figures"),
     inputs=lambda config: {
         f"{name}_sha256": datasets.fingerprint(name) for name in sorted({config["data"], *config["adamw_data"]})
     },

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
+from nnsim.report.arm_summary import FACTS, median_facts
+from nnsim.report.tuned_arms import ChosenArms
 
 ARMS = ["kind", "data", "optimizer", "schedule", "epochs"]
 
 
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return medians with intervals of every trained arm at its chosen learning rate, and of the critical rates."""
-    import pandas as pd
-
-    from nnsim.report.arm_summary import FACTS, median_facts
-    from nnsim.report.tuned_arms import ChosenArms
-
     trials = tables["trials"].assign(schedule=tables["trials"]["schedule"].fillna(""))
     picked = ChosenArms(trials[trials["kind"].isin(["sweep", "adamw", "schedule"])], ARMS).runs
     quadratic = trials[trials["kind"] == "quadratic"].assign(at_edge=False, optimizer="heavy ball")
