@@ -6,19 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nnsim_studies import batch_norm, dead_neurons
+from nnsim_studies import batch_norm, dead_neurons, vanishing_gradient
 from nnsim_studies.backprop_cost import passes
 from nnsim_studies.batch_norm import training
 from nnsim_studies.dead_neurons import descent
-from nnsim_studies.vanishing_gradient import measurement as vanishing_gradient
+from nnsim_studies.vanishing_gradient import training as remedied
 from tiny_studies import measured, tiny
 
 from nnsim.data.datasets import fewest_training_rows
 from nnsim.experiment.config import resolve
 from nnsim.report.claims import claims_frame, summary_columns
 from nnsim.report.judging import claims_of
-from nnsim.study import dict_network_trials as network_trials
 from nnsim.study.discovery import find_study
+from nnsim.study.network_trials import data_of, usual_data
+from nnsim.study.trials import DataTrial
 
 pytestmark = pytest.mark.physics
 
@@ -44,7 +45,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
 
 
 def rows_at(seed: int, **data: Any) -> int:
-    return len(network_trials.data_of({"target": "", "samples": 0, "root_seed": seed, **data}).X_train)
+    return len(data_of(DataTrial(kind="", repeat=0, root_seed=seed, **data)).X_train)
 
 
 @pytest.fixture(autouse=True)
@@ -70,13 +71,13 @@ def test_the_data_chosen_here_leave_another_number_of_rows_at_another_seed() -> 
 
 @pytest.mark.parametrize("data", [{"data": "digits", "samples": 60}, UNEVEN, {"data": "xor"}, {"data": "circles"}])
 def test_no_seed_leaves_fewer_rows_than_a_batch_may_have(data: dict[str, Any]) -> None:
-    least = network_trials.fewest_rows({"target": "", "samples": 0, **data})
+    least = fewest_training_rows(usual_data(DataTrial(kind="", repeat=0, **data)))
     assert least <= min(rows_at(seed, **data) for seed in range(50))
 
 
 def test_a_regression_has_as_many_rows_at_every_seed() -> None:
-    data = {"data": "diabetes", "target": "", "samples": 0}
-    assert fewest_training_rows(network_trials.data_of({**data, "root_seed": 0})) == rows_at(3, **data)
+    diabetes = usual_data(DataTrial(kind="", repeat=0, data="diabetes"))
+    assert fewest_training_rows(diabetes) == rows_at(3, data="diabetes")
 
 
 def trained(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[Any]:
@@ -111,6 +112,7 @@ def test_every_arm_beside_batch_normalisation_leaves_out_a_last_row_alone(
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_remedy_leaves_out_a_last_row_alone(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
-    seen = trained(monkeypatch, vanishing_gradient, "train_network")
-    vanishing_gradient.measure({**ARM, **LONE, "remedy": "batch", "normalization": "batch", "root_seed": seed})
-    assert [trial["drop_last"] for trial in seen] == [rows_at(seed, **UNEVEN) % LONE["batch_size"] == 1]
+    seen = trained(monkeypatch, remedied, "train_network")
+    settings = {"remedy": "batch", "normalization": "batch", "root_seed": seed}
+    vanishing_gradient.study.measure({**ARM, **LONE, **settings})
+    assert [trial.drop_last for trial in seen] == [rows_at(seed, **UNEVEN) % LONE["batch_size"] == 1]

@@ -13,14 +13,15 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import vanishing_gradient
-from nnsim_studies.vanishing_gradient import measurement
-from nnsim_studies.vanishing_gradient.change_questions import grid_questions
+from nnsim_studies.vanishing_gradient import layer_factors
+from nnsim_studies.vanishing_gradient.shared import log_gradient
 from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim.experiment.config import resolve
 from nnsim.networks import initializers
 from nnsim.networks.initializers import Filled, Layer, variance_scaling
 from nnsim.report.claims import Claim
+from nnsim.report.judging import claims_of
 from nnsim.runs.contract import check_study
 from nnsim.runs.run import run_study
 
@@ -80,7 +81,7 @@ def whole(bench: Bench) -> Tables:
 
 
 def judged(tables: Tables) -> dict[str, Claim]:
-    return {claim.id: claim for claim in vanishing_gradient.claims(tables, CONFIG)}
+    return {claim.id: claim for claim in claims_of(vanishing_gradient.study, tables, CONFIG)}
 
 
 def verdicts(tables: Tables) -> dict[str, str]:
@@ -170,7 +171,7 @@ class TestBrokenRemedies:
     )
     def test_another_remedy_under_its_name(self, bench: Bench, claim: str, setting: dict[str, Any]) -> None:
         def measure(trial: dict[str, Any]) -> Any:
-            return vanishing_gradient.measure(trial | setting)
+            return vanishing_gradient.study.measure(trial | setting)
 
         assert verdicts(bench("remedy", measure=measure, probe_seeds=8))[claim] == "fails"
 
@@ -238,7 +239,7 @@ class TestContract:
     def test_a_scheme_without_a_prediction_is_untested_with_a_reason(self) -> None:
         config = resolve(vanishing_gradient.study, "quick", TINY | {"scheme": "orthogonal"})
         empty = {"kind": [], "epoch": [], "activation": [], "scheme": [], "depth": []}
-        (question,) = grid_questions(pd.DataFrame(empty), config)
+        (question,) = layer_factors.questions({"layers": pd.DataFrame(empty)}, config)
         assert (question.values.size, question.note) == (0, "no prediction: its weights are not independent draws")
 
 
@@ -268,4 +269,4 @@ class TestBadInput:
 
     def test_a_dead_network_has_no_gradient(self) -> None:
         rows = [{"layer": 1, "delta_log": -np.inf}, {"layer": 2, "delta_log": -np.inf}]
-        assert measurement._log_gradient(rows, 2) is None
+        assert log_gradient(rows, 2) is None

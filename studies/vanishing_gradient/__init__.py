@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from nnsim.study.checks import data_hash
-from nnsim.study.declaration import Axis, Study, Table, presets
-from nnsim.study.dict_network_trials import HISTORY_COLUMNS, LAYER_COLUMNS, TRIAL_COLUMNS, columns_with
+from nnsim.networks.initializers import parse as parse_scheme
+from nnsim.study.axes import batch_axis, data_axes
+from nnsim.study.checks import check_batch_size, check_normalizable, check_trainable, data_hash, data_settings
+from nnsim.study.declaration import Axis, Table, presets
+from nnsim.study.network_trials import HISTORY_COLUMNS, LAYER_COLUMNS, TRIAL_COLUMNS, columns_with
+from nnsim.study.parts import Config, lazily, study_of
+from nnsim.training.recipe import Recipe
 
-from . import settings
-from .claims import claims
-from .columns import LOG_GRADIENT, REMEDY, SPECTRA_COLUMNS
-from .figures import figures
-from .measurement import cost, measure, warm_up
-from .summary import summary
-from .trials import trials
+from .bound import BOUND, SPECTRA_COLUMNS
+from .explosion import EXPLOSION
+from .fluctuation import FLUCTUATION
+from .layer_factors import LAYER_FACTORS
+from .remedies import KEEPING
+from .shared import LOG_GRADIENT, REMEDY, WIDE
+from .training import LEARNING, parse_arm
+from .trap import TRAP
 
 SCHEMES = ("xavier_normal", "he_normal", "torch_default", "preserving_normal")
 ARM_TEXTS = (
@@ -21,7 +26,20 @@ ARM_TEXTS = (
 )
 MORE_ARMS = (*ARM_TEXTS, "tanh/xavier_normal", "sigmoid/mean_field:11", "relu/he_normal/skip", "relu/he_normal/batch")
 RATES = (0.001, 0.008, 0.064, 0.512, 4.096)
-study = Study(
+
+
+def check(config: Config) -> None:
+    """Raise UsageError for a name or a data set that cannot be used."""
+    for scheme in config["scheme"]:
+        parse_scheme(scheme)
+    check_trainable(config["activation"])
+    Recipe(momentum=config["momentum"])
+    check_batch_size(config["batch_size"], data_settings(config))
+    if "batch" in {parse_arm(text)["remedy"] for text in config["arm"]}:
+        check_normalizable(config["batch_size"])
+
+
+study = study_of(
     name="vanishing-gradient",
     title="Why gradients vanish or explode",
     question=(
@@ -62,7 +80,7 @@ study = Study(
              presets(SCHEMES, SCHEMES, (*SCHEMES, "standard_uniform")), names="schemes"),
         Axis("probe_depth", int, "their hidden layers", presets((20, 50), (10, 20, 50, 100), (10, 20, 50, 100, 200)),
              minimum=2),
-        Axis("probe_width", int, "units of each of their layers", presets(settings.WIDE, settings.WIDE, 256),
+        Axis("probe_width", int, "units of each of their layers", presets(WIDE, WIDE, 256),
              minimum=1, scalar=True),
         Axis("probe_seeds", int, "independent seeds of each of them", presets(40, 100, 400), minimum=1, scalar=True),
         Axis("narrow_nets", int, "narrow networks whose gradients are compared with the exact law",
@@ -77,12 +95,9 @@ study = Study(
              presets(RATES, (0.000125, *RATES), (0.000125, *RATES, 32.0)), minimum=0, exclusive=True),
         Axis("seeds", int, "independent seeds of each trained arm", presets(10, 10, 20), minimum=1, scalar=True),
         Axis("epochs", int, "passes over the training data", presets(6, 12, 30), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", presets(64, 64, 64), minimum=1, scalar=True),
+        batch_axis(64),
         Axis("momentum", float, "momentum of the descent, below 1", presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"),
-             scalar=True, names="datasets", file=True),
-        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True, file=True),
-        Axis("samples", int, "rows to use; 0 is all", presets(0, 0, 0), minimum=0, scalar=True),
+        *data_axes(),
     ),
     tables=(
         Table("trials", columns_with((*TRIAL_COLUMNS, LOG_GRADIENT), REMEDY)),
@@ -91,20 +106,10 @@ study = Study(
         Table("spectra", SPECTRA_COLUMNS, canonical=False),
     ),
     schema_version=1,
-    trials=trials,
-    measure=measure,
-    cost=cost,
-    summary=summary,
-    claims=claims,
-    figures=figures,
-    warm_up=warm_up,
-    kernels=(
-        "evaluate float32",
-        "probe_layers float32",
-        "train_epochs float32",
-        "probe_layers float64",
-        "value_and_slope float64",
-    ),
+    parts=(LAYER_FACTORS, BOUND, EXPLOSION, TRAP, KEEPING, FLUCTUATION, LEARNING),
+    check=check,
+    summary=lazily(__name__, "summary"),
+    figures=lazily(__name__, "figures"),
     inputs=lambda config: {"data_sha256": data_hash(config)},
     answer=("A8-stalls", "A8-skip"),
     statements=(

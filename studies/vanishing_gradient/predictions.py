@@ -1,12 +1,13 @@
-"""What is said and predicted of an arm, what is held against it, and how near it must be."""
+"""What is said and predicted of a layer, what is held against it, and how near it must be."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnsim.report.arms import change_per_layer
 from nnsim.theory.signals.finite_width import predict_arm
 
 if TYPE_CHECKING:
@@ -19,19 +20,12 @@ MEAN_FIELD = "Schoenholz et al. 2017, section 5"
 PER_LAYER = "ln of the factor per layer of the gradient's mean square, prediction corrected for the finite width"
 
 
-def expected_of(arm: dict[str, Any], width: int) -> Any:
-    """Predicted propagation of an arm, or None where the scheme's weights are not independent draws."""
-    return predict_arm(arm["scheme"], arm["activation"], arm["depth"], width)
-
-
-def backward_factor(arm: dict[str, Any], width: int) -> float:
+def backward_factor(scheme: str, activation: str, depth: int, width: int) -> float:
     """Predicted ln of the factor per layer on the way back; NaN where there is no prediction."""
-    expected = expected_of(arm, width)
-    return math.nan if expected is None else float(expected.backward[0]) / max(arm["depth"] - 1, 1)
+    expected = predict_arm(scheme, activation, depth, width)
+    return math.nan if expected is None else float(expected.backward[0]) / max(depth - 1, 1)
 
 
 def lost(layers: pd.DataFrame, first: int, last: int) -> np.ndarray:
     """ln(mean delta_first^2 / mean delta_last^2) / (last - first) for each seed."""
-    from nnsim.report.arms import change_per_layer
-
     return -change_per_layer(layers, "delta_log", first, last)

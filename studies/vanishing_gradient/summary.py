@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
-from . import settings
+from nnsim.report.arm_summary import summarise_arms
 
-if TYPE_CHECKING:
-    import pandas as pd
+from .training import ARMS
 
 
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return medians with intervals: gradients of untrained arms, and trained arms at their chosen learning rate."""
-    from nnsim.report.arm_summary import summarise_arms
-
-    return summarise_arms(tables["trials"], settings.ARMS, "log_gradient")
+    return summarise_arms(tables["trials"], ARMS, "log_gradient")
