@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from nnsim_studies import perceptron
-from nnsim_studies.perceptron import measurement, settings
+from nnsim_studies.perceptron import boundaries, counting, rule, shared, training
+from nnsim_studies.perceptron.rule import Labelled, MarginTrial
+from nnsim_studies.perceptron.shared import PointsTrial
 from study_bench import Bench, Tables
 
 from nnsim.core.errors import UsageError
@@ -16,6 +18,7 @@ from nnsim.experiment.config import resolve
 from nnsim.probes import threshold_unit
 from nnsim.probes.threshold_unit import Learnt, corners
 from nnsim.report.claims import Claim
+from nnsim.report.judging import claims_of
 from nnsim.runs.contract import check_study
 
 pytestmark = pytest.mark.physics
@@ -64,7 +67,7 @@ def whole(bench: Bench) -> Tables:
 
 def judged(tables: Tables, **axes: Any) -> dict[str, Claim]:
     config = resolve(perceptron.study, "quick", SMALL | axes)
-    return {claim.id: claim for claim in perceptron.claims(tables, config)}
+    return {claim.id: claim for claim in claims_of(perceptron.study, tables, config)}
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +91,7 @@ class TestUnbroken:
         assert unbroken["C8-train-8"].n == SMALL["seeds"] // 2
 
     def test_a_report_gives_every_trained_arm_its_rate_and_its_size(self, whole: Tables) -> None:
-        found = perceptron.summary(whole)
+        found = perceptron.study.summary(whole)
         arms = found[found["kind"] == "xor"]
         assert len(arms) == 9
         assert arms[["learning_rate", "parameters", "at_edge"]].notna().all(axis=None)
@@ -109,33 +112,36 @@ class TestBrokenRule:
         assert failing(bench("margin", "gate")) == {"novikoff", "and", "or"}
 
     def test_a_wrong_label(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        def with_a_wrong_label(trial: dict[str, Any]) -> tuple[np.ndarray, ...]:
-            X, y, normal = measurement._with_margin(trial)
+        with_margin = rule.with_margin
+
+        def with_a_wrong_label(trial: MarginTrial) -> Labelled:
+            X, y, normal = with_margin(trial)
             farthest = np.argmax(np.abs(X @ normal))
             X = np.vstack([X, X[farthest]])  # the same input again, with the other label
-            return X, np.append(y, -y[farthest]), normal
+            return Labelled(X, np.append(y, -y[farthest]), normal)
 
         def measured(trial: dict[str, Any]) -> dict[str, Any]:
-            tables = perceptron.measure(trial)
-            X, y, normal = measurement._with_margin(trial)
-            radius, margin = threshold_unit.radius_and_margin(X, y, normal)
+            tables = perceptron.study.measure(trial)
+            radius, margin = threshold_unit.radius_and_margin(*with_margin(MarginTrial.of(trial)))
             tables["trials"][0]["bound"] = (radius / margin) ** 2
             return tables
 
-        monkeypatch.setitem(measurement.SETS, "margin", with_a_wrong_label)
-        monkeypatch.setattr(settings, "PASSES", 2000)
+        monkeypatch.setattr(rule, "with_margin", with_a_wrong_label)
+        monkeypatch.setattr(rule, "PASSES", 2000)
         assert failing(bench("margin", measure=measured)) == {"novikoff"}
 
     def test_inputs_that_are_not_orthogonal(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        def oblique(trial: dict[str, Any]) -> tuple[np.ndarray, ...]:
-            X, y, normal = measurement._orthogonal(trial)
-            return X + 0.5 * y[:, None] * normal, y, normal
+        orthogonal = rule.orthogonal
 
-        monkeypatch.setitem(measurement.SETS, "orthogonal", oblique)
+        def oblique(trial: PointsTrial) -> Labelled:
+            X, y, normal = orthogonal(trial)
+            return Labelled(X + 0.5 * y[:, None] * normal, y, normal)
+
+        monkeypatch.setattr(rule, "orthogonal", oblique)
         assert failing(bench("orthogonal")) == {"novikoff-tight"}
 
     def test_another_gate_under_the_name_of_xor(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(settings.GATES, "xor", settings.GATES["or"])
+        monkeypatch.setitem(shared.GATES, "xor", shared.GATES["or"])
         assert failing(bench("gate")) == {"xor-rule"}
 
 
@@ -157,25 +163,25 @@ class TestBrokenCounts:
         assert {name for name, claim in found.items() if claim.verdict == "fails"} == wrong
 
     def test_labels_that_are_mostly_equal(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        signs = measurement._signs
+        signs = counting.signs
 
         def biased(number: np.uint64, n: int) -> np.ndarray:
             return np.maximum(signs(number, n), signs(number + np.uint64(1), n))
 
-        positive = measurement._normals
-        monkeypatch.setattr(measurement, "_signs", biased)
-        monkeypatch.setattr(measurement, "_normals", lambda *given, **named: np.abs(positive(*given, **named)))
+        positive = counting.normals
+        monkeypatch.setattr(counting, "signs", biased)
+        monkeypatch.setattr(counting, "normals", lambda *given, **named: np.abs(positive(*given, **named)))
         assert failing(bench("cover", dimension="4", load="2"), dimension="4") == {"half-4"}
 
     def test_points_in_a_plane_are_not_in_general_position(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        normals = measurement._normals
+        normals = counting.normals
 
         def flat(*given: Any, **named: Any) -> np.ndarray:
             X = normals(*given, **named)
             X[:, -1] = 0.0
             return X
 
-        monkeypatch.setattr(measurement, "_normals", flat)
+        monkeypatch.setattr(counting, "normals", flat)
         assert failing(bench("count")) == {"count-3-7", "count-4-8"}
 
     @pytest.fixture
@@ -214,22 +220,22 @@ class TestBrokenTraining:
     def test_a_unit_that_is_not_monotone_under_the_name(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, other: str, turned: str
     ) -> None:
-        parse = measurement.parse_activation
-        monkeypatch.setattr(measurement, "parse_activation", lambda text: parse({name: other}.get(text, text)))
+        parse = training.parse_activation
+        monkeypatch.setattr(training, "parse_activation", lambda text: parse({name: other}.get(text, text)))
         axes = {"activation": name, "hidden": "1", "seeds": 40}
         assert turned in failing(bench("xor", **axes), **axes)
 
     def test_a_monotone_unit_under_the_name_of_gelu(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        parse = measurement.parse_activation
-        monkeypatch.setattr(measurement, "parse_activation", lambda text: parse("tanh"))
+        parse = training.parse_activation
+        monkeypatch.setattr(training, "parse_activation", lambda text: parse("tanh"))
         axes = {"activation": "gelu", "hidden": "1", "seeds": 40}
         claim = judged(bench("xor", **axes), **axes)["C8-one-gelu"]
         assert claim.verdict != "holds"  # where no rate finds it, the best one is anywhere, also at the edge
         assert claim.high < claim.prediction
 
     def test_weights_of_zero_never_learn(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        initialize: Callable[..., np.ndarray] = measurement.initialize
-        monkeypatch.setattr(measurement, "initialize", lambda *given: 0 * initialize(*given))
+        initialize: Callable[..., np.ndarray] = training.initialize
+        monkeypatch.setattr(training, "initialize", lambda *given: 0 * initialize(*given))
         axes = {"activation": "tanh", "hidden": "8", "seeds": 20}
         claim = judged(bench("xor", **axes), **axes)["C8-train-8"]
         assert claim.verdict != "holds"
@@ -261,16 +267,16 @@ def test_keeps_the_contract() -> None:
 
 def test_the_panels_show_what_they_say(whole: Tables) -> None:
     grid = whole["boundaries"]
-    for panel, (gate, _, hidden) in settings.PANELS.items():
+    for panel, (gate, _, hidden) in boundaries.PANELS.items():
         rows = grid[(grid["panel"] == panel) & (grid["x0"].abs() == 1) & (grid["x1"].abs() == 1)]
         scores = rows.sort_values(["x0", "x1"])["score"].to_numpy()
-        right = bool((np.sign(scores) == settings.GATES[gate]).all())
+        right = bool((np.sign(scores) == shared.GATES[gate]).all())
         assert right == (gate == "and" or hidden > 0), panel
 
 
 @pytest.mark.parametrize("preset", ["quick", "standard", "paper"])
 def test_every_preset_has_trials(preset: str) -> None:
-    assert perceptron.trials(resolve(perceptron.study, preset, {}))
+    assert list(perceptron.study.trials(resolve(perceptron.study, preset, {})))
 
 
 @pytest.mark.parametrize(
@@ -282,7 +288,7 @@ def test_every_preset_has_trials(preset: str) -> None:
 )
 def test_axes_that_make_no_sense_are_refused(axes: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        perceptron.trials(resolve(perceptron.study, "quick", SMALL | axes))
+        perceptron.study.trials(resolve(perceptron.study, "quick", SMALL | axes))
 
 
 def test_corners_carry_a_bias() -> None:

@@ -2,20 +2,61 @@
 
 from __future__ import annotations
 
-from nnsim.study.checks import TRAINABLE
-from nnsim.study.declaration import Axis, Study, Table, presets
+from itertools import product
 
-from . import settings
-from .claims import claims
-from .columns import ANSWER_COLUMNS, BOUNDARY_COLUMNS, TRIAL_COLUMNS
-from .figures import figures
-from .measurement import cost, measure, warm_up
-from .summary import summary
-from .trials import trials
+from nnsim.study.checks import TRAINABLE, check_trainable
+from nnsim.study.declaration import Axis, Column, Table, presets
+from nnsim.study.parts import Config, lazily, study_of
+
+from .boundaries import BOUNDARIES, BOUNDARY_COLUMNS
+from .counting import COUNTING, LABELLINGS, points_of
+from .logic import LOGIC
+from .rule import RULE
+from .training import TRAINING
 
 HIDDEN = (1, 2, 4, 8)
 RATES = (0.001, 0.004, 0.016, 0.064, 0.256)
-study = Study(
+ARM_COLUMNS = (
+    Column("kind", "text", "", "what the trial is for: margin, orthogonal, gate, cover, count, logic, xor, boundary"),
+    Column("gate", "text", "", "Boolean function of two inputs"),
+    Column("dimension", "int", "", "N, numbers of an input, with the constant 1 where the unit has a bias"),
+    Column("points", "int", "", "P, inputs"),
+    Column("target_margin", "float", "", "how far points were pushed away from the plane"),
+    Column("activation", "text", "", "activation of the hidden units"),
+    Column("hidden", "int", "units", "hidden units"),
+    Column("learning_rate", "float", "", "step size of Adam; empty where nothing is trained"),
+    Column("repeat", "int", "", "number of the independent seed: points, labels, order or initial weights"),
+)
+TRIAL_COLUMNS = (
+    *ARM_COLUMNS,
+    Column("parameters", "int", "", "weights and biases"),
+    Column("status", "text", "", "done, diverged or error"),
+    Column("reason", "text", "", "why a trial is not done"),
+    Column("mistakes", "int", "", "mistakes of the perceptron rule"),
+    Column("passes", "int", "", "passes over the inputs, the last without a mistake where it converged"),
+    Column("converged", "bool", "", "whether a pass had no mistake"),
+    Column("radius", "float", "", "R, largest norm of an input"),
+    Column("margin", "float", "", "gamma, distance of the nearest input from the known plane"),
+    Column("bound", "float", "", "(R / gamma)^2"),
+    Column("correct", "int", "", "inputs on the right side in the end"),
+    Column("found", "float", "1", "1 where all four corners are right, else 0"),
+)
+ANSWER_COLUMNS = (
+    *(column for column in ARM_COLUMNS if column.name in {"kind", "dimension", "points", "repeat"}),
+    Column("draw", "int", "", "number of the labelling within the trial"),
+    Column("quantity", "text", "", "separable (1 or 0), dichotomies (how many), or a count over Boolean functions"),
+    Column("value", "float", "", "the answer of linear programming"),
+)
+
+
+def check(config: Config) -> None:
+    """Raise UsageError for an activation that cannot be trained, or a load that is no whole number of points."""
+    check_trainable(config["activation"])
+    for dimension, load in product(config["dimension"], config["load"]):
+        points_of(dimension, load)
+
+
+study = study_of(
     name="perceptron",
     title="From the threshold unit to XOR",
     question="What can a single threshold unit learn, how often is that enough, and what does a hidden layer add?",
@@ -51,7 +92,7 @@ study = Study(
         Axis("load", float, "P / N: points for each weight",
              presets((1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 1.8, 2.0, 2.2, 2.5, 3.0)),
              minimum=0, exclusive=True),
-        Axis("cover_sets", int, f"sets of {settings.LABELLINGS} random labellings for each N and P",
+        Axis("cover_sets", int, f"sets of {LABELLINGS} random labellings for each N and P",
              presets(40, 100, 500), minimum=1, scalar=True),
         Axis("count_seeds", int, "point sets of which every labelling is tried", presets(10, 20, 50), minimum=1,
              scalar=True),
@@ -71,17 +112,10 @@ study = Study(
         Table("answers", ANSWER_COLUMNS, canonical=False),
     ),
     schema_version=1,
-    trials=trials,
-    measure=measure,
-    cost=cost,
-    summary=summary,
-    claims=claims,
-    figures=figures,
-    warm_up=warm_up,
-    kernels=(
-        "logits float32",
-        "train_epochs float32",
-    ),
+    parts=(RULE, COUNTING, LOGIC, TRAINING, BOUNDARIES),
+    check=check,
+    summary=lazily(__name__, "summary"),
+    figures=lazily(__name__, "figures"),
     answer=("C8-train-2", "C8-train-8"),
     statements=(
         "C8-novikoff: the perceptron rule stops within (R / gamma)^2 mistakes, and orthogonal inputs reach that bound.",

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import pandas as pd
 
-from nnsim.theory.expressivity import separability as theory
+from nnsim.report.arms import rows_of
+from nnsim.report.figures import FigureSpec
+from nnsim.study.parts import Config
+from nnsim.theory.expressivity.separability import separable_fraction
 
-from . import settings
+from . import plots
+from .boundaries import PANELS
+from .shared import GATES
 from .summary import summary
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-    from nnsim.report.figures import FigureSpec
-
-
-def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
+def figures(tables: dict[str, pd.DataFrame], config: Config) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
-    from nnsim.report.arms import rows_of
-    from nnsim.report.figures import FigureSpec
-
-    from . import plots
-
     found = summary(tables)
     return {
         "capacity": FigureSpec(
-            plots.capacity(rows_of(found, kind="cover"), theory.separable_fraction),
+            plots.capacity(rows_of(found, kind="cover"), separable_fraction),
             "Share of random labellings of P Gaussian points in N dimensions that a plane through the origin makes. "
             "Points: decided by linear programming, with 95 % intervals; dashed: Cover's count. All curves pass "
             "through one half at P = 2 N, and grow into a step.",
@@ -46,9 +41,9 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
         "boundaries": FigureSpec(
             plots.boundaries(
                 tables["boundaries"],
-                list(settings.PANELS),
-                settings.GATES,
-                {name: settings.PANELS[name][0] for name in settings.PANELS},
+                list(PANELS),
+                GATES,
+                {panel: gate for panel, (gate, _, _) in PANELS.items()},
             ),
             "What units and networks make of the square: the threshold unit's two values, and the probability of class "
             "1 of the others; black lines divide the classes. Trained networks: the first seed with all corners right. "
