@@ -31,7 +31,8 @@ from nnsim.experiment.executors.threads import FailedTrialError, run_chunks
 from nnsim.experiment.plan import Plan, make_plan
 from nnsim.experiment.store import ChunkStore
 from nnsim.study.declaration import Study
-from nnsim.training.trainer import Batches, Job, Run, train_on_cpu, trainer
+from nnsim.training import trainer
+from nnsim.training.trainer import Batches, Job, Run, train_on_cpu
 
 PATHS = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
 STUCK = """

@@ -17,8 +17,9 @@ from nnsim.core.seeding import key
 from nnsim.data import datasets
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
+from nnsim.training import trainer
 from nnsim.training.recipe import Recipe
-from nnsim.training.trainer import COLUMNS, Batches, batches, evaluate, loss_of, targets, train, trainer
+from nnsim.training.trainer import COLUMNS, Batches, batches, evaluate, loss_of, targets, train
 
 KEY = key(0, "tests", "training")
 DIGITS = NetworkSpec((64, 32, 10))

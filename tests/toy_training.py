@@ -11,8 +11,9 @@ import toy
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.layers import probe
+from nnsim.training import trainer
 from nnsim.training.recipe import Recipe
-from nnsim.training.trainer import Batches, Run, trainer
+from nnsim.training.trainer import Batches, Run
 
 SPEC = NetworkSpec((2, 3, 1), loss="mse")
 X = np.linspace(-1, 1, 32, dtype=np.float32).reshape(16, 2)
