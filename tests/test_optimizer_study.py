@@ -16,14 +16,15 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import optimizer
-from nnsim_studies.optimizer import measurement, settings
-from nnsim_studies.optimizer.trials import grid
+from nnsim_studies.optimizer import widths
+from nnsim_studies.optimizer.comparison import CENTRES, DEFAULT_RATE, grid
 from study_bench import Bench, Tables
 
 from nnsim.core.errors import UsageError
 from nnsim.experiment.config import resolve
 from nnsim.probes import training_identities
 from nnsim.report.claims import Claim
+from nnsim.report.judging import claims_of
 from nnsim.report.render import frame_csv
 from nnsim.runs.contract import check_study
 from nnsim.training.recipe import Recipe
@@ -73,7 +74,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 def judged(tables: Tables, config: dict[str, Any] = CONFIG) -> dict[str, Claim]:
-    return {claim.id: claim for claim in optimizer.claims(tables, config)}
+    return {claim.id: claim for claim in claims_of(optimizer.study, tables, config)}
 
 
 def fallen(tables: Tables) -> set[str]:
@@ -141,15 +142,15 @@ class TestBrokenIdentities:
 
 class TestBrokenWidths:
     def test_rates_that_do_not_fall_with_the_width(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(measurement, "mup_layer_rates", lambda spec, base: None)
+        monkeypatch.setattr(widths, "mup_layer_rates", lambda spec, base: None)
         assert {"D7-transfer-mup", "D7-coordinate-mup-hidden"} <= fallen(bench("width", "coordinate", **NARROW))
 
     def test_a_readout_that_is_too_large(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(measurement, "mup_start", lambda spec, theta, base: theta * (spec.widths[1] / base))
+        monkeypatch.setattr(widths, "mup_start", lambda spec, theta, base: theta * (spec.widths[1] / base))
         assert "D7-coordinate-mup-readout" in fallen(bench("coordinate", **NARROW))
 
     def test_a_first_layer_whose_rate_grows(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(measurement, "mup_layer_rates", lambda spec, base: (spec.widths[1] / base, 1.0, 1.0))
+        monkeypatch.setattr(widths, "mup_layer_rates", lambda spec, base: (spec.widths[1] / base, 1.0, 1.0))
         assert "D7-coordinate-mup-first" in fallen(bench("coordinate", **NARROW))
 
     def test_names_exchanged(self, bench: Bench) -> None:
@@ -186,12 +187,12 @@ def empty(bench: Bench) -> Tables:
 def compared(empty: Tables, leads: dict[str, float], best: float = 0.5, default: float = 0.9) -> Tables:
     """Return tables of tuned arms that end at 0.9 plus their lead, with noise of 0.001, at the middle of their grid."""
     rng, rows = np.random.default_rng(0), []
-    for name, rate, seed in itertools.product(settings.CENTRES, (0.1, 0.5, 1.0), range(8)):
-        centre = settings.DEFAULT_RATE if name == "adamw" and rate == 0.1 else rate
+    for name, rate, seed in itertools.product(CENTRES, (0.1, 0.5, 1.0), range(8)):
+        centre = DEFAULT_RATE if name == "adamw" and rate == 0.1 else rate
         score = 0.9 + leads.get(name, 0.0) + 0.001 * rng.standard_normal()
         row = {"kind": "training", "data": "digits", "optimizer": name, "learning_rate": centre, "repeat": seed}
         row |= {"status": "done", "chance": 0.1, "validation_metric": 0.9 if rate == best else 0.5}
-        rows.append(row | {"test_metric": default if centre == settings.DEFAULT_RATE else score})
+        rows.append(row | {"test_metric": default if centre == DEFAULT_RATE else score})
     return empty | {"trials": pd.concat([empty["trials"], pd.DataFrame(rows)])}
 
 
@@ -229,19 +230,19 @@ class TestComparisons:
 
 class TestTrials:
     def test_every_arm_has_the_same_budget(self) -> None:
-        trials = pd.DataFrame(optimizer.trials(resolve(optimizer.study, "quick", {})))
+        trials = pd.DataFrame(optimizer.study.trials(resolve(optimizer.study, "quick", {})))
         counts = trials[trials["kind"] == "training"].groupby(["data", "optimizer"]).size()
         assert set(counts) == set(trials.loc[trials["kind"] == "training", "budget"]) == {70}
 
-    @pytest.mark.parametrize("name", settings.CENTRES)
+    @pytest.mark.parametrize("name", CENTRES)
     def test_grids_are_log_spaced_around_their_middle(self, name: str) -> None:
         rates = grid(name, 5)
-        assert rates[2] == pytest.approx(settings.CENTRES[name], rel=1e-3)
+        assert rates[2] == pytest.approx(CENTRES[name], rel=1e-3)
         assert np.diff(np.log10(rates)) == pytest.approx([0.5] * 4, abs=1e-3)
 
     @pytest.mark.parametrize("rates", [3, 7, 9])
     def test_the_default_rate_is_in_the_grid_of_adamw(self, rates: int) -> None:
-        assert settings.DEFAULT_RATE in grid("adamw", rates)
+        assert DEFAULT_RATE in grid("adamw", rates)
 
     def test_only_adamw_decays(self, bench: Bench) -> None:
         trials = bench("training", seeds=1)["trials"]
@@ -250,10 +251,10 @@ class TestTrials:
 
 def test_summary_and_figures_of_a_tiny_run(bench: Bench) -> None:
     tables, config = bench(**TINY), resolve(optimizer.study, "quick", TINY)
-    summary = optimizer.summary(tables)
+    summary = optimizer.study.summary(tables)
     assert set(summary["at_edge"]) <= {True, False}
     assert frame_csv(summary).count(b"\n") == 1 + 2 * 2 * 3 + 2 * 2 * 2
-    assert len(optimizer.figures(tables, config)) == 5
+    assert len(optimizer.study.figures(tables, config)) == 5
 
 
 def test_runs_that_diverge_are_rows(bench: Bench) -> None:
@@ -277,7 +278,7 @@ class TestBadInput:
     @pytest.mark.parametrize(("axes", "sentence"), BAD.values(), ids=BAD)
     def test_is_refused_before_anything_runs(self, axes: dict[str, Any], sentence: str) -> None:
         with pytest.raises(UsageError, match="digit") as refused:
-            optimizer.trials(resolve(optimizer.study, "quick", SMALL | axes))
+            optimizer.study.trials(resolve(optimizer.study, "quick", SMALL | axes))
         assert sentence in str(refused.value)
 
     @pytest.mark.parametrize(

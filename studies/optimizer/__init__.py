@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from nnsim.data import datasets
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS
-from nnsim.study.declaration import Axis, Study, Table, presets
-from nnsim.study.dict_network_trials import HISTORY_COLUMNS, columns_with
+from nnsim.study.axes import batch_axis
+from nnsim.study.checks import check_batch_size
+from nnsim.study.declaration import Axis, Column, Table, presets
+from nnsim.study.network_trials import HISTORY_COLUMNS, TRIAL_COLUMNS, columns_with
+from nnsim.study.parts import Config, lazily, study_of
 
-from .claims import claims
-from .columns import ARMS, COORDINATE_COLUMNS, IDENTITY_COLUMNS, TRIALS
-from .figures import figures
-from .measurement import cost, measure, warm_up
-from .summary import summary
-from .trials import trials
+from .comparison import COMPARISON
+from .identities import IDENTITIES, IDENTITY_COLUMNS
+from .widths import COORDINATE_COLUMNS, WIDTHS
 
 OCTAVES = tuple(2.0**power for power in range(-10, -2))
-study = Study(
+ARMS = (
+    Column("optimizer", "text", "", "optimizer"),
+    Column("weight_decay", "float", "", "weight decay, decoupled in AdamW"),
+    Column("budget", "int", "runs", "runs that the arm is tuned with: learning rates times seeds"),
+    Column("parametrization", "text", "", "standard or mup"),
+    Column("base_width", "int", "units", "width at which muP is the standard parametrization"),
+    Column("dropout", "float", "1", "probability with which a unit is dropped"),
+)
+
+
+def check(config: Config) -> None:
+    """Raise UsageError for a data set that cannot be used."""
+    for data in config["data"]:
+        check_batch_size(config["batch_size"], {"data": data, "samples": config["samples"]})
+
+
+study = study_of(
     name="optimizer",
     title="Which optimizer, and at which rate",
     question=(
@@ -61,7 +77,7 @@ study = Study(
         Axis("rates", int, "learning rates of each optimizer's grid", presets(7, 9, 11), minimum=3, scalar=True),
         Axis("seeds", int, "independent seeds of each trained arm", presets(10, 20, 40), minimum=1, scalar=True),
         Axis("epochs", int, "passes over the training data", presets(20, 40, 100), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", presets(64, 64, 64), minimum=1, scalar=True),
+        batch_axis(64),
         Axis("width", int, "units of each hidden layer", presets(32, 64, 128), minimum=1, scalar=True),
         Axis("weight_decay", float, "weight decay of AdamW", presets(0.01, 0.01, 0.01), minimum=0, scalar=True),
         Axis("mup_width", int, "widths over which Adam's best rate is followed; the least is muP's base",
@@ -75,28 +91,16 @@ study = Study(
              presets(20, 40, 100), minimum=1, scalar=True),
     ),
     tables=(
-        Table("trials", TRIALS),
+        Table("trials", columns_with(TRIAL_COLUMNS, *ARMS)),
         Table("history", columns_with(HISTORY_COLUMNS, *ARMS)),
         Table("coordinates", COORDINATE_COLUMNS),
         Table("identities", IDENTITY_COLUMNS),
     ),
     schema_version=1,
-    trials=trials,
-    measure=measure,
-    cost=cost,
-    summary=summary,
-    claims=claims,
-    figures=figures,
-    warm_up=warm_up,
-    kernels=(
-        "evaluate float32",
-        "probe_layers float32",
-        "train_epochs float32",
-        "logits float64",
-        "loss_and_gradient float64",
-        "train_epochs float64",
-        "value_and_slope float64",
-    ),
+    parts=(COMPARISON, WIDTHS, IDENTITIES),
+    check=check,
+    summary=lazily(__name__, "summary"),
+    figures=lazily(__name__, "figures"),
     inputs=lambda config: {f"{data}_sha256": datasets.fingerprint(data) for data in config["data"]},
     answer=("optimizer-adam-momentum-digits", "D7-transfer-mup"),
     statements=(

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import pandas as pd
 
+from nnsim.report.figures import FigureSpec
+from nnsim.study.parts import Config
 from nnsim.training.mup import MUP, STANDARD
 
-from . import settings
-from .arms import runs_of, tuned_arms
-from .width_questions import LAYERS
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from nnsim.report.figures import FigureSpec
+from . import plots
+from .comparison import DEFAULT_RATE, tuned_arms
+from .shared import runs_of
+from .widths import CHECK_STEPS, LAYERS
 
 
-def _scores(runs: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
+def _scores(runs: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Return the test metrics of every optimizer at its chosen rate, and of AdamW at the default one."""
-    import pandas as pd
-
     arms, rows = tuned_arms(runs), []
     for data in config["data"]:
         scores = {name: arms.values("score", {"data": data, "optimizer": name}) for name in config["optimizer"]}
-        untuned = arms.values("score", {"data": data, "optimizer": "adamw"}, settings.DEFAULT_RATE)
-        scores[f"adamw at {settings.DEFAULT_RATE:g}, untuned"] = untuned
+        untuned = arms.values("score", {"data": data, "optimizer": "adamw"}, DEFAULT_RATE)
+        scores[f"adamw at {DEFAULT_RATE:g}, untuned"] = untuned
         rows += [{"data": data, "arm": arm, "value": value} for arm, values in scores.items() for value in values]
     return pd.DataFrame(rows, columns=["data", "arm", "value"])
 
 
-def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
+def figures(tables: dict[str, pd.DataFrame], config: Config) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
-    from nnsim.report.figures import FigureSpec
-
-    from . import plots
-
     runs, widened = (runs_of(tables["trials"], kind) for kind in ("training", "width"))
     history = tables["history"].merge(runs[["trial", "data"]], on="trial")
     titles = {STANDARD: "standard parametrization", MUP: "muP"}
@@ -60,7 +52,7 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
         ),
         "coordinate-check": FigureSpec(
             plots.coordinate_check(tables["coordinates"], LAYERS, titles),
-            f"How much pre-activations change in {settings.COORDINATE['steps']} steps of Adam: geometric means over "
+            f"How much pre-activations change in {CHECK_STEPS} steps of Adam: geometric means over "
             "seeds with 95 % intervals. Under muP the lines are level, as the dashed ones; else they rise with the "
             "width.",
             "Change of pre-activations against the width on log-log axes for both parametrizations, one line a layer.",
