@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.kernels.cpu.training import VALIDATION_METRIC
 from nnsim.kernels.formulas.activations import ACTIVATIONS
+from nnsim.kernels.formulas.columns import VALIDATION_METRIC
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from cases import EVERYTHING, KEY, LOSSES, NORMS, data, flat, naive_run, network, parameters, statistics_of, twin
 
-from nnsim.kernels.cpu.training import CLIPPED, GRADIENT_NORM, LEARNING_RATE, TRAIN_LOSS, VALIDATION_LOSS, logits
-from nnsim.kernels.cpu.training import VALIDATION_METRIC as METRIC
+from nnsim.kernels.cpu.training import logits
+from nnsim.kernels.formulas.columns import CLIPPED, GRADIENT_NORM, LEARNING_RATE, TRAIN_LOSS, VALIDATION_LOSS
+from nnsim.kernels.formulas.columns import VALIDATION_METRIC as METRIC
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.training.recipe import Recipe
 from nnsim.training.trainer import train

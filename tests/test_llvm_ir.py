@@ -28,8 +28,9 @@ from numba.core.registry import CPUDispatcher
 import nnsim.kernels
 from nnsim.kernels.compiling import compile_cache
 from nnsim.kernels.cpu.optimizers import Moments
-from nnsim.kernels.cpu.training import COLUMNS, Data, State
+from nnsim.kernels.cpu.training import Data, State
 from nnsim.kernels.formulas import scalar_math
+from nnsim.kernels.formulas.columns import N_HISTORY
 from nnsim.networks.spec import NetworkSpec
 from nnsim.training.recipe import Recipe
 
@@ -82,7 +83,7 @@ def training(kind):
     spec, theta, X, Y = network(kind)
     recipe, none = Recipe(0.1, batch_size=2, epochs=1), np.empty(0, kind)
     state = State(theta, none, Moments(np.zeros_like(theta), none, np.ones(2)), np.ones(4), np.ones(3), none, none)
-    rest = Data(X, Y, X, Y), recipe.rates(5), np.uint64(1), 0, np.zeros((1, COLUMNS))
+    rest = Data(X, Y, X, Y), recipe.rates(5), np.uint64(1), 0, np.zeros((1, N_HISTORY))
     return spec.architecture, state, recipe.rule(spec), recipe.course(), *rest
 
 

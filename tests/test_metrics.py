@@ -13,7 +13,7 @@ from cases import KEY, data, network, parameters, twin
 
 from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.metrics import area_under_curve
-from nnsim.kernels.cpu.training import VALIDATION_AUC
+from nnsim.kernels.formulas.columns import VALIDATION_AUC
 from nnsim.training.recipe import Recipe
 from nnsim.training.trainer import evaluate, train
 

@@ -117,7 +117,7 @@ class TestArchitecture:
 
     @pytest.mark.parametrize("name", ACTIVATIONS)
     def test_the_activation_is_its_code(self, name):
-        assert NetworkSpec((3, 2), name).architecture.activation == ACTIVATIONS[name].code
+        assert NetworkSpec((3, 2), name).architecture.activation == ACTIVATIONS.code(name)
 
     @pytest.mark.parametrize("name", LOSSES)
     def test_the_loss_is_its_code(self, name):

@@ -10,7 +10,7 @@ import pytest
 from cases import KEY, data, network, parameters
 
 from nnsim.core.errors import NnsimWarning, UnknownNameError, UsageError
-from nnsim.kernels.formulas.optimizers import MOMENTUM, OPTIMIZERS, SGD
+from nnsim.kernels.formulas.optimizers import OPTIMIZERS
 from nnsim.networks.spec import NetworkSpec
 from nnsim.training.recipe import Recipe
 from nnsim.training.trainer import Batches, train
@@ -79,12 +79,12 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(options, sentence):
 
 
 def test_a_momentum_of_zero_fits_an_optimizer_without():
-    assert Recipe(momentum=0, optimizer="sgd").rule(network()).optimizer == SGD
+    assert Recipe(momentum=0, optimizer="sgd").rule(network()).optimizer == OPTIMIZERS.code("sgd")
 
 
 def test_momentum_of_zero_is_plain_descent():
-    assert Recipe(momentum=0.0).rule(network()).optimizer == SGD
-    assert Recipe().rule(network()).optimizer == MOMENTUM
+    assert Recipe(momentum=0.0).rule(network()).optimizer == OPTIMIZERS.code("sgd")
+    assert Recipe().rule(network()).optimizer == OPTIMIZERS.code("momentum")
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -39,7 +39,7 @@ def draws(kind):
 def activations(kind):
     """Every value and slope on a grid, tails included: through them every scalar function."""
     z = np.concatenate([np.arange(-3000, 3001) / 256, np.arange(-120, 121)]).astype(kind)
-    return [array for entry in ACTIVATIONS.values() for array in value_and_slope(entry.code, z, kind(0.3))]
+    return [array for name in ACTIVATIONS for array in value_and_slope(ACTIVATIONS.code(name), z, kind(0.3))]
 
 
 def products(kind):

@@ -11,7 +11,7 @@ from cases import EVERYTHING, KEY, data, network, parameters
 from naive_schedules import Plateau
 
 from nnsim.core.errors import UsageError
-from nnsim.kernels.cpu.training import LEARNING_RATE, VALIDATION_LOSS, VALIDATION_METRIC
+from nnsim.kernels.formulas.columns import LEARNING_RATE, VALIDATION_LOSS, VALIDATION_METRIC
 from nnsim.training.recipe import Recipe
 from nnsim.training.schedules import parse_schedule
 from nnsim.training.trainer import Batches, evaluate, train

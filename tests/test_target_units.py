@@ -17,7 +17,7 @@ from nnsim.apps.setup import prepare
 from nnsim.apps.target_units import unit_of
 from nnsim.apps.train import run_training
 from nnsim.data.datasets import Scaling
-from nnsim.kernels.cpu.training import TRAIN_LOSS, VALIDATION_LOSS
+from nnsim.kernels.formulas.columns import TRAIN_LOSS, VALIDATION_LOSS
 
 SIZE = 3e4  # of the target
 

@@ -14,19 +14,9 @@ from naive_activations import TEXTBOOK
 from naive_optimizers import Optimizer
 
 from nnsim.kernels.cpu.optimizers import Moments
-from nnsim.kernels.cpu.training import (
-    COLUMNS,
-    TRAIN_LOSS,
-    VALIDATION_LOSS,
-    VALIDATION_METRIC,
-    Data,
-    State,
-    evaluate,
-    logits,
-    loss_and_gradient,
-    train_epochs,
-)
+from nnsim.kernels.cpu.training import Data, State, evaluate, logits, loss_and_gradient, train_epochs
 from nnsim.kernels.formulas.activations import ACTIVATIONS
+from nnsim.kernels.formulas.columns import N_HISTORY, TRAIN_LOSS, VALIDATION_LOSS, VALIDATION_METRIC
 from nnsim.kernels.formulas.philox import SHUFFLE
 from nnsim.training.recipe import Recipe
 from nnsim.training.schedules import plateau
@@ -57,7 +47,7 @@ class Run:
 
     def train(self, epochs, batch=5, learning_rate=0.1, momentum=0.9, first=0, key=KEY):
         """Train on; return (step of divergence or -1, history)."""
-        recipe, history = Recipe(learning_rate, momentum, batch, epochs), np.full((epochs, COLUMNS), -7.0)
+        recipe, history = Recipe(learning_rate, momentum, batch, epochs), np.full((epochs, N_HISTORY), -7.0)
         rows = Data(self.X, self.Y, self.X_validation, self.Y_validation)
         done, stopped = train_epochs(
             *(self.net, self.state(recipe), recipe.rule(self.spec), recipe.course(), rows),
@@ -320,6 +310,6 @@ def test_data_that_are_not_finite_diverge_when_they_are_met(bad):
     order = naive.permutation(ROWS, KEY, SHUFFLE, 0)
     run.X[order[12]] = bad
     run.X[order[12], 1:] = -bad
-    run.net = run.net._replace(activation=ACTIVATIONS["relu"].code)
+    run.net = run.net._replace(activation=ACTIVATIONS.code("relu"))
     step, _ = run.train(1, batch=5)
     assert step == 2

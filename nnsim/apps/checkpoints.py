@@ -10,7 +10,8 @@ import numpy as np
 from nnsim.core.errors import DataError, StoreError
 from nnsim.core.tensor_file import TensorFile, write
 from nnsim.kernels.cpu.optimizers import Moments
-from nnsim.kernels.cpu.training import COLUMNS, State
+from nnsim.kernels.cpu.training import State
+from nnsim.kernels.formulas.columns import N_HISTORY
 from nnsim.training.trainer import Run
 
 STATUSES = ("done", "diverged")
@@ -70,7 +71,7 @@ def load_checkpoint(path: Path, identity: str, fresh: Run) -> Run:
     wanted: dict[str, tuple[tuple[int, ...], Any]] = {
         name: (array.shape, array.dtype) for name, array in _tensors(fresh).items()
     }
-    wanted["history"] = ((epoch, COLUMNS), np.float64)
+    wanted["history"] = ((epoch, N_HISTORY), np.float64)
     arrays = file.arrays(wanted)
     return Run(
         arrays["theta"],

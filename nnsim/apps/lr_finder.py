@@ -21,6 +21,7 @@ from nnsim.core.atomic_files import publish
 from nnsim.core.errors import UsageError
 from nnsim.core.output_folders import claim_folder, refuse_inputs
 from nnsim.kernels.cpu import training as kernels
+from nnsim.kernels.formulas.columns import N_HISTORY, TRAIN_LOSS
 from nnsim.networks.spec import NetworkSpec
 from nnsim.training.recipe import Recipe
 from nnsim.training.trainer import Batches, train
@@ -119,11 +120,11 @@ def _losses(problem: Problem | Start, rates: np.ndarray) -> np.ndarray:
     losses = np.empty(0)
     for first in range(0, len(rates), CALL_STEPS):
         its_rates = rates[first : first + CALL_STEPS]
-        history = np.empty((len(its_rates), kernels.COLUMNS))
+        history = np.empty((len(its_rates), N_HISTORY))
         done, stopped = kernels.train_epochs(
             problem.spec.architecture, run.state, rule, course, data, its_rates, np.uint64(problem.key), first, history
         )
-        losses = np.concatenate([losses, history[:done, kernels.TRAIN_LOSS]])
+        losses = np.concatenate([losses, history[:done, TRAIN_LOSS]])
         if stopped >= 0 or _explosion(smooth(losses)) < len(losses):
             break
     return losses

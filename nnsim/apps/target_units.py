@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnsim.data.datasets import Scaling
-from nnsim.kernels.cpu.training import TRAIN_LOSS, VALIDATION_LOSS
+from nnsim.kernels.formulas.columns import TRAIN_LOSS, VALIDATION_LOSS
 from nnsim.training.schedules import LARGEST_RATE, Plateau, Schedule, Warmup
 
 SQUARED = frozenset({"mse", "huber"})

@@ -30,7 +30,8 @@ from nnsim.data.data_paths import from_folder, label
 from nnsim.data.datasets import files_named
 from nnsim.experiment.config import whole_number
 from nnsim.experiment.results.environment import versions
-from nnsim.kernels.cpu.training import BEST_EPOCH, VALIDATION_LOSS, VALIDATION_METRIC
+from nnsim.kernels.formulas.columns import VALIDATION_LOSS, VALIDATION_METRIC
+from nnsim.kernels.formulas.scores import BEST_EPOCH
 from nnsim.training.backend import Backend, choose
 from nnsim.training.trainer import (
     COLUMNS,

@@ -26,10 +26,10 @@ def resolve(name: str, parameter: float | None = None) -> tuple[int, float]:
     if activation.parameter is None:
         if parameter is not None:
             raise UsageError(f"activation '{name}' takes no parameter, got {parameter}")
-        return activation.code, 0.0
+        return ACTIVATIONS.code(name), 0.0
     if parameter is not None and not math.isfinite(parameter):
         raise UsageError(f"the parameter of activation '{name}' must be a finite number, got '{parameter}'")
-    return activation.code, activation.parameter if parameter is None else float(parameter)
+    return ACTIVATIONS.code(name), activation.parameter if parameter is None else float(parameter)
 
 
 def parse(text: str) -> tuple[str, float | None]:

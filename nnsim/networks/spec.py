@@ -12,8 +12,8 @@ import numpy as np
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
 from nnsim.core.validation import check_dtype, check_shape, check_targets
-from nnsim.kernels.cpu.network import Architecture
 from nnsim.kernels.formulas.activations import ACTIVATIONS
+from nnsim.kernels.formulas.architecture import Architecture, is_normalized, skips
 from nnsim.kernels.formulas.losses import LOSSES
 from nnsim.kernels.formulas.normalization import NORMALIZATIONS
 from nnsim.networks.activations import resolve
@@ -175,7 +175,7 @@ class NetworkSpec:
 
     def has_skip(self, layer: int) -> bool:
         """Tell whether the input of layer `layer` is added to its output."""
-        return self.residual and 0 < layer < self.depth and self.widths[layer] == self.widths[layer + 1]
+        return skips.py_func(self.residual, layer, self.depth, self.widths[layer], self.widths[layer + 1])
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -205,7 +205,7 @@ class NetworkSpec:
         found: list[Tensor] = []
         at = 0
         for layer, (fan_in, fan_out) in enumerate(self.fans):
-            normalized = self.normalization != "none" and layer < self.depth
+            normalized = is_normalized.py_func(NORMALIZATIONS[self.normalization], layer, self.depth)
             shapes = [(fan_in, fan_out), *[(fan_out,)] * (3 if normalized else 1)]
             for role, shape in zip(ROLES, shapes, strict=False):
                 found.append(Tensor(layer, role, at, shape))

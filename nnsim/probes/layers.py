@@ -10,23 +10,9 @@ import numpy as np
 
 from nnsim.core.validation import check_shape
 from nnsim.kernels.cpu import probes as kernels
+from nnsim.kernels.formulas.columns import PROBE as COLUMNS
 from nnsim.networks.spec import NetworkSpec
 from nnsim.training.probe_request import ProbeRequest
-
-COLUMNS = (
-    "z_mean",
-    "z_square",
-    "a_mean",
-    "a_square",
-    "a_log",
-    "delta_square",
-    "delta_log",
-    "saturated",
-    "dead",
-    "weight_squares",
-    "weight_gradient_squares",
-    "bias_gradient_squares",
-)
 
 
 def probe_on_cpu(request: ProbeRequest) -> np.ndarray:

@@ -15,14 +15,14 @@ import numpy as np
 
 from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.metrics import spread_of
-from nnsim.kernels.cpu.network import Architecture
 from nnsim.kernels.cpu.optimizers import Rule
-from nnsim.kernels.cpu.probes import COLUMNS as PROBE_COLUMNS
-from nnsim.kernels.cpu.training import COLUMNS, Course, Data, State
+from nnsim.kernels.cpu.training import Course, Data, State
 from nnsim.kernels.cuda.gemm import STAGED_THREADS, TILES
 from nnsim.kernels.cuda.network import END, Places, places
 from nnsim.kernels.cuda.probes import probe_layers
 from nnsim.kernels.cuda.training import STATIC_BYTES, Population, train_epochs
+from nnsim.kernels.formulas.architecture import Architecture
+from nnsim.kernels.formulas.columns import N_HISTORY, N_PROBE
 from nnsim.networks.spec import NetworkSpec
 from nnsim.training.block_size import side_by_side, threads_of_block
 from nnsim.training.device import Device, current_device
@@ -148,7 +148,7 @@ def _plan(device: Device, job: Job) -> _Plan:
     moments = (entry.first, entry.second)
     layout = places(spec.architecture, spec.n_parameters, moments, data.Y.shape[1], rows, recipe.batch_size)
     room = _Room(device, int(layout.network[END]), spec, recipe.batch_size)
-    own = (2 + sum(moments)) * job.theta.nbytes + 8 * recipe.epochs * (steps + COLUMNS)
+    own = (2 + sum(moments)) * job.theta.nbytes + 8 * recipe.epochs * (steps + N_HISTORY)
     own += 16 * data.X_validation.shape[0] if job.auc else 0
     networks = room.networks(own, sum(array.nbytes for array in data))
     rule = recipe.rule(spec)
@@ -211,7 +211,7 @@ def _gathered(part: list[_Member], first: int, epochs: int) -> Population:
         best_statistics=np.stack([state.best_statistics for state in states]),
         keys=np.array([member.job.key for member in part], np.uint64),
         rates=np.stack([member.job.recipe.rates(job.data.X.shape[0])[window] for member in part]),
-        history=np.full((networks, epochs, COLUMNS), np.nan),
+        history=np.full((networks, epochs, N_HISTORY), np.nan),
         ended=np.zeros((networks, 2), np.int64),
         ranking=np.empty((networks, 2, rows if job.auc else 0)),
     )
@@ -256,7 +256,7 @@ def _looks(device: Device, looks: list[ProbeRequest]) -> list[np.ndarray]:
     found: list[np.ndarray] = []
     for begin_at in range(0, len(looks), at_once):
         part = looks[begin_at : begin_at + at_once]
-        out = device.put(np.zeros((len(part), len(spec.fans), PROBE_COLUMNS)))
+        out = device.put(np.zeros((len(part), len(spec.fans), N_PROBE)))
         arrays = (np.stack([getattr(look, name) for look in part]) for name in ("theta", "X", "Y", "signal"))
         room.launch(
             probe_layers, len(part), 0,

@@ -12,7 +12,7 @@ from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
 from nnsim.kernels.cpu.optimizers import Rule
 from nnsim.kernels.cpu.training import Course
-from nnsim.kernels.formulas.optimizers import MOMENTUM, OPTIMIZERS, SGD, Optimizer
+from nnsim.kernels.formulas.optimizers import OPTIMIZERS, Optimizer
 from nnsim.networks.spec import NetworkSpec
 from nnsim.training.schedules import Plateau, Schedule, Warmup, parse_schedule, plateau, trace
 
@@ -167,10 +167,11 @@ class Recipe:
         if self.layer_rates is not None and len(self.layer_rates) != len(spec.fans):
             raise UsageError(f"{len(spec.fans)} layer rates are needed, one a layer, got {len(self.layer_rates)}")
         momentum = entry.momentum if self.momentum is None else self.momentum
+        still = "sgd" if self.optimizer == "momentum" else self.optimizer  # without momentum it is the same
         starts, rates, decays = self._segments(spec)
         with np.errstate(over="ignore"):
             return Rule(
-                optimizer=SGD if entry.code == MOMENTUM and momentum == 0 else entry.code,
+                optimizer=OPTIMIZERS.code(still if momentum == 0 else self.optimizer),
                 momentum=real(momentum),
                 beta2=real(entry.beta2 if self.beta2 is None else self.beta2),
                 epsilon=real(entry.epsilon if self.epsilon is None else self.epsilon),

@@ -19,20 +19,12 @@ from nnsim.data.datasets import Split
 from nnsim.kernels.cpu import training as kernels
 from nnsim.kernels.cpu.optimizers import Moments
 from nnsim.kernels.cpu.training import State
+from nnsim.kernels.formulas.columns import HISTORY as COLUMNS
+from nnsim.kernels.formulas.columns import N_HISTORY, VALIDATION_LOSS
+from nnsim.kernels.formulas.scores import BEST_EPOCH, WAITED
 from nnsim.networks.spec import CLASS_LOSSES, NetworkSpec
 from nnsim.training.recipe import Recipe
 from nnsim.training.schedules import plateau
-
-COLUMNS = (
-    "train_loss",
-    "validation_loss",
-    "validation_metric",
-    "validation_auc",
-    "learning_rate",
-    "gradient_norm",
-    "clipped",
-)
-"""Columns of a history: see `nnsim.kernels.cpu.training.train_epochs`."""
 
 CALL_OPERATIONS = 4e9
 """Multiply-adds that one kernel call does at most, well under a second's worth, so that a run can be stopped."""
@@ -221,12 +213,12 @@ def _copy(state: State) -> State:
 
 def has_waited(state: State, recipe: Recipe) -> bool:
     """Tell whether early stopping has seen as many epochs without an improvement as it waits for."""
-    return recipe.patience is not None and bool(state.stopping[kernels.WAITED] >= recipe.patience)
+    return recipe.patience is not None and bool(state.stopping[WAITED] >= recipe.patience)
 
 
 def _run(state: State, recipe: Recipe, history: np.ndarray, diverged_at: int) -> Run:
     waited = has_waited(state, recipe)
-    best = recipe.patience is not None and state.stopping[kernels.BEST_EPOCH] >= 0
+    best = recipe.patience is not None and state.stopping[BEST_EPOCH] >= 0
     theta, statistics = (state.best_theta, state.best_statistics) if best else (state.theta, state.statistics)
     status = "done" if diverged_at < 0 else "diverged"
     return Run(theta, statistics, state, history, status, diverged_at, waited and len(history) < recipe.epochs)
@@ -268,7 +260,7 @@ def begin(job: Job) -> tuple[State, np.ndarray]:
         _check_two_classes(job.spec)
     if job.earlier is not None:
         return _going_on(job.earlier, job.spec, job.recipe), job.earlier.history
-    return _new_state(job.spec, job.theta, job.recipe), np.empty((0, kernels.COLUMNS))
+    return _new_state(job.spec, job.theta, job.recipe), np.empty((0, N_HISTORY))
 
 
 def finished(job: Job) -> Run | None:
@@ -285,7 +277,7 @@ def finish(job: Job, state: State, history: np.ndarray, stopped: int) -> Run:
     run = _run(state, job.recipe, history, -1)
     over = run.stopped_early or len(history) == job.recipe.epochs  # one that goes on may recover: stops must not show
     validated = job.data.X_validation.shape[0] > 0 and len(history) > 0
-    if over and validated and not math.isfinite(history[-1, kernels.VALIDATION_LOSS]):  # a step too far, the last
+    if over and validated and not math.isfinite(history[-1, VALIDATION_LOSS]):  # a step too far, the last
         return _run(state, job.recipe, history, len(history) * steps)
     return run
 
@@ -307,7 +299,7 @@ def train_on_cpu(job: Job) -> Run:
     a_call = max(1, int(CALL_OPERATIONS / (3 * spec.n_parameters * rows)))
     while len(history) < job.last:
         first = len(history)
-        more = np.empty((min(a_call, job.last - first), kernels.COLUMNS))
+        more = np.empty((min(a_call, job.last - first), N_HISTORY))
         its_rates = rates[first * steps : (first + len(more)) * steps]
         epochs, stopped = kernels.train_epochs(
             net, state, rule, course, arrays, its_rates, np.uint64(job.key), first, more

@@ -24,6 +24,7 @@ import numba
 import numpy as np
 
 from nnsim.core.errors import NnsimError
+from nnsim.kernels.compiling.tables import added
 
 SWITCH = "NNSIM_COMPILE_CACHE"
 SOURCES = Path(__file__).resolve().parents[1]
@@ -116,7 +117,7 @@ def keeps(function: Callable) -> bool:
 def _state() -> str:
     cpu = llvmlite.binding.get_host_cpu_name()
     variables = sorted(item for item in os.environ.items() if item[0].startswith("NUMBA_") and item[0] not in HARMLESS)
-    versions = (sys.version, numba.__version__, llvmlite.__version__, np.__version__, cpu, variables)
+    versions = (sys.version, numba.__version__, llvmlite.__version__, np.__version__, cpu, variables, added())
     return hashlib.sha256(_source_digest() + repr(versions).encode()).hexdigest()[:16]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.kernels.compiling.decorators import inner, scalar
+from nnsim.kernels.compiling.decorators import inner
 from nnsim.kernels.cpu.gemm import transpose
 from nnsim.kernels.cpu.sums import total
 from nnsim.kernels.formulas.losses import (
@@ -16,14 +16,20 @@ from nnsim.kernels.formulas.losses import (
     MSE,
     absolute_error,
     absolute_error_slope,
+    add_part,
     binary_cross_entropy,
     binary_cross_entropy_slope,
     huber,
     huber_slope,
+    label_part,
+    label_slope,
+    other_slope,
+    part_slope,
+    row_loss,
     squared_error,
     squared_error_slope,
 )
-from nnsim.kernels.formulas.scalar_math import exp, fma, log
+from nnsim.kernels.formulas.scalar_math import exp
 
 # Everything about a row of logits runs on the transpose, one row a class, so that the loops over the rows of the batch
 # are vector code.
@@ -58,15 +64,15 @@ def _cross_entropy(Z, labels, delta, E, top, sums, lanes):
     for i in range(rows):
         top[i] -= Z[i, np.int64(labels[i, 0])]
     for i in range(rows):
-        top[i] += log(sums[i])
+        top[i] = row_loss(top[i], sums[i])
     loss = total(top[:rows], lanes)
     for i in range(rows):
         sums[i] = scale / sums[i]
     for i in range(rows):
-        top[i] = fma(E[np.int64(labels[i, 0]), i], sums[i], -scale)
+        top[i] = label_slope(E[np.int64(labels[i, 0]), i], sums[i], scale)
     for j in range(classes):
         for i in range(rows):
-            E[j, i] *= sums[i]
+            E[j, i] = other_slope(E[j, i], sums[i])
     transpose(E, delta)
     for i in range(rows):
         delta[i, np.int64(labels[i, 0])] = top[i]
@@ -75,35 +81,25 @@ def _cross_entropy(Z, labels, delta, E, top, sums, lanes):
 
 @inner
 def _weighted_cross_entropy(Z, labels, delta, E, top, sums, lanes, smoothing, weights):
-    """Mean cross-entropy with smoothed labels and class weights, over the sum of the weights of the rows' classes.
-
-    A row with the class y counts w_y (1 - s) times -ln p_y and, for every class j, w_j s / C times -ln p_j.
-    """
+    """Mean cross-entropy with smoothed labels and class weights, over the sum of the weights of the rows' classes."""
     rows, classes = Z.shape
     _exponentials(Z, E, top, sums)
-    zero, one = Z.dtype.type(0), Z.dtype.type(1)
-    everywhere = smoothing / Z.dtype.type(classes)
     for i in range(rows):
-        level = top[i] + log(sums[i])
-        top[i] = zero  # from here on the row's loss
-        share = zero
+        level, label = row_loss(top[i], sums[i]), np.int64(labels[i, 0])
+        loss, shares = Z.dtype.type(0), Z.dtype.type(0)
         for j in range(classes):
-            part = weights[j] * everywhere
-            if j == np.int64(labels[i, 0]):
-                part = fma(one - smoothing, weights[j], part)
-            top[i] = fma(part, level - Z[i, j], top[i])
-            share += part
-            delta[i, j] = part
-        sums[i] = share / sums[i]
-    loss = total(top[:rows], lanes)
+            delta[i, j] = label_part(weights[j], smoothing, classes, j == label)
+            loss, shares = add_part(loss, shares, delta[i, j], level, Z[i, j])
+        top[i], sums[i] = loss, shares / sums[i]
+    batch_loss = total(top[:rows], lanes)
     for i in range(rows):
         top[i] = weights[np.int64(labels[i, 0])]
     weight = total(top[:rows], lanes)
     scale = Z.dtype.type(1.0 / weight)
     for i in range(rows):
         for j in range(classes):
-            delta[i, j] = scale * fma(sums[i], E[j, i], -delta[i, j])
-    return loss / weight, weight
+            delta[i, j] = part_slope(E[j, i], sums[i], delta[i, j], scale)
+    return batch_loss / weight, weight
 
 
 def _elementwise(value: Any, slope: Any) -> Any:
@@ -122,17 +118,9 @@ def _elementwise(value: Any, slope: Any) -> Any:
     return loss_and_delta
 
 
-def _without_parameter(function: Any) -> Any:
-    @scalar
-    def formula(z, y, parameter):
-        return function(z, y)
-
-    return formula
-
-
 _binary_cross_entropy = _elementwise(binary_cross_entropy, binary_cross_entropy_slope)
-_squared_error = _elementwise(_without_parameter(squared_error), _without_parameter(squared_error_slope))
-_absolute_error = _elementwise(_without_parameter(absolute_error), _without_parameter(absolute_error_slope))
+_squared_error = _elementwise(squared_error, squared_error_slope)
+_absolute_error = _elementwise(absolute_error, absolute_error_slope)
 _huber = _elementwise(huber, huber_slope)
 
 

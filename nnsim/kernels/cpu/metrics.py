@@ -8,6 +8,7 @@ from nnsim.kernels.compiling.decorators import inner, kernel
 from nnsim.kernels.cpu.sums import sum_of_squares
 from nnsim.kernels.formulas.losses import CROSS_ENTROPY
 from nnsim.kernels.formulas.scalar_math import fma
+from nnsim.kernels.formulas.scores import is_right
 
 
 @inner
@@ -29,7 +30,7 @@ def hits(loss, Z, Y):
             count += 1 if _largest(Z[i]) == np.int64(Y[i, 0]) else 0
         else:
             for j in range(outputs):
-                count += 1 if (Z[i, j] > 0) == (Y[i, j] > 0.5) else 0
+                count += 1 if is_right(Z[i, j], Y[i, j]) else 0
     return count
 
 

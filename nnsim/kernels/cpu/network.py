@@ -1,13 +1,4 @@
-"""What the kernels know of a network, the memory of one batch, and where each layer stands in it.
-
-With layers numbered l = 0 ... L - 1, H_{-1} = X and the last layer linear, a hidden layer computes ::
-
-    Z_l = H_{l-1} W_l + b_l      A_l = f(Z_l)      H_l = A_l
-
-with, where the network has them, normalisation of Z_l (or of A_l), dropout on A_l, and H_{l-1} added to H_l. The
-parameter vector is W_0, b_0, W_1, b_1, ..., with W_l of shape (fan_in, fan_out), row by row; a normalised layer's gamma
-and beta follow its b.
-"""
+"""The memory of one batch, and where each layer stands in it."""
 
 from __future__ import annotations
 
@@ -18,32 +9,9 @@ import numpy as np
 from nnsim.kernels.compiling.decorators import inlined, inner, maker
 from nnsim.kernels.cpu.gemm import new_panel
 from nnsim.kernels.cpu.simd import address_of
+from nnsim.kernels.formulas.architecture import is_normalized, layer_size, skips
 from nnsim.kernels.formulas.normalization import NONE
 from nnsim.kernels.formulas.written_orders import LANES, TILE_WORDS
-
-
-class Architecture(NamedTuple):
-    """A network, in numbers.
-
-    ``widths`` is an int64 array; ``activation``, ``normalization`` and ``loss`` are codes; ``after`` tells that the
-    activation is normalised, not what it is applied to; ``momentum`` is that of the running statistics;
-    ``loss_weights`` holds a weight for every output, and ``weighted`` tells whether one of them or `loss_parameter`
-    (label smoothing, Huber's delta) matters.
-    """
-
-    widths: np.ndarray
-    activation: int
-    parameter: float
-    normalization: int
-    after: bool
-    epsilon: float
-    momentum: float
-    dropout: float
-    residual: bool
-    loss: int
-    loss_parameter: float
-    loss_weights: np.ndarray
-    weighted: bool
 
 
 class Workspace(NamedTuple):
@@ -81,8 +49,8 @@ def _offsets(net, batch):
     weights_at, statistics_at, rows_at = np.zeros((3, layers + 1), np.int64)
     for layer in range(layers):
         fan_in, fan_out = net.widths[layer], net.widths[layer + 1]
-        normalized = net.normalization != NONE and layer < layers - 1
-        weights_at[layer + 1] = weights_at[layer] + (fan_in + (3 if normalized else 1)) * fan_out
+        normalized = is_normalized(net.normalization, layer, layers - 1)
+        weights_at[layer + 1] = weights_at[layer] + layer_size(fan_in, fan_out, normalized)
         statistics_at[layer + 1] = statistics_at[layer] + 2 * fan_out
         rows_at[layer + 1] = rows_at[layer] + batch * fan_out
     return weights_at, statistics_at, rows_at
@@ -135,5 +103,5 @@ def norm_parameters(net, work, values, layer):
 
 @inner
 def has_skip(net, layer):
-    """Tell whether the layer before is added to layer `layer`: both are hidden and of one width."""
-    return net.residual and 0 < layer < net.widths.size - 2 and net.widths[layer] == net.widths[layer + 1]
+    """Tell whether the layer before is added to layer `layer`."""
+    return skips(net.residual, layer, net.widths.size - 2, net.widths[layer], net.widths[layer + 1])

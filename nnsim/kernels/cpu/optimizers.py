@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnsim.kernels.compiling.decorators import inlined, inner
 from nnsim.kernels.cpu.sums import sum_of_squares
-from nnsim.kernels.formulas.optimizers import (
-    ADAGRAD,
-    ADAM,
-    MOMENTUM,
-    NESTEROV,
-    RMSPROP,
-    SGD,
-    accumulate,
-    add_decay,
-    add_square,
-    average,
-    average_square,
-    clip,
-    descend,
-    look_ahead,
-    scaled,
-    scaled_unbiased,
-    shrink,
-)
+from nnsim.kernels.formulas.optimizers import OPTIMIZERS, Optimizer, add_decay, clip, clip_factor, shrink
 
 
 class Rule(NamedTuple):
@@ -81,9 +63,9 @@ def _multiply(gradient, factor):
 
 @inner
 def clip_gradient(gradient, clip_norm, clip_value, lanes):
-    """Clip by value or by global norm (Pascanu, Mikolov and Bengio 2013).
+    """Clip by value or by global norm.
 
-    Like PyTorch, a norm above the limit is scaled by limit / (norm + 1e-6). Returns the norm before, NaN where no limit
+    Returns the norm before, NaN where no limit
     asks for it, and whether the gradient was beyond its limit.
     """
     if clip_value < np.inf:
@@ -91,7 +73,7 @@ def clip_gradient(gradient, clip_norm, clip_value, lanes):
     if not clip_norm < np.inf:
         return np.nan, False
     length = np.sqrt(sum_of_squares(gradient, lanes))
-    factor = np.float64(clip_norm) / (length + 1e-6)
+    factor = clip_factor(length, np.float64(clip_norm))
     if factor < 1.0:
         _multiply(gradient, gradient.dtype.type(factor))
     return length, length > clip_norm
@@ -107,46 +89,60 @@ def _decay(theta, gradient, decay, learning_rate, decoupled):
             gradient[i] = add_decay(gradient[i], theta[i], decay)
 
 
-@inner
-def _sgd(theta, gradient, learning_rate):
-    for i in range(theta.size):
-        theta[i] = descend(theta[i], gradient[i], learning_rate)
+def _loop(optimizer: Optimizer) -> Any:
+    """Return the loop over a vector of parameters, with the moments that the optimizer has."""
+    step = optimizer.step
+
+    @inner
+    def without(theta, gradient, first, second, rate, momentum, beta2, correction, epsilon):
+        for i in range(theta.size):
+            t, g = theta[i], gradient[i]
+            theta[i], _, _ = step(t, g, t, t, rate, momentum, beta2, correction, epsilon)
+
+    @inner
+    def with_first(theta, gradient, first, second, rate, momentum, beta2, correction, epsilon):
+        for i in range(theta.size):
+            t, g = theta[i], gradient[i]
+            theta[i], first[i], _ = step(t, g, first[i], t, rate, momentum, beta2, correction, epsilon)
+
+    @inner
+    def with_second(theta, gradient, first, second, rate, momentum, beta2, correction, epsilon):
+        for i in range(theta.size):
+            t, g = theta[i], gradient[i]
+            theta[i], _, second[i] = step(t, g, t, second[i], rate, momentum, beta2, correction, epsilon)
+
+    @inner
+    def with_both(theta, gradient, first, second, rate, momentum, beta2, correction, epsilon):
+        for i in range(theta.size):
+            t, g = theta[i], gradient[i]
+            theta[i], first[i], second[i] = step(t, g, first[i], second[i], rate, momentum, beta2, correction, epsilon)
+
+    if optimizer.first:
+        return with_both if optimizer.second else with_first
+    return with_second if optimizer.second else without
 
 
 @inner
-def _momentum(theta, gradient, velocity, learning_rate, momentum):
-    for i in range(theta.size):
-        velocity[i] = accumulate(velocity[i], gradient[i], momentum)
-        theta[i] = descend(theta[i], velocity[i], learning_rate)
+def _no_step(wanted, theta, gradient, first, second, rate, powers, momentum, beta2, epsilon):
+    pass
 
 
-@inner
-def _nesterov(theta, gradient, velocity, learning_rate, momentum):
-    for i in range(theta.size):
-        velocity[i] = accumulate(velocity[i], gradient[i], momentum)
-        theta[i] = descend(theta[i], look_ahead(velocity[i], gradient[i], momentum), learning_rate)
+def _case(code: int, optimizer: Optimizer, rest: Any) -> Any:
+    loop, rates = _loop(optimizer), optimizer.rates
+
+    @inner
+    def steps(wanted, theta, gradient, first, second, rate, powers, momentum, beta2, epsilon):
+        if wanted == code:
+            real = theta.dtype.type
+            its_rate, correction = rates(rate, powers[0], powers[1])
+            loop(theta, gradient, first, second, real(its_rate), momentum, beta2, real(correction), epsilon)
+        else:
+            rest(wanted, theta, gradient, first, second, rate, powers, momentum, beta2, epsilon)
+
+    return steps
 
 
-@inner
-def _adagrad(theta, gradient, squares, learning_rate, epsilon):
-    for i in range(theta.size):
-        squares[i] = add_square(squares[i], gradient[i])
-        theta[i] = descend(theta[i], scaled(gradient[i], squares[i], epsilon), learning_rate)
-
-
-@inner
-def _rmsprop(theta, gradient, squares, learning_rate, beta2, epsilon):
-    for i in range(theta.size):
-        squares[i] = average_square(squares[i], gradient[i], beta2)
-        theta[i] = descend(theta[i], scaled(gradient[i], squares[i], epsilon), learning_rate)
-
-
-@inner
-def _adam(theta, gradient, first, second, rate, beta1, beta2, root_correction, epsilon):
-    for i in range(theta.size):
-        first[i] = average(first[i], gradient[i], beta1)
-        second[i] = average_square(second[i], gradient[i], beta2)
-        theta[i] = descend(theta[i], scaled_unbiased(first[i], second[i], root_correction, epsilon), rate)
+_step = OPTIMIZERS.chained(_case, _no_step)
 
 
 @inlined
@@ -168,22 +164,8 @@ def update(theta, gradient, moments, rule, learning_rate, rows):
     for segment in range(rule.starts.size - 1):
         part = slice(rule.starts[segment], rule.starts[segment + 1])
         rate = learning_rate * np.float64(rule.rates[segment])
-        t, g, eta = theta[part], gradient[part], real(rate)
+        t, g, first, second = theta[part], gradient[part], moments.first[part], moments.second[part]
         if rule.decaying:
             decay = rule.decays[segment] / rows if rule.over_rows else rule.decays[segment]
-            _decay(t, g, real(decay), eta, rule.decoupled)
-        if rule.optimizer == SGD:
-            _sgd(t, g, eta)
-        elif rule.optimizer == MOMENTUM:
-            _momentum(t, g, moments.first[part], eta, rule.momentum)
-        elif rule.optimizer == NESTEROV:
-            _nesterov(t, g, moments.first[part], eta, rule.momentum)
-        elif rule.optimizer == ADAGRAD:
-            _adagrad(t, g, moments.second[part], eta, rule.epsilon)
-        elif rule.optimizer == RMSPROP:
-            _rmsprop(t, g, moments.second[part], eta, rule.beta2, rule.epsilon)
-        elif rule.optimizer == ADAM:
-            rate = real(rate / (1.0 - powers[0]))
-            correction = real(1.0 / np.sqrt(1.0 - powers[1]))
-            first, second = moments.first[part], moments.second[part]
-            _adam(t, g, first, second, rate, rule.momentum, rule.beta2, correction, rule.epsilon)
+            _decay(t, g, real(decay), real(rate), rule.decoupled)
+        _step(rule.optimizer, t, g, first, second, rate, powers, rule.momentum, rule.beta2, rule.epsilon)

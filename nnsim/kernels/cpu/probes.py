@@ -9,25 +9,22 @@ from nnsim.kernels.cpu.activations import multiply_by_slope
 from nnsim.kernels.cpu.losses import loss_and_delta
 from nnsim.kernels.cpu.network import layer_matrix, new_workspace
 from nnsim.kernels.cpu.passes import affine_layer, backward, finish_layer, forward
-from nnsim.kernels.formulas.scalar_math import fma, log
-
-# Columns of a probe. Means run over the rows of the batch and the units of the layer; a logarithm is that of the mean
-# square of one row, averaged over rows.
-(
-    Z_MEAN,
-    Z_SQUARE,
+from nnsim.kernels.formulas.columns import (
+    A_LOG,
     A_MEAN,
     A_SQUARE,
-    A_LOG,
-    DELTA_SQUARE,
-    DELTA_LOG,
-    SATURATED,
-    DEAD,
-    WEIGHT_SQUARES,
-    WEIGHT_GRADIENT_SQUARES,
     BIAS_GRADIENT_SQUARES,
-) = range(12)
-COLUMNS = 12
+    DEAD,
+    DELTA_LOG,
+    DELTA_SQUARE,
+    N_PROBE,
+    SATURATED,
+    WEIGHT_GRADIENT_SQUARES,
+    WEIGHT_SQUARES,
+    Z_MEAN,
+    Z_SQUARE,
+)
+from nnsim.kernels.formulas.scalar_math import fma, log
 
 
 @maker
@@ -124,7 +121,7 @@ def probe_layers(net, theta, X, Y, signal, threshold):
 
     Returns
     -------
-    float64 array (layers, COLUMNS)
+    float64 array (layers, N_PROBE)
     """
     rows, outputs, layers = X.shape[0], net.widths[-1], net.widths.size - 1
     work = new_workspace(net, theta, rows)
@@ -139,7 +136,7 @@ def probe_layers(net, theta, X, Y, signal, threshold):
             for j in range(outputs):
                 delta[i, j] = signal[i, j]
     backward(net, theta, X, work, gradient)
-    out = np.zeros((layers, COLUMNS))
+    out = np.zeros((layers, N_PROBE))
     for layer in range(layers):
         _probe_layer(net, theta, gradient, work, layer, rows, threshold, out[layer])
     return out

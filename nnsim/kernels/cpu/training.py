@@ -15,16 +15,28 @@ from nnsim.kernels.cpu.network import layer_matrix, layer_vector, new_workspace
 from nnsim.kernels.cpu.normalization import update_running
 from nnsim.kernels.cpu.optimizers import Moments, clip_gradient, update
 from nnsim.kernels.cpu.passes import backward, forward
+from nnsim.kernels.formulas.columns import (
+    CLIPPED,
+    GRADIENT_NORM,
+    LEARNING_RATE,
+    TRAIN_LOSS,
+    VALIDATION_AUC,
+    VALIDATION_LOSS,
+    VALIDATION_METRIC,
+)
 from nnsim.kernels.formulas.losses import BCE, CROSS_ENTROPY
 from nnsim.kernels.formulas.normalization import BATCH
 from nnsim.kernels.formulas.philox import SHUFFLE
 from nnsim.kernels.formulas.scalar_math import fma
 from nnsim.kernels.formulas.schedules import BAD_EPOCHS, BEST, COOLDOWN, FACTOR, PlateauRule, reduce_on_plateau
-
-# columns of the history
-TRAIN_LOSS, VALIDATION_LOSS, VALIDATION_METRIC, VALIDATION_AUC, LEARNING_RATE, GRADIENT_NORM, CLIPPED = range(7)
-COLUMNS = 7
-BEST_VALUE, BEST_EPOCH, WAITED = range(3)  # places in the state of early stopping
+from nnsim.kernels.formulas.scores import (
+    BEST_EPOCH,
+    BEST_VALUE,
+    WAITED,
+    r_squared,
+    ranking_score,
+    wait_for_better,
+)
 
 
 class Data(NamedTuple):
@@ -96,7 +108,7 @@ def _loss(net, work, rows, Y):
 def _scores(Z, Y, scores, labels, start):
     """Keep what ranks the rows of a batch: the logit of class 1, less that of class 0 where there are two."""
     for i in range(Z.shape[0]):
-        scores[start + i] = np.float64(Z[i, 0]) if Z.shape[1] == 1 else np.float64(Z[i, 1]) - np.float64(Z[i, 0])
+        scores[start + i] = np.float64(Z[i, 0]) if Z.shape[1] == 1 else ranking_score(Z[i, 0], Z[i, 1])
         labels[start + i] = np.float64(Y[i, 0])
 
 
@@ -126,7 +138,7 @@ def _evaluate(net, theta, statistics, X, Y, deviation, batch, work, ranking):
     area = area_under_curve(ranking[0], ranking[1]) if ranking.shape[1] > 0 else np.nan
     if classes:
         return loss / weight, right / (n if net.loss == CROSS_ENTROPY else n * outputs), area
-    return loss / weight, 1.0 - error / deviation, area
+    return loss / weight, r_squared(error, deviation), area
 
 
 @kernel
@@ -211,13 +223,14 @@ def _reduce(state, metric, rule):
 
 @inner
 def _wait(state, value, epoch, min_delta):
-    """Early stopping (Prechelt 1998): keep the best parameters and count the epochs since; value is to be small."""
-    if value < state.stopping[BEST_VALUE] - min_delta:
-        state.stopping[BEST_VALUE], state.stopping[BEST_EPOCH], state.stopping[WAITED] = value, epoch, 0.0
+    """Keep the best parameters, and count the epochs since; value is to be small."""
+    best, best_epoch, waited, better = wait_for_better(
+        state.stopping[BEST_VALUE], state.stopping[BEST_EPOCH], state.stopping[WAITED], value, epoch, min_delta
+    )
+    state.stopping[BEST_VALUE], state.stopping[BEST_EPOCH], state.stopping[WAITED] = best, best_epoch, waited
+    if better:
         _copy(state.theta, state.best_theta)
         _copy(state.statistics, state.best_statistics)
-    else:
-        state.stopping[WAITED] += 1.0
 
 
 @kernel
@@ -239,11 +252,8 @@ def train_epochs(net, state, rule, course, data, rates, key, first, history):
         Key of the shuffles and of dropout.
     first : int
         Number of the first epoch of this call, which its shuffle depends on.
-    history : float64 array (epochs, COLUMNS)
-        Written, an epoch a row: mean training loss of its steps, validation loss, metric and area under the ROC curve
-        after it (R^2 is NaN where all validation targets are equal), learning rate of its last step, mean norm of the
-        gradient before clipping (NaN unless it is clipped by its norm), share of the steps that clipped it, by norm or
-        by value.
+    history : float64 array (epochs, `nnsim.kernels.formulas.columns.HISTORY`)
+        Written, an epoch a row; R^2 is NaN where all validation targets are equal.
 
     Returns
     -------

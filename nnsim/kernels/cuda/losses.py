@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.kernels.compiling.decorators import scalar
 from nnsim.kernels.cuda.decorators import barrier, device, divided, real
 from nnsim.kernels.cuda.network import pitch
 from nnsim.kernels.cuda.sums import total
@@ -18,14 +17,20 @@ from nnsim.kernels.formulas.losses import (
     MSE,
     absolute_error,
     absolute_error_slope,
+    add_part,
     binary_cross_entropy,
     binary_cross_entropy_slope,
     huber,
     huber_slope,
+    label_part,
+    label_slope,
+    other_slope,
+    part_slope,
+    row_loss,
     squared_error,
     squared_error_slope,
 )
-from nnsim.kernels.formulas.scalar_math import exp, fma, log
+from nnsim.kernels.formulas.scalar_math import exp
 
 # Cross-entropy: what belongs to a row is one thread's, what belongs to a row and a class is any thread's. Rows of delta
 # hold the exponentials, rows of Z have the same length.
@@ -62,8 +67,7 @@ def _cross_entropy(memory, z, labels, delta, rows, classes, top, sums, lanes):
     scale = real(memory, 1.0 / rows)
     for i in mine(0, rows):
         label = np.int64(memory[labels + i])
-        level = memory[top + i] - memory[z + i * row + label]
-        memory[top + i] = level + log(memory[sums + i])
+        memory[top + i] = row_loss(memory[top + i] - memory[z + i * row + label], memory[sums + i])
         memory[sums + i] = scale / memory[sums + i]
     barrier()
     loss = total(memory, top, rows, lanes)
@@ -71,20 +75,17 @@ def _cross_entropy(memory, z, labels, delta, rows, classes, top, sums, lanes):
         i, j = divided(place, classes)
         at, share = delta + i * row + j, memory[sums + i]
         if j == np.int64(memory[labels + i]):
-            memory[at] = fma(memory[at], share, -scale)
+            memory[at] = label_slope(memory[at], share, scale)
         else:
-            memory[at] *= share
+            memory[at] = other_slope(memory[at], share)
     barrier()
     return loss / rows, np.float64(rows)
 
 
 @device
-def _part(memory, net, label, j, classes):
+def _part(net, label, j, classes):
     """Return the weight of -ln p_j in the loss of a row with this label."""
-    part = net.loss_weights[j] * (net.loss_parameter / real(memory, classes))
-    if j == label:
-        part = fma(real(memory, 1) - net.loss_parameter, net.loss_weights[j], part)
-    return part
+    return label_part(net.loss_weights[j], net.loss_parameter, classes, j == label)
 
 
 @device
@@ -93,12 +94,11 @@ def _weighted_cross_entropy(memory, net, z, labels, delta, rows, classes, top, s
     row = pitch(classes)
     _exponentials(memory, z, delta, rows, classes, top, sums)
     for i in mine(0, rows):
-        label, level = np.int64(memory[labels + i]), memory[top + i] + log(memory[sums + i])
+        label, level = np.int64(memory[labels + i]), row_loss(memory[top + i], memory[sums + i])
         loss, shares = real(memory, 0), real(memory, 0)
         for j in range(classes):
-            part = _part(memory, net, label, j, classes)
-            loss = fma(part, level - memory[z + i * row + j], loss)
-            shares += part
+            part = _part(net, label, j, classes)
+            loss, shares = add_part(loss, shares, part, level, memory[z + i * row + j])
         memory[top + i], memory[sums + i] = loss, shares / memory[sums + i]
     barrier()
     loss = total(memory, top, rows, lanes)
@@ -109,9 +109,9 @@ def _weighted_cross_entropy(memory, net, z, labels, delta, rows, classes, top, s
     scale = real(memory, 1.0 / weight)
     for place in mine(0, rows * classes):
         i, j = divided(place, classes)
-        part = _part(memory, net, np.int64(memory[labels + i]), j, classes)
+        part = _part(net, np.int64(memory[labels + i]), j, classes)
         at = delta + i * row + j
-        memory[at] = scale * fma(memory[sums + i], memory[at], -part)
+        memory[at] = part_slope(memory[at], memory[sums + i], part, scale)
     barrier()
     return loss / weight, weight
 
@@ -135,17 +135,9 @@ def _elementwise(value: Any, slope: Any) -> Any:
     return loss_and_delta
 
 
-def _without_parameter(function: Any) -> Any:
-    @scalar
-    def formula(z, y, parameter):
-        return function(z, y)
-
-    return formula
-
-
 _binary_cross_entropy = _elementwise(binary_cross_entropy, binary_cross_entropy_slope)
-_squared_error = _elementwise(_without_parameter(squared_error), _without_parameter(squared_error_slope))
-_absolute_error = _elementwise(_without_parameter(absolute_error), _without_parameter(absolute_error_slope))
+_squared_error = _elementwise(squared_error, squared_error_slope)
+_absolute_error = _elementwise(absolute_error, absolute_error_slope)
 _huber = _elementwise(huber, huber_slope)
 
 

@@ -9,6 +9,7 @@ from nnsim.kernels.cuda.network import pitch
 from nnsim.kernels.cuda.sums import add_lanes, sum_of_squares
 from nnsim.kernels.cuda.threads import anew, mine
 from nnsim.kernels.formulas.losses import CROSS_ENTROPY
+from nnsim.kernels.formulas.scores import is_right
 from nnsim.kernels.formulas.written_orders import LANES
 
 
@@ -23,7 +24,7 @@ def _row_hits(memory, loss, z, y, outputs):
         return 1.0 if best == np.int64(memory[y]) else 0.0
     count = 0.0
     for j in range(outputs):
-        count += 1.0 if (memory[z + j] > 0) == (memory[y + j] > 0.5) else 0.0
+        count += 1.0 if is_right(memory[z + j], memory[y + j]) else 0.0
     return count
 
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnsim.kernels.compiling.decorators import scalar
-from nnsim.kernels.cpu.network import Architecture
 from nnsim.kernels.cuda.decorators import device
+from nnsim.kernels.formulas.architecture import Architecture, is_normalized, layer_size, skips
 from nnsim.kernels.formulas.normalization import NONE
 from nnsim.kernels.formulas.written_orders import TILE_WORDS
 
@@ -149,12 +149,12 @@ def _layers(net: Architecture, widths: list[int], batch: int, at: dict[int | str
             at["moments"] + 3 * at[MOMENTS_ROW] * layer,
             at[STATISTICS] + 2 * units_at[layer],
         ])  # fmt: skip
-        normalized = net.normalization != NONE and layer < len(widths) - 2
-        weights = bias + (3 if normalized else 1) * fan_out
+        normalized = is_normalized.py_func(net.normalization, layer, len(widths) - 2)
+        weights += layer_size.py_func(fan_in, fan_out, normalized)
     return found
 
 
 @device
 def has_skip(net, layer):
-    """Tell whether the layer before is added to layer `layer`: both are hidden and of one width."""
-    return net.residual and 0 < layer < net.widths.size - 2 and net.widths[layer] == net.widths[layer + 1]
+    """Tell whether the layer before is added to layer `layer`."""
+    return skips(net.residual, layer, net.widths.size - 2, net.widths[layer], net.widths[layer + 1])

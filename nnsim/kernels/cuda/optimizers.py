@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from nnsim.kernels.cuda.decorators import barrier, device, real
 from nnsim.kernels.cuda.network import FIRST, GRADIENT, SECOND, THETA
 from nnsim.kernels.cuda.sums import add_lanes, sum_of_squares
 from nnsim.kernels.cuda.threads import mine, thread
-from nnsim.kernels.formulas.optimizers import (
-    ADAGRAD,
-    ADAM,
-    MOMENTUM,
-    NESTEROV,
-    RMSPROP,
-    SGD,
-    accumulate,
-    add_decay,
-    add_square,
-    average,
-    average_square,
-    clip,
-    descend,
-    look_ahead,
-    scaled,
-    scaled_unbiased,
-    shrink,
-)
+from nnsim.kernels.formulas.optimizers import OPTIMIZERS, Optimizer, add_decay, clip, clip_factor, shrink
 from nnsim.kernels.formulas.scalar_math import sqrt
 from nnsim.kernels.formulas.written_orders import LANES
 
@@ -51,7 +35,7 @@ def clip_gradient(memory, gradient, size, clip_norm, clip_value, lanes):
     if not clip_norm < np.inf:
         return np.nan, False
     length = sqrt(sum_of_squares(memory, gradient, size, lanes))
-    factor = np.float64(clip_norm) / (length + 1e-6)
+    factor = clip_factor(length, np.float64(clip_norm))
     if factor < 1.0:
         for i in mine(0, size):
             memory[gradient + i] *= real(memory, factor)
@@ -69,51 +53,35 @@ def _decay(memory, theta, gradient, begin, end, decay, learning_rate, decoupled)
 
 
 @device
-def _sgd(memory, theta, gradient, begin, end, learning_rate):
-    for i in mine(begin, end):
-        memory[theta + i] = descend(memory[theta + i], memory[gradient + i], learning_rate)
+def _no_step(memory, wanted, at, begin, end, rate, powers, momentum, beta2, epsilon):
+    pass
 
 
-@device
-def _momentum(memory, theta, gradient, velocity, begin, end, learning_rate, momentum):
-    for i in mine(begin, end):
-        v = accumulate(memory[velocity + i], memory[gradient + i], momentum)
-        memory[velocity + i] = v
-        memory[theta + i] = descend(memory[theta + i], v, learning_rate)
+def _case(code: int, optimizer: Optimizer, rest: Any) -> Any:
+    step, rates, has_first, has_second = optimizer.step, optimizer.rates, optimizer.first, optimizer.second
+
+    @device
+    def steps(memory, wanted, at, begin, end, rate, powers, momentum, beta2, epsilon):
+        if wanted == code:
+            its_rate, correction = rates(rate, powers[0], powers[1])
+            eta, c = real(memory, its_rate), real(memory, correction)
+            for i in mine(begin, end):
+                theta, gradient = memory[at[THETA] + i], memory[at[GRADIENT] + i]
+                first = memory[at[FIRST] + i] if has_first else theta
+                second = memory[at[SECOND] + i] if has_second else theta
+                theta, first, second = step(theta, gradient, first, second, eta, momentum, beta2, c, epsilon)
+                memory[at[THETA] + i] = theta
+                if has_first:
+                    memory[at[FIRST] + i] = first
+                if has_second:
+                    memory[at[SECOND] + i] = second
+        else:
+            rest(memory, wanted, at, begin, end, rate, powers, momentum, beta2, epsilon)
+
+    return steps
 
 
-@device
-def _nesterov(memory, theta, gradient, velocity, begin, end, learning_rate, momentum):
-    for i in mine(begin, end):
-        v = accumulate(memory[velocity + i], memory[gradient + i], momentum)
-        memory[velocity + i] = v
-        direction = look_ahead(v, memory[gradient + i], momentum)
-        memory[theta + i] = descend(memory[theta + i], direction, learning_rate)
-
-
-@device
-def _adagrad(memory, theta, gradient, squares, begin, end, learning_rate, epsilon):
-    for i in mine(begin, end):
-        s = add_square(memory[squares + i], memory[gradient + i])
-        memory[squares + i] = s
-        memory[theta + i] = descend(memory[theta + i], scaled(memory[gradient + i], s, epsilon), learning_rate)
-
-
-@device
-def _rmsprop(memory, theta, gradient, squares, begin, end, learning_rate, beta2, epsilon):
-    for i in mine(begin, end):
-        s = average_square(memory[squares + i], memory[gradient + i], beta2)
-        memory[squares + i] = s
-        memory[theta + i] = descend(memory[theta + i], scaled(memory[gradient + i], s, epsilon), learning_rate)
-
-
-@device
-def _adam(memory, theta, gradient, first, second, begin, end, rate, beta1, beta2, root_correction, epsilon):
-    for i in mine(begin, end):
-        m = average(memory[first + i], memory[gradient + i], beta1)
-        s = average_square(memory[second + i], memory[gradient + i], beta2)
-        memory[first + i], memory[second + i] = m, s
-        memory[theta + i] = descend(memory[theta + i], scaled_unbiased(m, s, root_correction, epsilon), rate)
+_step = OPTIMIZERS.chained(_case, _no_step)
 
 
 @device
@@ -127,29 +95,12 @@ def update(memory, places, powers, rule, learning_rate, rows):
         powers[1] *= np.float64(rule.beta2)
     barrier()
     at = places.network
-    theta, gradient, first, second = at[THETA], at[GRADIENT], at[FIRST], at[SECOND]
     for segment in range(rule.starts.size - 1):
         begin, end = rule.starts[segment], rule.starts[segment + 1]
         rate = learning_rate * np.float64(rule.rates[segment])
-        eta = real(memory, rate)
         if rule.decaying:
             decay = rule.decays[segment] / np.float64(rows) if rule.over_rows else rule.decays[segment]
-            _decay(memory, theta, gradient, begin, end, real(memory, decay), eta, rule.decoupled)
-        if rule.optimizer == SGD:
-            _sgd(memory, theta, gradient, begin, end, eta)
-        elif rule.optimizer == MOMENTUM:
-            _momentum(memory, theta, gradient, first, begin, end, eta, rule.momentum)
-        elif rule.optimizer == NESTEROV:
-            _nesterov(memory, theta, gradient, first, begin, end, eta, rule.momentum)
-        elif rule.optimizer == ADAGRAD:
-            _adagrad(memory, theta, gradient, second, begin, end, eta, rule.epsilon)
-        elif rule.optimizer == RMSPROP:
-            _rmsprop(memory, theta, gradient, second, begin, end, eta, rule.beta2, rule.epsilon)
-        elif rule.optimizer == ADAM:
-            its_rate = real(memory, rate / (1.0 - powers[0]))
-            correction = real(memory, 1.0 / sqrt(1.0 - powers[1]))
-            _adam(
-                memory, theta, gradient, first, second, begin, end, its_rate, rule.momentum, rule.beta2, correction,
-                rule.epsilon,
-            )  # fmt: skip
+            eta = real(memory, rate)
+            _decay(memory, at[THETA], at[GRADIENT], begin, end, real(memory, decay), eta, rule.decoupled)
+        _step(memory, rule.optimizer, at, begin, end, rate, powers, rule.momentum, rule.beta2, rule.epsilon)
     barrier()

@@ -11,21 +11,6 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from nnsim.kernels.cpu.probes import (
-    A_LOG,
-    A_MEAN,
-    A_SQUARE,
-    BIAS_GRADIENT_SQUARES,
-    COLUMNS,
-    DEAD,
-    DELTA_LOG,
-    DELTA_SQUARE,
-    SATURATED,
-    WEIGHT_GRADIENT_SQUARES,
-    WEIGHT_SQUARES,
-    Z_MEAN,
-    Z_SQUARE,
-)
 from nnsim.kernels.cuda.activations import multiply_by_slope
 from nnsim.kernels.cuda.decorators import barrier, cuda, device, divided, kernel, real
 from nnsim.kernels.cuda.gemm import TILES
@@ -47,6 +32,21 @@ from nnsim.kernels.cuda.network import (
 )
 from nnsim.kernels.cuda.passes import backward, forward
 from nnsim.kernels.cuda.threads import mine
+from nnsim.kernels.formulas.columns import (
+    A_LOG,
+    A_MEAN,
+    A_SQUARE,
+    BIAS_GRADIENT_SQUARES,
+    DEAD,
+    DELTA_LOG,
+    DELTA_SQUARE,
+    N_PROBE,
+    SATURATED,
+    WEIGHT_GRADIENT_SQUARES,
+    WEIGHT_SQUARES,
+    Z_MEAN,
+    Z_SQUARE,
+)
 from nnsim.kernels.formulas.scalar_math import fma, log
 from nnsim.kernels.formulas.written_orders import LANES
 
@@ -188,8 +188,8 @@ def _send_back(memory, net, places, signal, rows, lanes):
 @device
 def _look(memory, net, places, rows, threshold, out):
     layers = net.widths.size - 1
-    for task in mine(0, layers * COLUMNS):
-        layer, fact = divided(task, COLUMNS)
+    for task in mine(0, layers * N_PROBE):
+        layer, fact = divided(task, N_PROBE)
         out[layer, fact] = _fact(memory, net, places.layer[layer], layer, rows, fact)
     barrier()
     _slopes(memory, net, places, rows)

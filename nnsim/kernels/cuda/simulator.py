@@ -46,6 +46,8 @@ def _wrap_closure(function: Any) -> None:
     for cell in getattr(function, "__closure__", None) or ():
         if isinstance(cell.cell_contents, Dispatcher):
             cell.cell_contents = _Formula(cell.cell_contents)
+        else:
+            _wrap_closure(getattr(cell.cell_contents, "fn", None))  # the next case of a table
 
 
 @cache

@@ -12,18 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from nnsim.kernels.cpu.training import (
-    BEST_EPOCH,
-    BEST_VALUE,
-    CLIPPED,
-    GRADIENT_NORM,
-    LEARNING_RATE,
-    TRAIN_LOSS,
-    VALIDATION_AUC,
-    VALIDATION_LOSS,
-    VALIDATION_METRIC,
-    WAITED,
-)
 from nnsim.kernels.cuda.decorators import barrier, cuda, device, divided, kernel
 from nnsim.kernels.cuda.draws import permute
 from nnsim.kernels.cuda.dropout import fill_masks
@@ -56,11 +44,21 @@ from nnsim.kernels.cuda.normalization import update_running
 from nnsim.kernels.cuda.optimizers import clip_gradient, update
 from nnsim.kernels.cuda.passes import backward, forward
 from nnsim.kernels.cuda.threads import anew, mine, thread
+from nnsim.kernels.formulas.columns import (
+    CLIPPED,
+    GRADIENT_NORM,
+    LEARNING_RATE,
+    TRAIN_LOSS,
+    VALIDATION_AUC,
+    VALIDATION_LOSS,
+    VALIDATION_METRIC,
+)
 from nnsim.kernels.formulas.losses import BCE, CROSS_ENTROPY
 from nnsim.kernels.formulas.normalization import BATCH
 from nnsim.kernels.formulas.philox import SHUFFLE
 from nnsim.kernels.formulas.scalar_math import fma
 from nnsim.kernels.formulas.schedules import BAD_EPOCHS, BEST, COOLDOWN, FACTOR, reduce_on_plateau
+from nnsim.kernels.formulas.scores import BEST_EPOCH, BEST_VALUE, WAITED, r_squared, ranking_score, wait_for_better
 from nnsim.kernels.formulas.written_orders import LANES
 
 # A block's own float64 numbers: b1^t and b2^t, the state of the plateau rule, that of early stopping.
@@ -164,7 +162,7 @@ def _rank(memory, net, places, rows, ranking, start):
         at = z + i * pitch(outputs)
         score = np.float64(memory[at])
         if outputs > 1:
-            score = np.float64(memory[at + 1]) - score
+            score = ranking_score(memory[at], memory[at + 1])
         ranking[0, start + i] = score
         ranking[1, start + i] = np.float64(memory[places.network[TARGETS] + i])
     barrier()
@@ -207,7 +205,7 @@ def _metric(net, answered, rows, deviation):
         return answered / np.float64(rows)
     if net.loss == BCE:
         return answered / np.float64(rows * net.widths[net.widths.size - 1])
-    return 1.0 - answered / deviation
+    return r_squared(answered, deviation)
 
 
 @device
@@ -265,18 +263,16 @@ def _reduce(book, metric, rule):
 
 @device
 def _wait(memory, places, population, network, book, value, epoch, min_delta):
-    """Early stopping: keep the best parameters and count the epochs since; value is to be small."""
-    better = value < book[STOPPING + BEST_VALUE] - min_delta
+    """Keep the best parameters, and count the epochs since; value is to be small."""
+    best, best_epoch, waited, better = wait_for_better(
+        book[STOPPING + BEST_VALUE], book[STOPPING + BEST_EPOCH], book[STOPPING + WAITED], value, epoch, min_delta
+    )
     barrier()
     if better:
         _save(memory, places.network[THETA], population.best_theta[network])
         _save(memory, places.network[STATISTICS], population.best_statistics[network])
     if thread() == 0:
-        if better:
-            book[STOPPING + BEST_VALUE], book[STOPPING + BEST_EPOCH] = value, np.float64(epoch)
-            book[STOPPING + WAITED] = 0.0
-        else:
-            book[STOPPING + WAITED] += 1.0
+        book[STOPPING + BEST_VALUE], book[STOPPING + BEST_EPOCH], book[STOPPING + WAITED] = best, best_epoch, waited
     barrier()
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnsim.kernels.compiling.decorators import scalar
+from nnsim.kernels.compiling.tables import Table
 from nnsim.kernels.formulas.scalar_math import (
     HALF,
     ONE,
@@ -288,36 +289,12 @@ def sine_slope(z, a, p):
     return cos(z)
 
 
-(
-    IDENTITY,
-    STEP,
-    SIGMOID,
-    TANH,
-    LECUN_TANH,
-    HARD_TANH,
-    SOFTSIGN,
-    SOFTPLUS,
-    RELU,
-    LEAKY_RELU,
-    ELU,
-    SELU,
-    GELU,
-    GELU_TANH,
-    SILU,
-    MISH,
-    ERF,
-    SIN,
-) = range(18)
-
-
 @dataclass(frozen=True)
 class Activation:
     """An activation function and what others need to know about it.
 
     Attributes
     ----------
-    code : int
-        What kernels know it by.
     value, derivative : compiled functions
         ``value(z, p)`` and ``derivative(z, a, p)``.
     parameter : float or None
@@ -328,7 +305,6 @@ class Activation:
         Whether a gradient passes; False for the step alone.
     """
 
-    code: int
     value: Any
     derivative: Any
     parameter: float | None = None
@@ -336,23 +312,28 @@ class Activation:
     differentiable: bool = True
 
 
-ACTIVATIONS: dict[str, Activation] = {
-    "identity": Activation(IDENTITY, identity, identity_slope),
-    "step": Activation(STEP, step, step_slope, kinks=(0.0,), differentiable=False),
-    "sigmoid": Activation(SIGMOID, logistic, logistic_slope),
-    "tanh": Activation(TANH, hyperbolic, hyperbolic_slope),
-    "lecun_tanh": Activation(LECUN_TANH, lecun_tanh, lecun_tanh_slope),
-    "hard_tanh": Activation(HARD_TANH, hard_tanh, hard_tanh_slope, kinks=(-1.0, 1.0)),
-    "softsign": Activation(SOFTSIGN, softsign, softsign_slope, kinks=(0.0,)),
-    "softplus": Activation(SOFTPLUS, softplus, softplus_slope),
-    "relu": Activation(RELU, relu, relu_slope, kinks=(0.0,)),
-    "leaky_relu": Activation(LEAKY_RELU, leaky_relu, leaky_relu_slope, parameter=0.01, kinks=(0.0,)),
-    "elu": Activation(ELU, elu, elu_slope, parameter=1.0, kinks=(0.0,)),
-    "selu": Activation(SELU, selu, selu_slope, kinks=(0.0,)),
-    "gelu": Activation(GELU, gelu, gelu_slope),
-    "gelu_tanh": Activation(GELU_TANH, gelu_tanh, gelu_tanh_slope),
-    "silu": Activation(SILU, silu, silu_slope),
-    "mish": Activation(MISH, mish, mish_slope),
-    "erf": Activation(ERF, error_function, error_function_slope),
-    "sin": Activation(SIN, sine, sine_slope),
-}
+ACTIVATIONS = Table(
+    "activation",
+    {
+        "identity": Activation(identity, identity_slope),
+        "step": Activation(step, step_slope, kinks=(0.0,), differentiable=False),
+        "sigmoid": Activation(logistic, logistic_slope),
+        "tanh": Activation(hyperbolic, hyperbolic_slope),
+        "lecun_tanh": Activation(lecun_tanh, lecun_tanh_slope),
+        "hard_tanh": Activation(hard_tanh, hard_tanh_slope, kinks=(-1.0, 1.0)),
+        "softsign": Activation(softsign, softsign_slope, kinks=(0.0,)),
+        "softplus": Activation(softplus, softplus_slope),
+        "relu": Activation(relu, relu_slope, kinks=(0.0,)),
+        "leaky_relu": Activation(leaky_relu, leaky_relu_slope, parameter=0.01, kinks=(0.0,)),
+        "elu": Activation(elu, elu_slope, parameter=1.0, kinks=(0.0,)),
+        "selu": Activation(selu, selu_slope, kinks=(0.0,)),
+        "gelu": Activation(gelu, gelu_slope),
+        "gelu_tanh": Activation(gelu_tanh, gelu_tanh_slope),
+        "silu": Activation(silu, silu_slope),
+        "mish": Activation(mish, mish_slope),
+        "erf": Activation(error_function, error_function_slope),
+        "sin": Activation(sine, sine_slope),
+    },
+    formulas=lambda entry: (entry.value, entry.derivative),
+)
+"""Every activation; one more is one entry more."""

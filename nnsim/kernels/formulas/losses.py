@@ -1,7 +1,8 @@
 """Losses from logits, as scalar functions of one output; each is stable for logits of any size.
 
-Cross-entropy needs a whole row: with the largest logit m of the row, L = ln sum_j e^(z_j - m) - (z_y - m) and
-dL/dz_j = e^(z_j - m) / sum - [j = y].
+Cross-entropy needs a whole row: with the largest logit m of the row and S = sum_j e^(z_j - m), L = m - z_y + ln S and
+dL/dz_j = e^(z_j - m) / S - [j = y]. With smoothed labels and class weights every class j has a part t_j of the row,
+L = sum_j t_j (m + ln S - z_j) and dL/dz_j = (sum_k t_k) e^(z_j - m) / S - t_j.
 
 References
 ----------
@@ -12,10 +13,47 @@ Statist. 35 (1964) 73.
 from __future__ import annotations
 
 from nnsim.kernels.compiling.decorators import scalar
-from nnsim.kernels.formulas.scalar_math import HALF, ONE, TWO, ZERO, constant, exp, fma, log1p, sigmoid
+from nnsim.kernels.formulas.scalar_math import HALF, ONE, TWO, ZERO, constant, exp, fma, log, log1p, sigmoid
 
 CROSS_ENTROPY, BCE, MSE, MAE, HUBER = range(5)
 LOSSES: dict[str, int] = {"cross_entropy": CROSS_ENTROPY, "bce": BCE, "mse": MSE, "mae": MAE, "huber": HUBER}
+
+
+@scalar
+def row_loss(distance, exponentials):
+    """m - z_y + ln S: the cross-entropy of a row whose label's logit is so far from the largest."""
+    return distance + log(exponentials)
+
+
+@scalar
+def other_slope(exponential, share):
+    """e^(z_j - m) / S over the rows of the batch, which `share` holds: of a class that is not the label."""
+    return exponential * share
+
+
+@scalar
+def label_slope(exponential, share, scale):
+    """e^(z_y - m) / S - 1 over the rows of the batch: of the label."""
+    return fma(exponential, share, -scale)
+
+
+@scalar
+def label_part(weight, smoothing, classes, labelled):
+    """w_j s / C, and w_j (1 - s) more for the label: the part of class j in a row's loss (Szegedy et al. 2016)."""
+    part = weight * (smoothing / type(weight)(classes))
+    return fma(type(weight)(1) - smoothing, weight, part) if labelled else part
+
+
+@scalar
+def add_part(loss, shares, part, level, logit):
+    """Return the row's loss and the sum of its parts with one class more, where `level` is m + ln S."""
+    return fma(part, level - logit, loss), shares + part
+
+
+@scalar
+def part_slope(exponential, share, part, scale):
+    """((sum_k t_k) e^(z_j - m) / S - t_j) times `scale`, one over the batch's weight."""
+    return scale * fma(share, exponential, -part)
 
 
 @scalar
@@ -35,25 +73,25 @@ def binary_cross_entropy_slope(z, y, weight):
 
 
 @scalar
-def squared_error(z, y):
+def squared_error(z, y, parameter):
     """(z - y)^2."""
     return (z - y) * (z - y)
 
 
 @scalar
-def squared_error_slope(z, y):
+def squared_error_slope(z, y, parameter):
     """2 (z - y)."""
     return constant(z, TWO) * (z - y)
 
 
 @scalar
-def absolute_error(z, y):
+def absolute_error(z, y, parameter):
     """|z - y|."""
     return abs(z - y)
 
 
 @scalar
-def absolute_error_slope(z, y):
+def absolute_error_slope(z, y, parameter):
     """The sign of z - y, 0 where they are equal."""
     zero, one = constant(z, ZERO), constant(z, ONE)
     return (one if z > y else zero) - (one if z < y else zero)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from nnsim.kernels.compiling.decorators import scalar
+from nnsim.kernels.compiling.tables import Table
 from nnsim.kernels.formulas.scalar_math import ONE, constant, fma, sqrt
-
-SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM = range(6)
 
 
 @scalar
@@ -59,6 +59,59 @@ def scaled_unbiased(moment, squares, root_correction, epsilon):
 
 
 @scalar
+def sgd_step(theta, gradient, first, second, rate, momentum, beta2, correction, epsilon):
+    """Gradient descent."""
+    return descend(theta, gradient, rate), first, second
+
+
+@scalar
+def momentum_step(theta, gradient, first, second, rate, momentum, beta2, correction, epsilon):
+    """The heavy ball."""
+    velocity = accumulate(first, gradient, momentum)
+    return descend(theta, velocity, rate), velocity, second
+
+
+@scalar
+def nesterov_step(theta, gradient, first, second, rate, momentum, beta2, correction, epsilon):
+    """Nesterov's momentum."""
+    velocity = accumulate(first, gradient, momentum)
+    return descend(theta, look_ahead(velocity, gradient, momentum), rate), velocity, second
+
+
+@scalar
+def adagrad_step(theta, gradient, first, second, rate, momentum, beta2, correction, epsilon):
+    """Adagrad."""
+    squares = add_square(second, gradient)
+    return descend(theta, scaled(gradient, squares, epsilon), rate), first, squares
+
+
+@scalar
+def rmsprop_step(theta, gradient, first, second, rate, momentum, beta2, correction, epsilon):
+    """RMSProp."""
+    squares = average_square(second, gradient, beta2)
+    return descend(theta, scaled(gradient, squares, epsilon), rate), first, squares
+
+
+@scalar
+def adam_step(theta, gradient, first, second, rate, momentum, beta2, correction, epsilon):
+    """Adam, its rate and correction from `unbiased`."""
+    moment, squares = average(first, gradient, momentum), average_square(second, gradient, beta2)
+    return descend(theta, scaled_unbiased(moment, squares, correction, epsilon), rate), moment, squares
+
+
+@scalar
+def plain(rate, power, other_power):
+    """Return the rate as it is, and no correction of the second moment."""
+    return rate, 1.0
+
+
+@scalar
+def unbiased(rate, power, other_power):
+    """Return eta / (1 - b1^t) and 1 / sqrt(1 - b2^t), by which Adam's moments lose their bias towards 0."""
+    return rate / (1.0 - power), 1.0 / sqrt(1.0 - other_power)
+
+
+@scalar
 def shrink(theta, learning_rate, decay):
     """(1 - eta lambda) theta: decoupled weight decay (Loshchilov and Hutter 2019)."""
     return fma(-(learning_rate * decay), theta, theta)
@@ -77,14 +130,23 @@ def clip(gradient, limit):
     return limit if above > limit else above
 
 
+@scalar
+def clip_factor(length, limit):
+    """limit / (|g| + 1e-6), as PyTorch has it: below 1 a gradient is scaled by it (Pascanu, Mikolov, Bengio 2013)."""
+    return limit / (length + 1e-6)
+
+
 @dataclass(frozen=True)
 class Optimizer:
     """An optimizer and what others need to know about it.
 
     Attributes
     ----------
-    code : int
-        What kernels know it by.
+    step : compiled function
+        ``step(theta, gradient, first, second, rate, momentum, beta2, correction, epsilon)`` returns a parameter and its
+        two moments after a step.
+    rates : compiled function
+        ``rates(rate, b1^t, b2^t)`` returns the rate and the correction that `step` takes, in float64.
     momentum, beta2, epsilon : float
         Defaults: of the velocity's or first moment's decay, of the second moment's, of what is added to its root.
     first, second : bool
@@ -93,7 +155,8 @@ class Optimizer:
         Whether weight decay acts on the parameters, not on their gradient.
     """
 
-    code: int
+    step: Any
+    rates: Any = plain
     momentum: float = 0.0
     beta2: float = 0.0
     epsilon: float = 0.0
@@ -102,12 +165,18 @@ class Optimizer:
     decoupled: bool = False
 
 
-OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer(SGD),
-    "momentum": Optimizer(MOMENTUM, momentum=0.9, first=True),
-    "nesterov": Optimizer(NESTEROV, momentum=0.9, first=True),
-    "adagrad": Optimizer(ADAGRAD, epsilon=1e-10, second=True),
-    "rmsprop": Optimizer(RMSPROP, beta2=0.99, epsilon=1e-8, second=True),
-    "adam": Optimizer(ADAM, 0.9, 0.999, 1e-8, first=True, second=True),
-    "adamw": Optimizer(ADAM, 0.9, 0.999, 1e-8, first=True, second=True, decoupled=True),
-}
+_ADAM = Optimizer(adam_step, unbiased, 0.9, 0.999, 1e-8, first=True, second=True)
+OPTIMIZERS = Table(
+    "optimizer",
+    {
+        "sgd": Optimizer(sgd_step),
+        "momentum": Optimizer(momentum_step, momentum=0.9, first=True),
+        "nesterov": Optimizer(nesterov_step, momentum=0.9, first=True),
+        "adagrad": Optimizer(adagrad_step, epsilon=1e-10, second=True),
+        "rmsprop": Optimizer(rmsprop_step, beta2=0.99, epsilon=1e-8, second=True),
+        "adam": _ADAM,
+        "adamw": replace(_ADAM, decoupled=True),
+    },
+    formulas=lambda entry: (entry.step, entry.rates),
+)
+"""Every optimizer; one more is one entry more."""
