@@ -24,7 +24,7 @@ from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.layers import probe_on_cpu
 from nnsim.training.probe_request import ProbeRequest
 from nnsim.training.recipe import Recipe
-from nnsim.training.trainer import Batches, Job, Run, train_on_cpu
+from nnsim.training.trainer import Batches, Run, TrainRequest, train_on_cpu
 
 ROWS, LOOKS, INPUTS, OUTPUTS = 8, 5, 3, 3
 RATES = {1: 2.0, 2: 0.01, 3: 5.0, 4: 0.1, 5: 0.5}  # of learning, for each key
@@ -91,12 +91,12 @@ def data_of(spec: NetworkSpec) -> Batches:
     return Batches(X[:ROWS], Y[:ROWS], X[ROWS:], Y[ROWS:])
 
 
-def job_of(name: str, network: int = 0) -> Job:
+def job_of(name: str, network: int = 0) -> TrainRequest:
     settings, course = CASES[name]
     spec = spec_of(settings)
     data, recipe = data_of(spec), replace(SHORT, **course)
     theta = initialize(spec, "he_normal", 10 + network, data.X).astype(spec.numpy_dtype)
-    return Job(spec, theta, data, recipe, 20 + network, recipe.epochs, False)
+    return TrainRequest(spec, theta, data, recipe, 20 + network, recipe.epochs, False)
 
 
 def bits(run: Run) -> list[bytes]:
@@ -108,13 +108,13 @@ def bits(run: Run) -> list[bytes]:
     return [*numbers, repr(ends).encode()]
 
 
-def train_population(jobs: list[Job]) -> list[Run]:
+def train_population(jobs: list[TrainRequest]) -> list[Run]:
     from nnsim.training import populations
 
     return populations.train_population(jobs)
 
 
-def equal_runs(jobs: list[Job]) -> bool:
+def equal_runs(jobs: list[TrainRequest]) -> bool:
     return all(bits(train_on_cpu(job)) == bits(run) for job, run in zip(jobs, train_population(jobs), strict=True))
 
 
@@ -132,13 +132,13 @@ def stretches_agree() -> bool:
     return bits(train_population([replace(whole, start=begun)])[0]) == bits(train_on_cpu(whole))
 
 
-def ranked_job(loss: str, outputs: int) -> Job:
+def ranked_job(loss: str, outputs: int) -> TrainRequest:
     """A run that asks for the area under the ROC curve; scores are tied."""
     spec = NetworkSpec((INPUTS, 2, outputs), loss=loss)
     data = data_of(spec_of({"widths": spec.widths, "loss": "cross_entropy" if outputs == 2 else "mse"}))
     Y, looks = (data.Y > 0)[:, :1].astype(np.float32), np.float32([[0], [1], [0], [1], [1]])
     theta = np.round(initialize(spec, "he_normal", 5, data.X)).astype(np.float32)
-    return Job(spec, theta, replace(data, Y=Y, Y_validation=looks), SHORT, 3, 1, auc=True)
+    return TrainRequest(spec, theta, replace(data, Y=Y, Y_validation=looks), SHORT, 3, 1, auc=True)
 
 
 def areas_agree() -> bool:

@@ -44,7 +44,17 @@ def training_arguments(dtype: str) -> tuple[Any, ...]:
     arrays = Data(data.X, data.Y, data.X_validation, data.Y_validation)
     scratch = np.zeros((1, layout.network[END]), dtype)
     population = populations._gathered([member], 0, 1)
-    return spec.architecture, recipe.rule(spec), recipe.course(), arrays, layout, population, 0, 0.5, scratch
+    return (
+        spec.architecture,
+        recipe.optimizer_params(spec),
+        recipe.run_options(),
+        arrays,
+        layout,
+        population,
+        0,
+        0.5,
+        scratch,
+    )
 
 
 def probe_arguments(dtype: str) -> tuple[Any, ...]:

@@ -25,7 +25,7 @@ from nnsim.kernels.cuda import simulator
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.training.probe_request import ProbeRequest
-from nnsim.training.trainer import Batches, Job, device, populations
+from nnsim.training.trainer import Batches, TrainRequest, device, populations
 
 BLOCK, ROWS = 12, 132
 """Threads, and rows of a batch, more than the 128 lanes of a sum: not every thread adds up what it wrote itself."""
@@ -141,13 +141,13 @@ def data(spec: NetworkSpec, rows: int) -> Batches:
         return cuda_cases.data_of(spec)
 
 
-def job_of(name: str, rows: int) -> Job:
+def job_of(name: str, rows: int) -> TrainRequest:
     """Return a job whose only batch has so many rows."""
     settings, course = CASES[name]
     spec = cuda_cases.spec_of({"widths": (3, 2, 3), **settings})
     batches, recipe = data(spec, rows), replace(cuda_cases.SHORT, **{"batch_size": rows, **course})
     theta = initialize(spec, "he_normal", 10, batches.X).astype(spec.numpy_dtype)
-    return Job(spec, theta, batches, recipe, 20, recipe.epochs, False)
+    return TrainRequest(spec, theta, batches, recipe, 20, recipe.epochs, False)
 
 
 def train(name: str, rows: int = ROWS) -> None:

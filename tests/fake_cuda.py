@@ -12,7 +12,7 @@ import pytest
 
 from nnsim.probes.layers import probe_on_cpu
 from nnsim.training.probe_request import ProbeRequest
-from nnsim.training.trainer import Job, Run, backend, train_on_cpu
+from nnsim.training.trainer import Run, TrainRequest, backend, train_on_cpu
 
 DEVICE = backend.Device("NVIDIA H100", "9.0", 80 * 2**30)
 
@@ -25,16 +25,16 @@ class Populations:
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
-        self.train: Callable[[Sequence[Job]], list[Run]] = lambda jobs: [train_on_cpu(job) for job in jobs]
+        self.train: Callable[[Sequence[TrainRequest]], list[Run]] = lambda jobs: [train_on_cpu(job) for job in jobs]
 
-    def train_population(self, jobs: Sequence[Job]) -> list[Run]:
+    def train_population(self, jobs: Sequence[TrainRequest]) -> list[Run]:
         self.sizes.append(len(jobs))
         return self.train(jobs)
 
-    def serve(self, wishes: Sequence[Job | ProbeRequest]) -> list[Run | np.ndarray]:
-        jobs = [wish for wish in wishes if isinstance(wish, Job)]
+    def serve(self, wishes: Sequence[TrainRequest | ProbeRequest]) -> list[Run | np.ndarray]:
+        jobs = [wish for wish in wishes if isinstance(wish, TrainRequest)]
         runs = iter(self.train_population(jobs) if jobs else [])
-        return [next(runs) if isinstance(wish, Job) else probe_on_cpu(wish) for wish in wishes]
+        return [next(runs) if isinstance(wish, TrainRequest) else probe_on_cpu(wish) for wish in wishes]
 
 
 @pytest.fixture(name="populations")

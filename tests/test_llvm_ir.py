@@ -38,7 +38,7 @@ pytestmark = pytest.mark.bits
 
 KINDS = {"float32": np.float32, "float64": np.float64}
 SCALARS = ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos", "fma"]
-IN_DOUBLE = {"orthonormal_columns", "spread_of"}
+IN_DOUBLE = {"orthonormal_columns", "total_sum_of_squares_of"}
 WITHOUT_PRODUCTS = {"fill_uniform", "fill_permutation", "kept_bytes"}
 
 
@@ -84,7 +84,7 @@ def training(kind):
     recipe, none = Recipe(0.1, batch_size=2, epochs=1), np.empty(0, kind)
     state = State(theta, none, Moments(np.zeros_like(theta), none, np.ones(2)), np.ones(4), np.ones(3), none, none)
     rest = Data(X, Y, X, Y), recipe.rates(5), np.uint64(1), 0, np.zeros((1, N_HISTORY))
-    return spec.architecture, state, recipe.rule(spec), recipe.course(), *rest
+    return spec.architecture, state, recipe.optimizer_params(spec), recipe.run_options(), *rest
 
 
 def probe(kind):
@@ -120,7 +120,7 @@ SAMPLES = {
     "train_epochs": training,
     "unit_facts": lambda kind: (*answering(kind)[:4], True),
     "sines": lambda kind: (np.zeros(9, kind), np.empty(9, kind), np.empty(9, kind)),
-    "spread_of": lambda kind: (np.zeros((3, 2), kind),),
+    "total_sum_of_squares_of": lambda kind: (np.zeros((3, 2), kind),),
     "value_and_slope": lambda kind: (3, np.zeros(9, kind), kind(0)),
 }
 

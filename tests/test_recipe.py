@@ -79,22 +79,22 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(options, sentence):
 
 
 def test_a_momentum_of_zero_fits_an_optimizer_without():
-    assert Recipe(momentum=0, optimizer="sgd").rule(network()).optimizer == OPTIMIZERS.code("sgd")
+    assert Recipe(momentum=0, optimizer="sgd").optimizer_params(network()).code == OPTIMIZERS.code("sgd")
 
 
 def test_momentum_of_zero_is_plain_descent():
-    assert Recipe(momentum=0.0).rule(network()).optimizer == OPTIMIZERS.code("sgd")
-    assert Recipe().rule(network()).optimizer == OPTIMIZERS.code("momentum")
+    assert Recipe(momentum=0.0).optimizer_params(network()).code == OPTIMIZERS.code("sgd")
+    assert Recipe().optimizer_params(network()).code == OPTIMIZERS.code("momentum")
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_numbers_that_are_not_given_are_the_optimizers_own(name):
-    rule, entry = Recipe(optimizer=name).rule(network()), OPTIMIZERS[name]
+    rule, entry = Recipe(optimizer=name).optimizer_params(network()), OPTIMIZERS[name]
     assert (rule.momentum, rule.beta2, rule.epsilon) == (entry.momentum, entry.beta2, entry.epsilon)
 
 
 def test_layer_rates_are_one_for_each_layer():
-    sentence = refusal_of(Recipe(layer_rates=(1.0, 2.0)).rule, network())
+    sentence = refusal_of(Recipe(layer_rates=(1.0, 2.0)).optimizer_params, network())
     assert sentence == "3 layer rates are needed, one a layer, got 2"
 
 
@@ -105,12 +105,12 @@ def test_steps_of_an_epoch(rows, drop_last, steps):
 
 def test_parameters_of_equal_rates_and_decays_are_one_group():
     spec = network(norm="batch")
-    assert Recipe(weight_decay=0.1).rule(spec).starts.tolist() == [0, spec.n_parameters]
+    assert Recipe(weight_decay=0.1).optimizer_params(spec).starts.tolist() == [0, spec.n_parameters]
 
 
 def test_every_group_begins_where_its_tensors_do():
     spec = network(widths=(4, 6, 3))
-    rule = Recipe(weight_decay=0.1, decayed="weights", layer_rates=(1.0, 0.5)).rule(spec)
+    rule = Recipe(weight_decay=0.1, decayed="weights", layer_rates=(1.0, 0.5)).optimizer_params(spec)
     assert rule.starts.tolist() == [0, 24, 30, 48, 51]
     assert rule.rates.tolist() == [1, 1, 0.5, 1]
     assert rule.decays.tolist() == [0.1, 0, 0.1, 0]

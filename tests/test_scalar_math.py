@@ -9,6 +9,7 @@ import numba
 import numpy as np
 import pytest
 from extended.measure_ulp import CASES, WIDER, bit_patterns, inside, loop_over, sample64, ulps
+from numba.core.errors import TypingError
 
 from nnsim.kernels.formulas.scalar_math import fma, horner, sin_cos
 
@@ -195,6 +196,12 @@ def test_fma_rounds_once(kind):
     fma_over(a, b, c, out)
     exact = [naive.fma(float(x), float(y), float(z), FORMATS[kind]) for x, y, z in zip(a, b, c, strict=True)]
     np.testing.assert_array_equal(out, np.array(exact, kind))
+
+
+@pytest.mark.parametrize("numbers", [(np.float32(1), 2.0, 3.0), (1.0, np.float32(2), 3.0), (1.0, 2.0, 3)])
+def test_fma_of_mixed_precisions_is_refused_when_compiled(numbers):
+    with pytest.raises(TypingError, match="all three must have one precision"):
+        fma(*numbers)
 
 
 @pytest.mark.parametrize("kind", KINDS)

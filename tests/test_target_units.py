@@ -81,7 +81,7 @@ def test_thresholds_of_the_loss_are_in_its_unit(warmup, loss, power):
     given = {"min_delta": 300, "patience": 2, "schedule": f"{warmup}plateau:threshold_mode=abs,threshold=300"}
     problem = prepare(settings(loss=loss, **given))
     unit = problem.split.target_scaling.deviation[0] ** power
-    rule = problem.recipe.course().plateau
+    rule = problem.recipe.run_options().plateau
     assert (problem.recipe.min_delta, -rule.shift) == pytest.approx((300 / unit, 300 / unit), rel=1e-12)
 
 
@@ -89,7 +89,7 @@ def test_thresholds_of_the_loss_are_in_its_unit(warmup, loss, power):
 def test_thresholds_of_the_metric_are_as_they_are_given(schedule):
     recipe = prepare(settings(watch="metric", min_delta=0.01, patience=2, schedule=schedule)).recipe
     assert recipe.min_delta == 0.01
-    assert recipe.course().plateau.shift == (0.3 if "abs" in schedule else 0)
+    assert recipe.run_options().plateau.shift == (0.3 if "abs" in schedule else 0)
 
 
 def test_a_threshold_beyond_all_losses_is_taken():

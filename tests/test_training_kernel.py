@@ -50,7 +50,7 @@ class Run:
         recipe, history = Recipe(learning_rate, momentum, batch, epochs), np.full((epochs, N_HISTORY), -7.0)
         rows = Data(self.X, self.Y, self.X_validation, self.Y_validation)
         done, stopped = train_epochs(
-            *(self.net, self.state(recipe), recipe.rule(self.spec), recipe.course(), rows),
+            *(self.net, self.state(recipe), recipe.optimizer_params(self.spec), recipe.run_options(), rows),
             *(recipe.rates(len(self.X)), np.uint64(key), first, history),
         )
         return (done * recipe.steps(len(self.X)) + stopped if stopped >= 0 else -1), history

@@ -114,7 +114,7 @@ def _losses(problem: Problem | Start, rates: np.ndarray) -> np.ndarray:
     """Return the loss of every step, up to some steps behind the explosion: an epoch of the kernel is one step here."""
     whole = replace(problem.recipe, drop_last=True)  # a step takes the first batch of its shuffle, never the last
     run = train(problem.spec, problem.theta, problem.batches, whole, problem.key, until=0)
-    rule, course = problem.recipe.rule(problem.spec), problem.recipe.course()._replace(patience=0)
+    params, options = problem.recipe.optimizer_params(problem.spec), problem.recipe.run_options()._replace(patience=0)
     rows = problem.batches
     data = kernels.Data(rows.X, rows.Y, rows.X_validation[:0], rows.Y_validation[:0])
     losses = np.empty(0)
@@ -122,7 +122,15 @@ def _losses(problem: Problem | Start, rates: np.ndarray) -> np.ndarray:
         its_rates = rates[first : first + CALL_STEPS]
         history = np.empty((len(its_rates), N_HISTORY))
         done, stopped = kernels.train_epochs(
-            problem.spec.architecture, run.state, rule, course, data, its_rates, np.uint64(problem.key), first, history
+            problem.spec.architecture,
+            run.state,
+            params,
+            options,
+            data,
+            its_rates,
+            np.uint64(problem.key),
+            first,
+            history,
         )
         losses = np.concatenate([losses, history[:done, TRAIN_LOSS]])
         if stopped >= 0 or _explosion(smooth(losses)) < len(losses):

@@ -35,8 +35,8 @@ from nnsim.kernels.formulas.scores import BEST_EPOCH
 from nnsim.training.backend import Backend, choose
 from nnsim.training.trainer import (
     COLUMNS,
-    Job,
     Run,
+    TrainRequest,
     evaluate,
     lengthened,
     targets,
@@ -226,7 +226,7 @@ def _resumed(folder: Path, problem: Problem, fresh: Run, held: Settings | None) 
 # Training ------------------------------------------------------------------------------------------------------------
 
 
-def _trainer(backend: Backend) -> Callable[[Job], Run]:
+def _trainer(backend: Backend) -> Callable[[TrainRequest], Run]:
     if backend.name == "cpu":
         return train_on_cpu
     from nnsim.training.populations import train_population  # loads CUDA
@@ -235,7 +235,12 @@ def _trainer(backend: Backend) -> Callable[[Job], Run]:
 
 
 def _train(
-    problem: Problem, run: Run, trainer: Callable[[Job], Run], folder: Path, every: int | None, progress: Progress
+    problem: Problem,
+    run: Run,
+    trainer: Callable[[TrainRequest], Run],
+    folder: Path,
+    every: int | None,
+    progress: Progress,
 ) -> Run:
     """Train to the end in short calls on a thread of its own, so that a signal is heard during a call, too."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="worker")
@@ -259,7 +264,7 @@ def _train(
     return run
 
 
-def _call(trainer: Callable[[Job], Run], problem: Problem, run: Run, last: int) -> Run:
+def _call(trainer: Callable[[TrainRequest], Run], problem: Problem, run: Run, last: int) -> Run:
     with trained_by(trainer):
         return train(problem.spec, run, problem.batches, problem.recipe, problem.key, until=last, auc=problem.auc)
 

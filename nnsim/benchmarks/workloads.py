@@ -16,7 +16,7 @@ from nnsim.kernels.formulas.philox import SHUFFLE
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.training.recipe import Recipe
-from nnsim.training.trainer import Batches, Job
+from nnsim.training.trainer import Batches, TrainRequest
 
 Layers = list[tuple[np.ndarray, np.ndarray]]
 """W (fan_in, fan_out) and b of every layer of a network."""
@@ -111,11 +111,11 @@ class Workload:
         keys = (key(self.root, "bench", "init", network) for network in range(self.networks))
         return [initialize(self.spec, "he_normal", its_key) for its_key in keys]
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[TrainRequest]:
         """Return each network's training as nnsim takes it."""
         starts = zip(self.thetas, self.keys, strict=True)
         return [
-            Job(self.spec, theta, self.data, self.recipe, its_key, self.recipe.epochs, False)
+            TrainRequest(self.spec, theta, self.data, self.recipe, its_key, self.recipe.epochs, False)
             for theta, its_key in starts
         ]
 

@@ -22,7 +22,7 @@ def probe_on_cpu(request: ProbeRequest) -> np.ndarray:
     return kernels.probe_layers(spec.architecture, request.theta, request.X, request.Y, request.signal, threshold)
 
 
-_prober: ContextVar[Callable[[ProbeRequest], np.ndarray]] = ContextVar("prober", default=probe_on_cpu)
+_prober: ContextVar[Callable[[ProbeRequest], np.ndarray] | None] = ContextVar("prober", default=None)
 
 
 @contextmanager
@@ -39,6 +39,8 @@ def probe(
     spec: NetworkSpec, theta: np.ndarray, X: np.ndarray, Y: np.ndarray, signal: np.ndarray | None = None
 ) -> list[dict[str, float]]:
     """Return one dict of facts a layer, from the first hidden layer to the output.
+
+    It is computed here, by `probe_on_cpu`, or by whoever an executor has set for this thread (`probed_by`).
 
     Parameters
     ----------
@@ -62,5 +64,6 @@ def probe(
     spec.check(theta, X, Y if signal is None else None)
     if signal is not None:
         check_shape("signal", sent, (X.shape[0], spec.widths[-1]))
-    facts = _prober.get()(ProbeRequest(spec, theta, X, Y, sent))
+    request, elsewhere = ProbeRequest(spec, theta, X, Y, sent), _prober.get()
+    facts = probe_on_cpu(request) if elsewhere is None else elsewhere(request)
     return [dict(zip(COLUMNS, map(float, row), strict=True)) for row in facts]

@@ -18,8 +18,8 @@ from nnsim.kernels.cpu import passes
 from nnsim.kernels.cpu.network import Workspace
 from nnsim.networks.spec import NetworkSpec
 
-WALKED = ("forward", "affine_layer", "finish_layer", "backward", "_backward_layer", "_delta_from_error", "has_skip")
-PRODUCTS = ("affine", "weight_gradient", "error_before")
+WALKED = ("forward", "affine_layer", "activate_layer", "backward", "_backward_layer", "_delta_from_error", "has_skip")
+PRODUCTS = ("affine", "weight_gradient", "input_gradient")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from nnsim.data.data_paths import from_folder
 from nnsim.experiment.chunks import Chunk
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executors.dask import check_address, connected, make_order, run_on_cluster
-from nnsim.experiment.executors.gpu import run_gangs
+from nnsim.experiment.executors.gpu import run_in_batches
 from nnsim.experiment.executors.threads import Failure, check_jobs, run_chunks
 from nnsim.experiment.grid import rule_options
 from nnsim.experiment.plan import Plan, make_plan
@@ -299,7 +299,7 @@ def _executor(job: Job) -> Iterator[Callable[..., list[Failure]]]:
     on_cpu = job.backend.name == "cpu"
     if not on_cpu and is_empty("kernels/cuda"):
         job.progress.phase("the first trials wait for half a minute, while CUDA kernels are compiled (first run only)")
-    execute = run_chunks if on_cpu else run_gangs
+    execute = run_chunks if on_cpu else run_in_batches
     yield partial(execute, job.plan, jobs=job.workers)
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from nnsim.core.errors import UsageError
-from nnsim.kernels.cpu.metrics import spread_of
-from nnsim.kernels.cpu.optimizers import Rule
-from nnsim.kernels.cpu.training import Course, Data, State
+from nnsim.kernels.cpu.metrics import total_sum_of_squares_of
+from nnsim.kernels.cpu.optimizers import OptimizerParams
+from nnsim.kernels.cpu.training import Data, RunOptions, State
 from nnsim.kernels.cuda.gemm import STAGED_THREADS, TILES
 from nnsim.kernels.cuda.network import END, Places, places
 from nnsim.kernels.cuda.probes import probe_layers
@@ -27,7 +27,7 @@ from nnsim.networks.spec import NetworkSpec
 from nnsim.training.block_size import side_by_side, threads_of_block
 from nnsim.training.device import Device, current_device
 from nnsim.training.probe_request import ProbeRequest
-from nnsim.training.trainer import Job, Run, begin, finish, finished, has_waited
+from nnsim.training.trainer import Run, TrainRequest, begin, finish, finished, has_waited
 
 LAUNCH_OPERATIONS = 2e12
 """Multiply-adds of one launch, some seconds' worth at most, so that a run can be stopped between two."""
@@ -48,19 +48,19 @@ LARGEST_ROWS = 2**24
 class _Member:
     """A network in training: what it was asked for, and how far it is."""
 
-    job: Job
+    job: TrainRequest
     state: State
     history: np.ndarray
     stopped: int = -1
     over: bool = False
 
 
-def train_population(jobs: Sequence[Job]) -> list[Run]:
+def train_population(jobs: Sequence[TrainRequest]) -> list[Run]:
     """Train all on the current GPU and return what each came to, in order.
 
     Parameters
     ----------
-    jobs : sequence of Job
+    jobs : sequence of TrainRequest
         Of any shapes; the more of them are alike, the better.
 
     Returns
@@ -88,9 +88,11 @@ def train_population(jobs: Sequence[Job]) -> list[Run]:
 def _kind(member: _Member) -> tuple:
     """Return what two networks must share to go into one launch."""
     job = member.job
-    rule = tuple(value.tobytes() if isinstance(value, np.ndarray) else value for value in job.recipe.rule(job.spec))
+    params = tuple(
+        value.tobytes() if isinstance(value, np.ndarray) else value for value in job.recipe.optimizer_params(job.spec)
+    )
     steps = job.recipe.steps(job.data.X.shape[0])
-    return job.spec, rule, job.recipe.course(job.auc), steps, id(job.data), len(member.history), job.last
+    return job.spec, params, job.recipe.run_options(job.auc), steps, id(job.data), len(member.history), job.last
 
 
 def _train_group(device: Device, group: list[_Member]) -> None:
@@ -115,8 +117,8 @@ class _Plan:
     """How networks of one kind use the device; arrays are on it."""
 
     net: Architecture
-    rule: Rule
-    course: Course
+    params: OptimizerParams
+    options: RunOptions
     data: Data
     layout: Places
     deviation: float
@@ -139,7 +141,7 @@ class _Plan:
         return max(1, int(LAUNCH_OPERATIONS / (self.operations * networks)))
 
 
-def _plan(device: Device, job: Job) -> _Plan:
+def _plan(device: Device, job: TrainRequest) -> _Plan:
     spec, recipe, rows = job.spec, job.recipe, job.data.X.shape[0]
     if rows > LARGEST_ROWS:
         raise UsageError(f"a GPU trains on at most {LARGEST_ROWS} rows, got {rows}: use the CPU")
@@ -151,15 +153,15 @@ def _plan(device: Device, job: Job) -> _Plan:
     own = (2 + sum(moments)) * job.theta.nbytes + 8 * recipe.epochs * (steps + N_HISTORY)
     own += 16 * data.X_validation.shape[0] if job.auc else 0
     networks = room.networks(own, sum(array.nbytes for array in data))
-    rule = recipe.rule(spec)
-    vectors = {name: device.put(getattr(rule, name)) for name in ("starts", "rates", "decays")}
+    params = recipe.optimizer_params(spec)
+    vectors = {name: device.put(getattr(params, name)) for name in ("starts", "rates", "decays")}
     return _Plan(
         net=_on(device, spec.architecture),
-        rule=rule._replace(**vectors),
-        course=recipe.course(job.auc),
+        params=params._replace(**vectors),
+        options=recipe.run_options(job.auc),
         data=Data(*map(device.put, data)),
         layout=Places(*map(device.put, layout)),
-        deviation=float(spread_of(data.Y_validation)),
+        deviation=float(total_sum_of_squares_of(data.Y_validation)),
         room=room,
         networks=networks,
         operations=3.0 * spec.n_parameters * rows,
@@ -178,7 +180,7 @@ class _Launch:
         self._population = Population(*(device.put(array, self._stream) for array in _gathered(part, first, epochs)))
         plan.room.launch(
             train_epochs, len(part), self._stream,
-            plan.net, plan.rule, plan.course, plan.data, plan.layout, self._population, first, plan.deviation,
+            plan.net, plan.params, plan.options, plan.data, plan.layout, self._population, first, plan.deviation,
         )  # fmt: skip
 
     def collect(self) -> None:
@@ -267,9 +269,9 @@ def _looks(device: Device, looks: list[ProbeRequest]) -> list[np.ndarray]:
     return found
 
 
-def serve(wishes: Sequence[Job | ProbeRequest]) -> list[Run | np.ndarray]:
+def serve(wishes: Sequence[TrainRequest | ProbeRequest]) -> list[Run | np.ndarray]:
     """Train what is to be trained and look at what is to be looked at; return the answers in order."""
-    jobs = {number: wish for number, wish in enumerate(wishes) if isinstance(wish, Job)}
+    jobs = {number: wish for number, wish in enumerate(wishes) if isinstance(wish, TrainRequest)}
     looks = {number: wish for number, wish in enumerate(wishes) if isinstance(wish, ProbeRequest)}
     answers: dict[int, Run | np.ndarray] = {}
     answers.update(zip(jobs, train_population([*jobs.values()]), strict=True))

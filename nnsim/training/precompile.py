@@ -22,7 +22,7 @@ from nnsim.kernels.compiling.compile_cache import folder
 from nnsim.kernels.cpu import activations, cost, probes, training, units
 from nnsim.networks.spec import NetworkSpec
 from nnsim.training.recipe import Recipe
-from nnsim.training.trainer import Batches, Job, begin
+from nnsim.training.trainer import Batches, TrainRequest, begin
 
 PRECISIONS = ("float32", "float64")
 
@@ -64,8 +64,8 @@ class Tiny:
 def _epoch(tiny: Tiny) -> tuple[Any, ...]:
     """Return the arguments for one epoch of training."""
     recipe, rows = Recipe(epochs=1, batch_size=1), [tiny.row] * 4
-    state, history = begin(Job(tiny.spec, tiny.theta, Batches(*rows), recipe, key=0, last=1, auc=False))
-    given = recipe.rule(tiny.spec), recipe.course(), training.Data(*rows), recipe.rates(1)
+    state, history = begin(TrainRequest(tiny.spec, tiny.theta, Batches(*rows), recipe, key=0, last=1, auc=False))
+    given = recipe.optimizer_params(tiny.spec), recipe.run_options(), training.Data(*rows), recipe.rates(1)
     return (tiny.spec.architecture, state, *given, np.uint64(0), 0, history)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
-from nnsim.kernels.cpu.optimizers import Rule
-from nnsim.kernels.cpu.training import Course
+from nnsim.kernels.cpu.optimizers import OptimizerParams
+from nnsim.kernels.cpu.training import RunOptions
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS, Optimizer
 from nnsim.networks.spec import NetworkSpec
 from nnsim.training.schedules import Plateau, Schedule, Warmup, parse_schedule, plateau, trace
@@ -155,7 +155,7 @@ class Recipe:
         """Return the learning rate of every step of the whole run, float64, before plateaus reduce it."""
         return trace(self.parsed_schedule, self.learning_rate, self.steps(rows), self.epochs)
 
-    def rule(self, spec: NetworkSpec) -> Rule:
+    def optimizer_params(self, spec: NetworkSpec) -> OptimizerParams:
         """Return what the kernels know of the optimizer, for the parameters of a network.
 
         Raises
@@ -170,8 +170,8 @@ class Recipe:
         still = "sgd" if self.optimizer == "momentum" else self.optimizer  # without momentum it is the same
         starts, rates, decays = self._segments(spec)
         with np.errstate(over="ignore"):
-            return Rule(
-                optimizer=OPTIMIZERS.code(still if momentum == 0 else self.optimizer),
+            return OptimizerParams(
+                code=OPTIMIZERS.code(still if momentum == 0 else self.optimizer),
                 momentum=real(momentum),
                 beta2=real(entry.beta2 if self.beta2 is None else self.beta2),
                 epsilon=real(entry.epsilon if self.epsilon is None else self.epsilon),
@@ -198,9 +198,9 @@ class Recipe:
         starts = np.array([*(start for start, _, _ in groups), spec.n_parameters], np.int64)
         return starts, np.array([rate for _, rate, _ in groups]), np.array([decay for _, _, decay in groups])
 
-    def course(self, auc: bool = False) -> Course:
+    def run_options(self, auc: bool = False) -> RunOptions:
         """Return what else the kernels know of the run; `auc` asks for the area under the ROC curve."""
-        return Course(
+        return RunOptions(
             batch=int(self.batch_size),
             watch_metric=self.watch == "metric",
             patience=int(self.patience or 0),

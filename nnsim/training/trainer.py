@@ -231,7 +231,7 @@ def lengthened(run: Run, recipe: Recipe, epochs: int) -> Run:
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainRequest:
     """What `train` was asked for; ``last`` is the epoch after which to stop for now."""
 
     spec: NetworkSpec
@@ -244,7 +244,7 @@ class Job:
 
     @property
     def earlier(self) -> Run | None:
-        """The run that the job goes on from."""
+        """The run that the request goes on from."""
         return self.start if isinstance(self.start, Run) else None
 
     @property
@@ -253,68 +253,70 @@ class Job:
         return self.start.state.theta if isinstance(self.start, Run) else self.start
 
 
-def begin(job: Job) -> tuple[State, np.ndarray]:
+def begin(request: TrainRequest) -> tuple[State, np.ndarray]:
     """Return a state that may be trained in place, and the history so far; raises as `train` does."""
-    _check(job.spec, job.theta, job.data, job.recipe)
-    if job.auc:
-        _check_two_classes(job.spec)
-    if job.earlier is not None:
-        return _going_on(job.earlier, job.spec, job.recipe), job.earlier.history
-    return _new_state(job.spec, job.theta, job.recipe), np.empty((0, N_HISTORY))
+    _check(request.spec, request.theta, request.data, request.recipe)
+    if request.auc:
+        _check_two_classes(request.spec)
+    if request.earlier is not None:
+        return _going_on(request.earlier, request.spec, request.recipe), request.earlier.history
+    return _new_state(request.spec, request.theta, request.recipe), np.empty((0, N_HISTORY))
 
 
-def finished(job: Job) -> Run | None:
+def finished(request: TrainRequest) -> Run | None:
     """Return the earlier run where nothing is left to train, because it diverged or stopped early."""
-    run = job.earlier
+    run = request.earlier
     return run if run is not None and (run.status == "diverged" or run.stopped_early) else None
 
 
-def finish(job: Job, state: State, history: np.ndarray, stopped: int) -> Run:
-    """Return the run that a job came to; `stopped` is the step of the next epoch at which it diverged, or -1."""
-    steps = job.recipe.steps(job.data.X.shape[0])
+def finish(request: TrainRequest, state: State, history: np.ndarray, stopped: int) -> Run:
+    """Return the run that a request came to; `stopped` is the step of the next epoch at which it diverged, or -1."""
+    steps = request.recipe.steps(request.data.X.shape[0])
     if stopped >= 0:
-        return _run(state, job.recipe, history, len(history) * steps + stopped)
-    run = _run(state, job.recipe, history, -1)
-    over = run.stopped_early or len(history) == job.recipe.epochs  # one that goes on may recover: stops must not show
-    validated = job.data.X_validation.shape[0] > 0 and len(history) > 0
+        return _run(state, request.recipe, history, len(history) * steps + stopped)
+    run = _run(state, request.recipe, history, -1)
+    over = (
+        run.stopped_early or len(history) == request.recipe.epochs
+    )  # one that goes on may recover: stops must not show
+    validated = request.data.X_validation.shape[0] > 0 and len(history) > 0
     if over and validated and not math.isfinite(history[-1, VALIDATION_LOSS]):  # a step too far, the last
-        return _run(state, job.recipe, history, len(history) * steps)
+        return _run(state, request.recipe, history, len(history) * steps)
     return run
 
 
-def train_on_cpu(job: Job) -> Run:
+def train_on_cpu(request: TrainRequest) -> Run:
     """Train in kernel calls that are short enough to stop between them."""
-    state, history = begin(job)
-    over = finished(job)
+    state, history = begin(request)
+    over = finished(request)
     if over is not None:
         return over
-    spec, data, rows = job.spec, job.data, job.data.X.shape[0]
-    net, rule, course, steps = (
+    spec, data, rows = request.spec, request.data, request.data.X.shape[0]
+    net, params, options, steps = (
         spec.architecture,
-        job.recipe.rule(spec),
-        job.recipe.course(job.auc),
-        job.recipe.steps(rows),
+        request.recipe.optimizer_params(spec),
+        request.recipe.run_options(request.auc),
+        request.recipe.steps(rows),
     )
-    arrays, rates = kernels.Data(data.X, data.Y, data.X_validation, data.Y_validation), job.recipe.rates(rows)
+    arrays, rates = kernels.Data(data.X, data.Y, data.X_validation, data.Y_validation), request.recipe.rates(rows)
     a_call = max(1, int(CALL_OPERATIONS / (3 * spec.n_parameters * rows)))
-    while len(history) < job.last:
+    while len(history) < request.last:
         first = len(history)
-        more = np.empty((min(a_call, job.last - first), N_HISTORY))
+        more = np.empty((min(a_call, request.last - first), N_HISTORY))
         its_rates = rates[first * steps : (first + len(more)) * steps]
         epochs, stopped = kernels.train_epochs(
-            net, state, rule, course, arrays, its_rates, np.uint64(job.key), first, more
+            net, state, params, options, arrays, its_rates, np.uint64(request.key), first, more
         )
         history = np.concatenate([history, more[:epochs]])
-        if stopped >= 0 or has_waited(state, job.recipe):
-            return finish(job, state, history, stopped)
-    return finish(job, state, history, -1)
+        if stopped >= 0 or has_waited(state, request.recipe):
+            return finish(request, state, history, stopped)
+    return finish(request, state, history, -1)
 
 
-_trainer: ContextVar[Callable[[Job], Run]] = ContextVar("trainer", default=train_on_cpu)
+_trainer: ContextVar[Callable[[TrainRequest], Run] | None] = ContextVar("trainer", default=None)
 
 
 @contextmanager
-def trained_by(trainer: Callable[[Job], Run]) -> Iterator[None]:
+def trained_by(trainer: Callable[[TrainRequest], Run]) -> Iterator[None]:
     """Let `trainer` do what `train` is asked for within the block, in this thread."""
     token = _trainer.set(trainer)
     try:
@@ -335,8 +337,8 @@ def train(
 ) -> Run:
     """Train from initial parameters, or go on from an earlier call; neither is changed.
 
-    A run that is stopped after any epoch (`until`) and goes on gives the same bits as one that was not. Where it is
-    trained, on the CPU or elsewhere (see `trained_by`), does not show in it.
+    It is trained here, by `train_on_cpu`, or by whoever an executor has set for this thread (`trained_by`): a GPU then
+    trains many at once. Neither that nor a stop after any epoch (`until`), from which it goes on, moves a bit.
 
     Parameters
     ----------
@@ -370,8 +372,10 @@ def train(
         If the last batch of an epoch is left out because it is one row under batch normalisation.
     """
     recipe = without_lone_row(spec, recipe, data.X.shape[0])
-    job = Job(spec, start, data, recipe, key, recipe.epochs if until is None else min(until, recipe.epochs), auc)
-    return _trainer.get()(job)
+    last = recipe.epochs if until is None else min(until, recipe.epochs)
+    request = TrainRequest(spec, start, data, recipe, key, last, auc)
+    elsewhere = _trainer.get()
+    return train_on_cpu(request) if elsewhere is None else elsewhere(request)
 
 
 def evaluate(

@@ -11,13 +11,13 @@ from threadpoolctl import threadpool_limits
 from nnsim.core.errors import NnsimError
 from nnsim.core.progress import Progress
 from nnsim.experiment.chunks import Chunk
-from nnsim.experiment.executors.batcher import Gang, Population
+from nnsim.experiment.executors.batcher import DynamicBatcher, Population
 from nnsim.experiment.executors.threads import Failure, Task, Work, count_kept, worker_threads
 from nnsim.experiment.plan import Plan
 from nnsim.experiment.store import ChunkStore
 
-MEMBERS = 512
-"""Threads of a gang, and so networks that are trained at once, at most."""
+THREADS = 512
+"""Threads of a batcher, and so networks that are trained at once, at most."""
 
 
 class SharedChunk:
@@ -60,7 +60,7 @@ class SharedChunk:
 
 
 @threadpool_limits.wrap(limits=1)  # trials are what runs side by side; a BLAS with threads of its own would fight them
-def run_gangs(
+def run_in_batches(
     plan: Plan,
     chunks: Iterable[Chunk],
     store: ChunkStore,
@@ -91,13 +91,13 @@ def run_gangs(
     failures: dict[int, list[Failure]] = {}
     # One thread alone has to do with the GPU, and it is not this one, which hears signals.
     with worker_threads(1, task.stop.set) as start:
-        for group in in_gangs(chunks):
-            failures |= _run_gang(task, group, jobs, lambda work: start(serve, work).result())
+        for group in grouped(chunks):
+            failures |= _run_group(task, group, jobs, lambda work: start(serve, work).result())
     return [failure for number in sorted(failures) for failure in failures[number]]
 
 
-def in_gangs(chunks: Iterable[Chunk]) -> list[list[Chunk]]:
-    """Return `chunks` in groups of at most `MEMBERS` trials, or of one chunk.
+def grouped(chunks: Iterable[Chunk]) -> list[list[Chunk]]:
+    """Return `chunks` in groups of at most `THREADS` trials, or of one chunk.
 
     Neighbours stay together, for their networks are most alike; groups come in the order in which `chunks` has the
     first of each.
@@ -107,7 +107,7 @@ def in_gangs(chunks: Iterable[Chunk]) -> list[list[Chunk]]:
     groups: list[list[Chunk]] = []
     trials = 0
     for chunk in sorted(given, key=lambda chunk: chunk.number):
-        if groups and trials + chunk.size <= MEMBERS:
+        if groups and trials + chunk.size <= THREADS:
             groups[-1].append(chunk)
             trials += chunk.size
         else:
@@ -116,19 +116,21 @@ def in_gangs(chunks: Iterable[Chunk]) -> list[list[Chunk]]:
     return sorted(groups, key=lambda group: order[group[0].number])
 
 
-def _run_gang(task: Task, chunks: Sequence[Chunk], turns: int, population: Population) -> dict[int, list[Failure]]:
+def _run_group(
+    task: Task, chunks: Sequence[Chunk], max_running: int, population: Population
+) -> dict[int, list[Failure]]:
     shared = _unfinished(task, chunks)
     work = [(chunk, position) for chunk in shared for position in range(chunk.size)]
-    members = min(len(work), MEMBERS)
-    if not members:
+    threads = min(len(work), THREADS)
+    if not threads:
         return {}
-    gang = Gang(members, turns, task.stop)
-    with worker_threads(members, gang.disband) as start:
+    batcher = DynamicBatcher(threads, max_running, task.stop)
+    with worker_threads(threads, batcher.stop) as start:
         try:
-            futures = [start(_be_member, task, gang, work[first::members]) for first in range(members)]
+            futures = [start(_measure, task, batcher, work[first::threads]) for first in range(threads)]
         except RuntimeError as error:
-            raise NnsimError(f"the system does not give {members} threads: raise its limit (ulimit -u)") from error
-        gang.conduct(population)
+            raise NnsimError(f"the system does not give {threads} threads: raise its limit (ulimit -u)") from error
+        batcher.serve(population)
         for future in as_completed(futures):
             future.result()
     return {chunk.number: chunk.failures for chunk in shared}
@@ -143,8 +145,8 @@ def _unfinished(task: Task, chunks: Sequence[Chunk]) -> list[SharedChunk]:
     return [SharedChunk(task, chunk) for chunk in chunks if chunk not in kept]
 
 
-def _be_member(task: Task, gang: Gang, work: Sequence[tuple[SharedChunk, int]]) -> None:
-    with gang.membership():
+def _measure(task: Task, batcher: DynamicBatcher, work: Sequence[tuple[SharedChunk, int]]) -> None:
+    with batcher.attach():
         for chunk, position in work:
             if task.stop.is_set():
                 return

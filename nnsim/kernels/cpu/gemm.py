@@ -191,7 +191,7 @@ def bias_gradient(like, panel, delta, g, rows, fan_out):
 
 
 @inner
-def error_before(like, panel, delta, w, e, skipped, rows, fan_in, fan_out):
+def input_gradient(like, panel, delta, w, e, skipped, rows, fan_in, fan_out):
     """E = skipped + delta W^T; a `skipped` of 0 stands for zeros."""
     gemm(like, panel, delta, fan_out, ONE, w, ONE, fan_out, e, fan_in, skipped, fan_in, rows, fan_in, fan_out)
 

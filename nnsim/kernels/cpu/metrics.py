@@ -1,4 +1,4 @@
-"""How well the logits answer: hits, squared errors, and the area under the ROC curve."""
+"""How well the logits answer: correct outputs, squared errors, and the area under the ROC curve."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _largest(values):
 
 
 @inner
-def hits(loss, Z, Y):
+def count_correct(loss, Z, Y):
     """Count the outputs that are classified rightly."""
     rows, outputs = Z.shape
     count = 0
@@ -35,7 +35,7 @@ def hits(loss, Z, Y):
 
 
 @inner
-def squares(Z, Y, differences, lanes):
+def sum_squared_errors(Z, Y, differences, lanes):
     """Sum of squared differences, in float64; `differences` is scratch of Z's shape, lanes of 128 float64."""
     rows, outputs = Z.shape
     for i in range(rows):
@@ -45,7 +45,7 @@ def squares(Z, Y, differences, lanes):
 
 
 @inner
-def spread(Y):
+def total_sum_of_squares(Y):
     """Sum of squared differences of the targets from their means, output by output, in float64.
 
     NaN where all rows are equal, as R^2 then is.
@@ -65,9 +65,9 @@ def spread(Y):
 
 
 @kernel
-def spread_of(Y):
-    """Return the `spread` of targets, called from Python."""
-    return spread(Y)
+def total_sum_of_squares_of(Y):
+    """Return the `total_sum_of_squares` of targets, called from Python."""
+    return total_sum_of_squares(Y)
 
 
 @inner

@@ -11,7 +11,7 @@ from nnsim.kernels.cpu.sums import sum_of_squares
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS, Optimizer, add_decay, clip, clip_factor, shrink
 
 
-class Rule(NamedTuple):
+class OptimizerParams(NamedTuple):
     """An optimizer, in numbers.
 
     ``momentum`` is also Adam's b1, and ``beta2`` RMSProp's decay; ``clip_norm`` and ``clip_value`` are infinite where
@@ -20,7 +20,7 @@ class Rule(NamedTuple):
     ``decoupled`` from the gradient or not, and ``decaying`` tells whether there is any.
     """
 
-    optimizer: int
+    code: int
     momentum: float
     beta2: float
     epsilon: float
@@ -146,26 +146,26 @@ _step = OPTIMIZERS.chained(_case, _no_step)
 
 
 @inlined
-def update(theta, gradient, moments, rule, learning_rate, rows):
+def update(theta, gradient, moments, params, learning_rate, rows):
     """Take one step; the gradient is clipped already, and is changed where an L2 penalty is added to it.
 
     Parameters
     ----------
     theta, gradient : vectors
     moments : Moments
-    rule : Rule
+    params : OptimizerParams
     learning_rate : float64
     rows : int
         Rows of the step's batch.
     """
     powers, real = moments.powers, theta.dtype.type
-    powers[0] *= np.float64(rule.momentum)
-    powers[1] *= np.float64(rule.beta2)
-    for segment in range(rule.starts.size - 1):
-        part = slice(rule.starts[segment], rule.starts[segment + 1])
-        rate = learning_rate * np.float64(rule.rates[segment])
+    powers[0] *= np.float64(params.momentum)
+    powers[1] *= np.float64(params.beta2)
+    for segment in range(params.starts.size - 1):
+        part = slice(params.starts[segment], params.starts[segment + 1])
+        rate = learning_rate * np.float64(params.rates[segment])
         t, g, first, second = theta[part], gradient[part], moments.first[part], moments.second[part]
-        if rule.decaying:
-            decay = rule.decays[segment] / rows if rule.over_rows else rule.decays[segment]
-            _decay(t, g, real(decay), real(rate), rule.decoupled)
-        _step(rule.optimizer, t, g, first, second, rate, powers, rule.momentum, rule.beta2, rule.epsilon)
+        if params.decaying:
+            decay = params.decays[segment] / rows if params.over_rows else params.decays[segment]
+            _decay(t, g, real(decay), real(rate), params.decoupled)
+        _step(params.code, t, g, first, second, rate, powers, params.momentum, params.beta2, params.epsilon)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from nnsim.kernels.compiling.decorators import inlined, inner
 from nnsim.kernels.cpu.activations import activate, multiply_by_slope
-from nnsim.kernels.cpu.gemm import ZERO, affine, bias_gradient, error_before, weight_gradient
+from nnsim.kernels.cpu.gemm import ZERO, affine, bias_gradient, input_gradient, weight_gradient
 from nnsim.kernels.cpu.network import has_skip, layer_address, layer_matrix, layer_vector, norm_parameters
 from nnsim.kernels.cpu.normalization import norm_backward, norm_evaluate, norm_forward
 from nnsim.kernels.cpu.simd import address_of, size_of
@@ -74,7 +74,7 @@ def _normalize(net, theta, statistics, work, layer, rows, values, out, training)
 
 
 @inlined
-def _hand_on(net, work, layer, rows, normalized, training):
+def layer_output(net, work, layer, rows, normalized, training):
     """H_l from A_l, or from what normalisation has left in H_l: dropout, and the layer before added."""
     width = net.widths[layer + 1]
     h, a = layer_vector(work, work.h, layer, rows, width), layer_vector(work, work.a, layer, rows, width)
@@ -87,7 +87,7 @@ def _hand_on(net, work, layer, rows, normalized, training):
 
 
 @inlined
-def finish_layer(net, theta, statistics, work, layer, rows, training):
+def activate_layer(net, theta, statistics, work, layer, rows, training):
     """From Z_l to H_l: normalisation, activation, dropout, skip connection; nothing in the last layer."""
     if layer < net.widths.size - 2:
         width = net.widths[layer + 1]
@@ -98,7 +98,7 @@ def finish_layer(net, theta, statistics, work, layer, rows, training):
         activate(net.activation, z, layer_vector(work, work.a, layer, rows, width), net.parameter)
         if after:
             _normalize(net, theta, statistics, work, layer, rows, work.a, work.h, training)
-        _hand_on(net, work, layer, rows, after, training)
+        layer_output(net, work, layer, rows, after, training)
 
 
 @inlined
@@ -110,12 +110,12 @@ def forward(net, theta, statistics, X, work, training):
     """
     for layer in range(net.widths.size - 1):
         affine_layer(net, theta, X, work, layer)
-        finish_layer(net, theta, statistics, work, layer, X.shape[0], training)
+        activate_layer(net, theta, statistics, work, layer, X.shape[0], training)
 
 
 @inlined
 def _delta_from_error(net, theta, work, gradient, layer, rows):
-    """delta_l from dL/dH_l of a hidden layer: `finish_layer` backwards."""
+    """delta_l from dL/dH_l of a hidden layer: `activate_layer` backwards."""
     width = net.widths[layer + 1]
     delta = layer_vector(work, work.delta, layer, rows, width)
     if net.residual:
@@ -154,7 +154,7 @@ def _backward_layer(net, theta, X, work, gradient, layer):
         w = address_of(theta) + size * work.weights_at[layer]
         skipped = layer_address(work, work.error, layer, size) if has_skip(net, layer) else ZERO
         error = layer_address(work, work.error, layer - 1, size)
-        error_before(theta[0], panel, delta, w, error, skipped, rows, fan_in, fan_out)
+        input_gradient(theta[0], panel, delta, w, error, skipped, rows, fan_in, fan_out)
         _delta_from_error(net, theta, work, gradient, layer - 1, rows)
 
 

@@ -8,7 +8,7 @@ from nnsim.kernels.compiling.decorators import inner, kernel, maker
 from nnsim.kernels.cpu.activations import multiply_by_slope
 from nnsim.kernels.cpu.losses import loss_and_delta
 from nnsim.kernels.cpu.network import layer_matrix, new_workspace
-from nnsim.kernels.cpu.passes import affine_layer, backward, finish_layer, forward
+from nnsim.kernels.cpu.passes import activate_layer, affine_layer, backward, forward
 from nnsim.kernels.formulas.columns import (
     A_LOG,
     A_MEAN,
@@ -163,4 +163,4 @@ def scale_to_unit_variance(net, theta, X):
             for i in range(weights.size):
                 weights[i] = weights[i] / theta.dtype.type(deviation)
             affine_layer(net, theta, X, work, layer)
-        finish_layer(net, theta, theta[:0], work, layer, rows, True)
+        activate_layer(net, theta, theta[:0], work, layer, rows, True)

@@ -10,7 +10,7 @@ from nnsim.kernels.compiling.decorators import inlined, inner, kernel
 from nnsim.kernels.cpu.draws import permute
 from nnsim.kernels.cpu.dropout import fill_masks
 from nnsim.kernels.cpu.losses import loss_and_delta
-from nnsim.kernels.cpu.metrics import area_under_curve, hits, spread, squares
+from nnsim.kernels.cpu.metrics import area_under_curve, count_correct, sum_squared_errors, total_sum_of_squares
 from nnsim.kernels.cpu.network import layer_matrix, layer_vector, new_workspace
 from nnsim.kernels.cpu.normalization import update_running
 from nnsim.kernels.cpu.optimizers import Moments, clip_gradient, update
@@ -65,7 +65,7 @@ class State(NamedTuple):
     best_statistics: np.ndarray
 
 
-class Course(NamedTuple):
+class RunOptions(NamedTuple):
     """How a run goes, beyond the optimizer's rule.
 
     ``batch`` rows a step, fewer in the last one of an epoch; ``watch_metric`` tells that plateaus and early stopping go
@@ -116,8 +116,8 @@ def _scores(Z, Y, scores, labels, start):
 def _evaluate(net, theta, statistics, X, Y, deviation, batch, work, ranking):
     """Mean loss, metric and area under the ROC curve over the rows of X; NaN where there are none.
 
-    The metric is the accuracy or, for the losses of regression, R^2, with `deviation` the `spread` of Y; ranking is
-    scratch (2, rows) or has no columns, and then no area is computed.
+    The metric is the accuracy or, for the losses of regression, R^2, with `deviation` the `total_sum_of_squares` of Y;
+    ranking is scratch (2, rows) or has no columns, and then no area is computed.
     """
     layer, outputs, n = net.widths.size - 2, net.widths[-1], X.shape[0]
     loss, weight, right, error = 0.0, 0.0, 0, 0.0
@@ -130,9 +130,9 @@ def _evaluate(net, theta, statistics, X, Y, deviation, batch, work, ranking):
         loss, weight = fma(part, mean, loss), weight + part
         Z = layer_matrix(work, work.z, layer, rows, outputs)
         if classes:
-            right += hits(net.loss, Z, y)
+            right += count_correct(net.loss, Z, y)
         else:
-            error += squares(Z, y, layer_matrix(work, work.delta, layer, rows, outputs), work.lanes)
+            error += sum_squared_errors(Z, y, layer_matrix(work, work.delta, layer, rows, outputs), work.lanes)
         if ranking.shape[1] > 0:
             _scores(Z, y, ranking[0], ranking[1], start)
     area = area_under_curve(ranking[0], ranking[1]) if ranking.shape[1] > 0 else np.nan
@@ -148,7 +148,9 @@ def evaluate(net, theta, statistics, X, Y, batch, auc):
     The metric is the accuracy or, for the losses of regression, R^2. The area is NaN where `auc` is false.
     """
     work = new_workspace(net, theta, min(batch, X.shape[0]))
-    return _evaluate(net, theta, statistics, X, Y, spread(Y), batch, work, np.empty((2, X.shape[0] if auc else 0)))
+    return _evaluate(
+        net, theta, statistics, X, Y, total_sum_of_squares(Y), batch, work, np.empty((2, X.shape[0] if auc else 0))
+    )
 
 
 @kernel
@@ -187,7 +189,7 @@ def _update_statistics(net, statistics, work, rows):
 
 
 @inner
-def _train_epoch(net, state, rule, X, Y, order, x_rows, y_rows, rates, factor, key, first, work, gradient):
+def _train_epoch(net, state, params, X, Y, order, x_rows, y_rows, rates, factor, key, first, work, gradient):
     """Take one step for every batch of rows in `order`.
 
     Returns the mean loss, the mean norm of the gradient, the share of the steps that clipped it, and the step at which
@@ -207,10 +209,10 @@ def _train_epoch(net, state, rule, X, Y, order, x_rows, y_rows, rates, factor, k
         total, weight = fma(loss, part, total), weight + part
         backward(net, state.theta, x, work, gradient)
         _update_statistics(net, state.statistics, work, chosen.size)
-        norm, cut = clip_gradient(gradient, rule.clip_norm, rule.clip_value, work.lanes)
+        norm, cut = clip_gradient(gradient, params.clip_norm, params.clip_value, work.lanes)
         length += norm
         clipped += 1 if cut else 0
-        update(state.theta, gradient, state.moments, rule, rates[step] * factor, chosen.size)
+        update(state.theta, gradient, state.moments, params, rates[step] * factor, chosen.size)
     return total / weight, length / rates.size, clipped / rates.size, -1
 
 
@@ -234,7 +236,7 @@ def _wait(state, value, epoch, min_delta):
 
 
 @kernel
-def train_epochs(net, state, rule, course, data, rates, key, first, history):
+def train_epochs(net, state, params, options, data, rates, key, first, history):
     """Train for up to ``history.shape[0]`` epochs by mini-batch gradient descent.
 
     Parameters
@@ -242,8 +244,8 @@ def train_epochs(net, state, rule, course, data, rates, key, first, history):
     net : Architecture
     state : State
         Changed in place.
-    rule : Rule
-    course : Course
+    params : OptimizerParams
+    options : RunOptions
     data : Data
     rates : float64 vector (epochs * steps,)
         The learning rate of every step of this call, before plateaus reduce it; with fewer steps an epoch than
@@ -261,32 +263,32 @@ def train_epochs(net, state, rule, course, data, rates, key, first, history):
         How many epochs were finished, and the step of the next one at which the loss stopped being finite, or -1.
     """
     n, epochs = data.X.shape[0], history.shape[0]
-    work, gradient = new_workspace(net, state.theta, course.batch), np.empty_like(state.theta)
+    work, gradient = new_workspace(net, state.theta, options.batch), np.empty_like(state.theta)
     order, words = np.empty(n, np.int64), np.empty(n + 4, np.uint64)
-    x_rows = np.empty((course.batch, data.X.shape[1]), data.X.dtype)
-    y_rows = np.empty((course.batch, data.Y.shape[1]), data.Y.dtype)
-    ranking = np.empty((2, data.X_validation.shape[0] if course.auc else 0))
-    steps, deviation = rates.size // epochs, spread(data.Y_validation)
+    x_rows = np.empty((options.batch, data.X.shape[1]), data.X.dtype)
+    y_rows = np.empty((options.batch, data.Y.shape[1]), data.Y.dtype)
+    ranking = np.empty((2, data.X_validation.shape[0] if options.auc else 0))
+    steps, deviation = rates.size // epochs, total_sum_of_squares(data.Y_validation)
     for epoch in range(epochs):
         permute(order, words, key, SHUFFLE, first + epoch)
         its_rates, factor = rates[epoch * steps : (epoch + 1) * steps], state.plateau[FACTOR]
         train_loss, length, clipped, stopped = _train_epoch(
-            net, state, rule, data.X, data.Y, order, x_rows, y_rows, its_rates, factor, key, (first + epoch) * steps,
+            net, state, params, data.X, data.Y, order, x_rows, y_rows, its_rates, factor, key, (first + epoch) * steps,
             work, gradient,
         )  # fmt: skip
         if stopped >= 0:
             return epoch, stopped
         loss, metric, area = _evaluate(
-            net, state.theta, state.statistics, data.X_validation, data.Y_validation, deviation, course.batch, work,
+            net, state.theta, state.statistics, data.X_validation, data.Y_validation, deviation, options.batch, work,
             ranking,
         )  # fmt: skip
         history[epoch, TRAIN_LOSS], history[epoch, GRADIENT_NORM], history[epoch, CLIPPED] = train_loss, length, clipped
         history[epoch, VALIDATION_LOSS], history[epoch, VALIDATION_METRIC] = loss, metric
         history[epoch, VALIDATION_AUC], history[epoch, LEARNING_RATE] = area, its_rates[-1] * factor
-        value = metric if course.watch_metric else loss
-        _reduce(state.plateau, value, course.plateau)
-        if course.patience > 0:
-            _wait(state, -value if course.watch_metric else value, first + epoch, course.min_delta)
-            if state.stopping[WAITED] >= course.patience:
+        value = metric if options.watch_metric else loss
+        _reduce(state.plateau, value, options.plateau)
+        if options.patience > 0:
+            _wait(state, -value if options.watch_metric else value, first + epoch, options.min_delta)
+            if state.stopping[WAITED] >= options.patience:
                 return epoch + 1, -1
     return epochs, -1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnsim.kernels.cuda.decorators import barrier, device
-from nnsim.kernels.cuda.threads import mine
+from nnsim.kernels.cuda.threads import thread_range
 from nnsim.kernels.formulas.activations import ACTIVATIONS, Activation
 
 
@@ -20,7 +20,7 @@ def _value_case(code: int, activation: Activation, rest: Any) -> Any:
     @device
     def values(memory, wanted, z, a, size, p):
         if wanted == code:
-            for i in mine(0, size):
+            for i in thread_range(0, size):
                 memory[a + i] = value(memory[z + i], p)
         else:
             rest(memory, wanted, z, a, size, p)
@@ -39,7 +39,7 @@ def _slope_case(code: int, activation: Activation, rest: Any) -> Any:
     @device
     def slopes(memory, wanted, z, a, delta, size, p):
         if wanted == code:
-            for i in mine(0, size):
+            for i in thread_range(0, size):
                 memory[delta + i] *= derivative(memory[z + i], memory[a + i], p)
         else:
             rest(memory, wanted, z, a, delta, size, p)

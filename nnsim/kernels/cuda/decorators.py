@@ -80,19 +80,19 @@ def barrier():
 
 
 @device
-def real(memory, value):
+def cast_like(memory, value):
     """Return a number in the precision of an array."""
     return memory.dtype.type(value)
 
 
 @device
-def divided(number, divisor):
+def divmod32(number, divisor):
     """Return quotient and rest of two whole numbers under 2^32; with 64 bits it takes a hundred instructions."""
     quotient = np.int64(np.uint32(number) // np.uint32(divisor))
     return quotient, number - quotient * divisor
 
 
 @device
-def read(memory, place):
+def load_unchecked(memory, place):
     """Return ``memory[place]``, without the check for places counted from the end that signed numbers have."""
     return memory[np.uint64(place)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.cuda.decorators import barrier, device, real
-from nnsim.kernels.cuda.threads import mine, thread
+from nnsim.kernels.cuda.decorators import barrier, cast_like, device
+from nnsim.kernels.cuda.threads import thread, thread_range
 from nnsim.kernels.formulas.philox import draw, partner
 
 
@@ -22,12 +22,12 @@ def permute(memory, order, n, partners, room, key, purpose, step):
 
     All threads draw the partners, `room` at a time, to the place `partners`; one thread exchanges.
     """
-    for i in mine(0, n):
-        memory[order + i] = real(memory, i)
+    for i in thread_range(0, n):
+        memory[order + i] = cast_like(memory, i)
     for start in range(0, n, room):
         count = min(room, n - start)
-        for i in mine(0, count):
-            memory[partners + i] = real(memory, _partner_of(key, purpose, step, start + i))
+        for i in thread_range(0, count):
+            memory[partners + i] = cast_like(memory, _partner_of(key, purpose, step, start + i))
         barrier()
         if thread() == 0:
             for i in range(max(1 - start, 0), count):

@@ -6,8 +6,8 @@ neighbouring numbers. At the edge a thread repeats what another computes, and do
 
 from __future__ import annotations
 
-from nnsim.kernels.cuda.decorators import barrier, device, divided, read, real, simulated
-from nnsim.kernels.cuda.threads import mine, thread
+from nnsim.kernels.cuda.decorators import barrier, cast_like, device, divmod32, load_unchecked, simulated
+from nnsim.kernels.cuda.threads import thread, thread_range
 from nnsim.kernels.formulas.scalar_math import fma
 
 SIDE = 4
@@ -46,10 +46,10 @@ def _at(place, stride, numbers):
 @device
 def _load(memory, offset, places):
     return (
-        read(memory, places[0] + offset),
-        read(memory, places[1] + offset),
-        read(memory, places[2] + offset),
-        read(memory, places[3] + offset),
+        load_unchecked(memory, places[0] + offset),
+        load_unchecked(memory, places[1] + offset),
+        load_unchecked(memory, places[2] + offset),
+        load_unchecked(memory, places[3] + offset),
     )
 
 
@@ -57,7 +57,7 @@ def _load(memory, offset, places):
 def _start(memory, start, offset, columns):
     """Return the numbers from which a row's sums go on."""
     if start == NOTHING:
-        zero = real(memory, 0)
+        zero = cast_like(memory, 0)
         return zero, zero, zero, zero
     return _load(memory, start + offset, columns)
 
@@ -96,11 +96,11 @@ def _store_tile(memory, c, c_row, i, down, m, j, across, n, sums0, sums1, sums2,
 def _direct(memory, a, a_row, a_col, b, b_row, b_col, c, c_row, start, start_row, m, n, k):
     """A and B are read where they stand."""
     down, across = (m + SIDE - 1) // SIDE, (n + SIDE - 1) // SIDE
-    for tile in mine(0, down * across):
+    for tile in thread_range(0, down * across):
         if b_col == 1:
-            i, j = divided(tile, across)
+            i, j = divmod32(tile, across)
         else:
-            j, i = divided(tile, down)
+            j, i = divmod32(tile, down)
         rows, columns = _spread(i, down, m), _spread(j, across, n)
         a_rows, b_columns = _at(a, a_row, rows), _at(b, b_col, columns)
         sums0 = _start(memory, start, start_row * rows[0], columns)
@@ -117,18 +117,18 @@ def _direct(memory, a, a_row, a_col, b, b_row, b_col, c, c_row, start, start_row
 @device
 def _stage(memory, matrix, row, col, rows, columns, tiles, at, tile_row, along_rows):
     """Copy a corner of a matrix into shared memory; neighbouring threads read along its rows or its columns."""
-    for place in mine(0, rows * columns):
+    for place in thread_range(0, rows * columns):
         if along_rows:
-            i, j = divided(place, columns)
+            i, j = divmod32(place, columns)
         else:
-            j, i = divided(place, rows)
-        tiles[at + i * tile_row + j] = read(memory, matrix + i * row + j * col)
+            j, i = divmod32(place, rows)
+        tiles[at + i * tile_row + j] = load_unchecked(memory, matrix + i * row + j * col)
 
 
 @device
 def _staged(memory, tiles, a, a_row, a_col, b, b_row, b_col, c, c_row, start, start_row, m, n, k):
     """Blocks of C one after the other, the corners of A and B that they need in shared memory."""
-    i, j = divided(thread(), ACROSS)
+    i, j = divmod32(thread(), ACROSS)
     for top in range(0, m, SIDE * DOWN):
         height = min(SIDE * DOWN, m - top)
         rows = _spread(min(i, height - 1), DOWN, height)
@@ -188,8 +188,8 @@ def weight_gradient(memory, tiles, a, a_row, delta, delta_row, g, rows, fan_in, 
 @device
 def bias_gradient(memory, delta, delta_row, g, rows, fan_out):
     """G = 1^T delta, the sums of delta's columns."""
-    for j in mine(0, fan_out):
-        total = real(memory, 0)
+    for j in thread_range(0, fan_out):
+        total = cast_like(memory, 0)
         for i in range(rows):
             total += memory[delta + i * delta_row + j]
         memory[g + j] = total
@@ -197,6 +197,6 @@ def bias_gradient(memory, delta, delta_row, g, rows, fan_out):
 
 
 @device
-def error_before(memory, tiles, delta, delta_row, w, e, e_row, skipped, rows, fan_in, fan_out):
+def input_gradient(memory, tiles, delta, delta_row, w, e, e_row, skipped, rows, fan_in, fan_out):
     """E = skipped + delta W^T; `skipped` may be `NOTHING`, and has E's layout."""
     gemm(memory, tiles, delta, delta_row, 1, w, 1, fan_out, e, e_row, skipped, e_row, rows, fan_in, fan_out)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.kernels.cuda.decorators import barrier, device, divided, real
+from nnsim.kernels.cuda.decorators import barrier, cast_like, device, divmod32
 from nnsim.kernels.cuda.network import pitch
 from nnsim.kernels.cuda.sums import total
-from nnsim.kernels.cuda.threads import mine
+from nnsim.kernels.cuda.threads import thread_range
 from nnsim.kernels.formulas.losses import (
     BCE,
     CROSS_ENTROPY,
@@ -40,18 +40,18 @@ from nnsim.kernels.formulas.scalar_math import exp
 def _exponentials(memory, z, delta, rows, classes, top, sums):
     """Write e^(z_ij - m_i) to delta, with the largest logit m_i of row i in `top`, and the sum over j in `sums`."""
     row = pitch(classes)
-    for i in mine(0, rows):
+    for i in thread_range(0, rows):
         largest = memory[z + i * row]
         for j in range(1, classes):
             number = memory[z + i * row + j]
             largest = number if number > largest else largest
         memory[top + i] = largest
     barrier()
-    for place in mine(0, rows * classes):
-        i, j = divided(place, classes)
+    for place in thread_range(0, rows * classes):
+        i, j = divmod32(place, classes)
         memory[delta + i * row + j] = exp(memory[z + i * row + j] - memory[top + i])
     barrier()
-    for i in mine(0, rows):
+    for i in thread_range(0, rows):
         added = memory[delta + i * row]
         for j in range(1, classes):
             added += memory[delta + i * row + j]
@@ -64,15 +64,15 @@ def _cross_entropy(memory, z, labels, delta, rows, classes, top, sums, lanes):
     """Mean cross-entropy; labels are class numbers."""
     row = pitch(classes)
     _exponentials(memory, z, delta, rows, classes, top, sums)
-    scale = real(memory, 1.0 / rows)
-    for i in mine(0, rows):
+    scale = cast_like(memory, 1.0 / rows)
+    for i in thread_range(0, rows):
         label = np.int64(memory[labels + i])
         memory[top + i] = row_loss(memory[top + i] - memory[z + i * row + label], memory[sums + i])
         memory[sums + i] = scale / memory[sums + i]
     barrier()
     loss = total(memory, top, rows, lanes)
-    for place in mine(0, rows * classes):
-        i, j = divided(place, classes)
+    for place in thread_range(0, rows * classes):
+        i, j = divmod32(place, classes)
         at, share = delta + i * row + j, memory[sums + i]
         if j == np.int64(memory[labels + i]):
             memory[at] = label_slope(memory[at], share, scale)
@@ -93,22 +93,22 @@ def _weighted_cross_entropy(memory, net, z, labels, delta, rows, classes, top, s
     """Mean cross-entropy with smoothed labels and class weights, over the sum of the weights of the rows' classes."""
     row = pitch(classes)
     _exponentials(memory, z, delta, rows, classes, top, sums)
-    for i in mine(0, rows):
+    for i in thread_range(0, rows):
         label, level = np.int64(memory[labels + i]), row_loss(memory[top + i], memory[sums + i])
-        loss, shares = real(memory, 0), real(memory, 0)
+        loss, shares = cast_like(memory, 0), cast_like(memory, 0)
         for j in range(classes):
             part = _part(net, label, j, classes)
             loss, shares = add_part(loss, shares, part, level, memory[z + i * row + j])
         memory[top + i], memory[sums + i] = loss, shares / memory[sums + i]
     barrier()
     loss = total(memory, top, rows, lanes)
-    for i in mine(0, rows):
+    for i in thread_range(0, rows):
         memory[top + i] = net.loss_weights[np.int64(memory[labels + i])]
     barrier()
     weight = total(memory, top, rows, lanes)
-    scale = real(memory, 1.0 / weight)
-    for place in mine(0, rows * classes):
-        i, j = divided(place, classes)
+    scale = cast_like(memory, 1.0 / weight)
+    for place in thread_range(0, rows * classes):
+        i, j = divmod32(place, classes)
         part = _part(net, np.int64(memory[labels + i]), j, classes)
         at = delta + i * row + j
         memory[at] = part_slope(memory[at], memory[sums + i], part, scale)
@@ -122,9 +122,9 @@ def _elementwise(value: Any, slope: Any) -> Any:
     @device
     def loss_and_delta(memory, net, z, y, delta, rows, outputs, values, lanes):
         row, size = pitch(outputs), rows * outputs
-        scale = real(memory, 1.0 / size)
-        for place in mine(0, size):
-            i, j = divided(place, outputs)
+        scale = cast_like(memory, 1.0 / size)
+        for place in thread_range(0, size):
+            i, j = divmod32(place, outputs)
             at = i * row + j
             parameter = net.loss_weights[j] if net.loss == BCE else net.loss_parameter
             memory[values + place] = value(memory[z + at], memory[y + place], parameter)

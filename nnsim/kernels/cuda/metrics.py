@@ -1,20 +1,20 @@
-"""How well the logits answer: hits, squared errors, and the area under the ROC curve, counted by all threads."""
+"""How well the logits answer: correct outputs, squared errors and the area under the ROC curve, by all threads."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from nnsim.kernels.cuda.decorators import barrier, device, divided
+from nnsim.kernels.cuda.decorators import barrier, device, divmod32
 from nnsim.kernels.cuda.network import pitch
 from nnsim.kernels.cuda.sums import add_lanes, sum_of_squares
-from nnsim.kernels.cuda.threads import anew, mine
+from nnsim.kernels.cuda.threads import opaque, thread_range
 from nnsim.kernels.formulas.losses import CROSS_ENTROPY
 from nnsim.kernels.formulas.scores import is_right
 from nnsim.kernels.formulas.written_orders import LANES
 
 
 @device
-def _row_hits(memory, loss, z, y, outputs):
+def _count_correct_of_row(memory, loss, z, y, outputs):
     """Count the outputs of one row that are classified rightly."""
     if loss == CROSS_ENTROPY:
         best = 0
@@ -29,20 +29,20 @@ def _row_hits(memory, loss, z, y, outputs):
 
 
 @device
-def hits(memory, loss, z, y, targets, rows, outputs, lanes):
+def count_correct(memory, loss, z, y, targets, rows, outputs, lanes):
     """Count the outputs that are classified rightly; whole numbers, so that the order does not matter."""
-    for lane in mine(0, LANES):
+    for lane in thread_range(0, LANES):
         lanes[lane] = 0.0
         for i in range(lane, rows, LANES):
-            lanes[lane] += _row_hits(memory, loss, z + i * pitch(outputs), y + i * targets, outputs)
+            lanes[lane] += _count_correct_of_row(memory, loss, z + i * pitch(outputs), y + i * targets, outputs)
     return add_lanes(lanes)
 
 
 @device
-def squares(memory, z, y, differences, rows, outputs, lanes):
+def sum_squared_errors(memory, z, y, differences, rows, outputs, lanes):
     """Sum of squared differences, in float64; `differences` is the place of rows * outputs numbers of scratch."""
-    for place in mine(0, rows * outputs):
-        i, j = divided(place, outputs)
+    for place in thread_range(0, rows * outputs):
+        i, j = divmod32(place, outputs)
         memory[differences + place] = memory[z + i * pitch(outputs) + j] - memory[y + place]
     barrier()
     return sum_of_squares(memory, differences, rows * outputs, lanes)
@@ -61,7 +61,7 @@ def _wins(scores, labels, rows, i):
 @device
 def _count_of_ones(scores, labels, lanes):
     """Return the number of rows of class 1, NaN where a score is not a number."""
-    for lane in mine(0, LANES):
+    for lane in thread_range(0, LANES):
         lanes[lane] = 0.0
         for i in range(lane, scores.size, LANES):
             lanes[lane] += labels[i] if scores[i] == scores[i] else np.nan
@@ -74,11 +74,11 @@ def area_under_curve(scores, labels, lanes):
 
     Every pair is compared: halves of whole numbers are added, so that the order does not matter.
     """
-    rows = anew(scores.size)
+    rows = opaque(scores.size)
     ones = _count_of_ones(scores, labels, lanes)
     if not 0.0 < ones < rows:
         return np.nan
-    for lane in mine(0, LANES):
+    for lane in thread_range(0, LANES):
         lanes[lane] = 0.0
         for i in range(lane, rows, LANES):
             lanes[lane] += _wins(scores, labels, rows, i) if labels[i] == 1.0 else 0.0

@@ -19,7 +19,7 @@ from nnsim.kernels.formulas.normalization import NONE
 from nnsim.kernels.formulas.written_orders import TILE_WORDS
 
 # What is one layer's: columns of `Places.layer`. WEIGHT to SCALE are parameters, their gradients in the gradient;
-# INPUT is H of the layer before, or INPUTS, and ERROR_BEFORE dL/dINPUT. A shift follows its scale.
+# INPUT is H of the layer before, or INPUTS, and INPUT_GRADIENT dL/dINPUT. A shift follows its scale.
 (
     WEIGHT,
     BIAS,
@@ -33,7 +33,7 @@ from nnsim.kernels.formulas.written_orders import TILE_WORDS
     H,
     DELTA,
     ERROR,
-    ERROR_BEFORE,
+    INPUT_GRADIENT,
     NORMAL,
     KEEP,
     MOMENTS,

@@ -6,9 +6,9 @@ A group is what one mean belongs to: a unit over the rows of a batch, or a row o
 from __future__ import annotations
 
 from nnsim.kernels.cpu.normalization import INVERSE
-from nnsim.kernels.cuda.decorators import barrier, device, real
+from nnsim.kernels.cuda.decorators import barrier, cast_like, device
 from nnsim.kernels.cuda.network import pitch
-from nnsim.kernels.cuda.threads import mine
+from nnsim.kernels.cuda.threads import thread_range
 from nnsim.kernels.formulas.normalization import (
     BATCH,
     error_through_norm,
@@ -33,10 +33,10 @@ def _groups(code, rows, width):
 def norm_forward(memory, code, z, out, normal, gamma, beta, moments, moments_row, rows, width, epsilon):
     """Normalise Z by the moments of this batch: writes them, the normalised Z, and out = gamma normal + beta."""
     groups, members, step, stride = _groups(code, rows, width)
-    count = real(memory, members)
-    for group in mine(0, groups):
+    count = cast_like(memory, members)
+    for group in thread_range(0, groups):
         first = group * step
-        mean, variance = memory[z + first], real(memory, 0)
+        mean, variance = memory[z + first], cast_like(memory, 0)
         for i in range(1, members):
             mean += memory[z + first + i * stride]
         mean /= count
@@ -59,7 +59,7 @@ def norm_forward(memory, code, z, out, normal, gamma, beta, moments, moments_row
 @device
 def norm_evaluate(memory, z, out, normal, gamma, beta, running, rows, width, epsilon):
     """Normalise Z by running statistics, the means and then the variances of all units."""
-    for j in mine(0, width):
+    for j in thread_range(0, width):
         mean, inverse = memory[running + j], inverse_deviation(memory[running + width + j], epsilon)
         for i in range(rows):
             at = i * pitch(width) + j
@@ -72,8 +72,8 @@ def norm_evaluate(memory, z, out, normal, gamma, beta, running, rows, width, eps
 @device
 def update_running(memory, running, moments, moments_row, rows, width, momentum):
     """Blend a batch's mean and unbiased variance into the running statistics."""
-    unbiased = real(memory, rows / (rows - 1))
-    for j in mine(0, width):
+    unbiased = cast_like(memory, rows / (rows - 1))
+    for j in thread_range(0, width):
         memory[running + j] = running_mean(memory[running + j], memory[moments + j], momentum)
         variance = memory[moments + moments_row + j]
         memory[running + width + j] = running_variance(memory[running + width + j], variance, unbiased, momentum)
@@ -83,7 +83,7 @@ def update_running(memory, running, moments, moments_row, rows, width, momentum)
 @device
 def _parameter_gradients(memory, delta, normal, grad_gamma, grad_beta, rows, width):
     """Sums down the columns of delta times the normalised numbers, and of delta."""
-    for j in mine(0, width):
+    for j in thread_range(0, width):
         error = memory[delta + j]
         by_gamma, by_beta = error * memory[normal + j], error
         for i in range(1, rows):
@@ -97,8 +97,8 @@ def _parameter_gradients(memory, delta, normal, grad_gamma, grad_beta, rows, wid
 @device
 def _batch_error(memory, delta, normal, gamma, inverses, grad_gamma, grad_beta, rows, width):
     """The means over a column of g = gamma delta and g x are those of the parameters' gradients, times gamma."""
-    count = real(memory, rows)
-    for j in mine(0, width):
+    count = cast_like(memory, rows)
+    for j in thread_range(0, width):
         scale, inverse = memory[gamma + j], memory[inverses + j]
         mean_g, mean_gx = scale * memory[grad_beta + j] / count, scale * memory[grad_gamma + j] / count
         for i in range(rows):
@@ -112,10 +112,10 @@ def _batch_error(memory, delta, normal, gamma, inverses, grad_gamma, grad_beta, 
 @device
 def _layer_error(memory, delta, normal, gamma, inverses, rows, width):
     """Means over a row of g = gamma delta and of g x, summed from the left."""
-    count = real(memory, width)
-    for i in mine(0, rows):
+    count = cast_like(memory, width)
+    for i in thread_range(0, rows):
         first, inverse = i * pitch(width), memory[inverses + i]
-        mean_g, mean_gx = real(memory, 0), real(memory, 0)
+        mean_g, mean_gx = cast_like(memory, 0), cast_like(memory, 0)
         for j in range(width):
             error, scale = memory[delta + first + j], memory[gamma + j]
             mean_g = fma(scale, error, mean_g)

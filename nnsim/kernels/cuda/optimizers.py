@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.kernels.cuda.decorators import barrier, device, real
+from nnsim.kernels.cuda.decorators import barrier, cast_like, device
 from nnsim.kernels.cuda.network import FIRST, GRADIENT, SECOND, THETA
 from nnsim.kernels.cuda.sums import add_lanes, sum_of_squares
-from nnsim.kernels.cuda.threads import mine, thread
+from nnsim.kernels.cuda.threads import thread, thread_range
 from nnsim.kernels.formulas.optimizers import OPTIMIZERS, Optimizer, add_decay, clip, clip_factor, shrink
 from nnsim.kernels.formulas.scalar_math import sqrt
 from nnsim.kernels.formulas.written_orders import LANES
@@ -18,7 +18,7 @@ from nnsim.kernels.formulas.written_orders import LANES
 @device
 def _clip_values(memory, gradient, size, limit, lanes):
     """Cut every number at the limit; tell whether one was larger."""
-    for lane in mine(0, LANES):
+    for lane in thread_range(0, LANES):
         lanes[lane] = 0.0
         for i in range(lane, size, LANES):
             number = memory[gradient + i]
@@ -37,15 +37,15 @@ def clip_gradient(memory, gradient, size, clip_norm, clip_value, lanes):
     length = sqrt(sum_of_squares(memory, gradient, size, lanes))
     factor = clip_factor(length, np.float64(clip_norm))
     if factor < 1.0:
-        for i in mine(0, size):
-            memory[gradient + i] *= real(memory, factor)
+        for i in thread_range(0, size):
+            memory[gradient + i] *= cast_like(memory, factor)
         barrier()
     return length, length > clip_norm
 
 
 @device
 def _decay(memory, theta, gradient, begin, end, decay, learning_rate, decoupled):
-    for i in mine(begin, end):
+    for i in thread_range(begin, end):
         if decoupled:
             memory[theta + i] = shrink(memory[theta + i], learning_rate, decay)
         else:
@@ -64,8 +64,8 @@ def _case(code: int, optimizer: Optimizer, rest: Any) -> Any:
     def steps(memory, wanted, at, begin, end, rate, powers, momentum, beta2, epsilon):
         if wanted == code:
             its_rate, correction = rates(rate, powers[0], powers[1])
-            eta, c = real(memory, its_rate), real(memory, correction)
-            for i in mine(begin, end):
+            eta, c = cast_like(memory, its_rate), cast_like(memory, correction)
+            for i in thread_range(begin, end):
                 theta, gradient = memory[at[THETA] + i], memory[at[GRADIENT] + i]
                 first = memory[at[FIRST] + i] if has_first else theta
                 second = memory[at[SECOND] + i] if has_second else theta
@@ -85,22 +85,22 @@ _step = OPTIMIZERS.chained(_case, _no_step)
 
 
 @device
-def update(memory, places, powers, rule, learning_rate, rows):
+def update(memory, places, powers, params, learning_rate, rows):
     """Take one step from a batch of so many rows; the gradient is clipped already.
 
     `powers` is a shared vector that begins with b1^t and b2^t.
     """
     if thread() == 0:
-        powers[0] *= np.float64(rule.momentum)
-        powers[1] *= np.float64(rule.beta2)
+        powers[0] *= np.float64(params.momentum)
+        powers[1] *= np.float64(params.beta2)
     barrier()
     at = places.network
-    for segment in range(rule.starts.size - 1):
-        begin, end = rule.starts[segment], rule.starts[segment + 1]
-        rate = learning_rate * np.float64(rule.rates[segment])
-        if rule.decaying:
-            decay = rule.decays[segment] / np.float64(rows) if rule.over_rows else rule.decays[segment]
-            eta = real(memory, rate)
-            _decay(memory, at[THETA], at[GRADIENT], begin, end, real(memory, decay), eta, rule.decoupled)
-        _step(memory, rule.optimizer, at, begin, end, rate, powers, rule.momentum, rule.beta2, rule.epsilon)
+    for segment in range(params.starts.size - 1):
+        begin, end = params.starts[segment], params.starts[segment + 1]
+        rate = learning_rate * np.float64(params.rates[segment])
+        if params.decaying:
+            decay = params.decays[segment] / np.float64(rows) if params.over_rows else params.decays[segment]
+            eta = cast_like(memory, rate)
+            _decay(memory, at[THETA], at[GRADIENT], begin, end, cast_like(memory, decay), eta, params.decoupled)
+        _step(memory, params.code, at, begin, end, rate, powers, params.momentum, params.beta2, params.epsilon)
     barrier()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from nnsim.kernels.cuda.activations import activate, multiply_by_slope
-from nnsim.kernels.cuda.decorators import barrier, device, divided
-from nnsim.kernels.cuda.gemm import NOTHING, affine, bias_gradient, error_before, weight_gradient
+from nnsim.kernels.cuda.decorators import barrier, device, divmod32
+from nnsim.kernels.cuda.gemm import NOTHING, affine, bias_gradient, input_gradient, weight_gradient
 from nnsim.kernels.cuda.network import (
     BIAS,
     BIAS_GRADIENT,
     DELTA,
     ERROR,
-    ERROR_BEFORE,
     INPUT,
+    INPUT_GRADIENT,
     KEEP,
     MOMENTS,
     MOMENTS_ROW,
@@ -28,20 +28,20 @@ from nnsim.kernels.cuda.network import (
     pitch,
 )
 from nnsim.kernels.cuda.normalization import norm_backward, norm_evaluate, norm_forward
-from nnsim.kernels.cuda.threads import anew, mine
+from nnsim.kernels.cuda.threads import opaque, thread_range
 from nnsim.kernels.formulas.normalization import BATCH, NONE
 
 
 @device
 def _copy(memory, source, target, size):
-    for i in mine(0, size):
+    for i in thread_range(0, size):
         memory[target + i] = memory[source + i]
     barrier()
 
 
 @device
 def _add(memory, source, target, size):
-    for i in mine(0, size):
+    for i in thread_range(0, size):
         memory[target + i] += memory[source + i]
     barrier()
 
@@ -49,8 +49,8 @@ def _add(memory, source, target, size):
 @device
 def _keep(memory, source, target, keep, rows, width):
     """Multiply the numbers of a batch's matrix by the masks of dropout, which have no gaps."""
-    for place in mine(0, rows * width):
-        i, j = divided(place, width)
+    for place in thread_range(0, rows * width):
+        i, j = divmod32(place, width)
         at = i * pitch(width) + j
         memory[target + at] = memory[source + at] * memory[keep + place]
     barrier()
@@ -78,7 +78,7 @@ def _normalize(memory, net, places, layer, rows, values, out, training):
 
 
 @device
-def _hand_on(memory, net, places, layer, rows, normalized, training):
+def layer_output(memory, net, places, layer, rows, normalized, training):
     """H_l from A_l, or from what normalisation has left in H_l: dropout, and the layer before added."""
     width, at = net.widths[layer + 1], places.layer[layer]
     size = rows * pitch(width)
@@ -91,7 +91,7 @@ def _hand_on(memory, net, places, layer, rows, normalized, training):
 
 
 @device
-def finish_layer(memory, net, places, layer, rows, training):
+def activate_layer(memory, net, places, layer, rows, training):
     """From Z_l to H_l: normalisation, activation, dropout, skip connection; nothing in the last layer."""
     if layer < net.widths.size - 2:
         at, size = places.layer[layer], rows * pitch(net.widths[layer + 1])
@@ -101,7 +101,7 @@ def finish_layer(memory, net, places, layer, rows, training):
         activate(memory, net.activation, at[Z], at[A], size, net.parameter)
         if after:
             _normalize(memory, net, places, layer, rows, at[A], at[H], training)
-        _hand_on(memory, net, places, layer, rows, after, training)
+        layer_output(memory, net, places, layer, rows, after, training)
 
 
 @device
@@ -109,7 +109,7 @@ def forward(memory, tiles, net, places, rows, training):
     """Fill Z, A and H for the rows of X, see the CPU's."""
     for layer in range(net.widths.size - 1):
         affine_layer(memory, tiles, net, places, layer, rows)
-        finish_layer(memory, net, places, layer, anew(rows), training)
+        activate_layer(memory, net, places, layer, opaque(rows), training)
 
 
 @device
@@ -124,7 +124,7 @@ def _denormalize(memory, net, places, layer, rows):
 
 @device
 def _delta_from_error(memory, net, places, layer, rows):
-    """delta_l from dL/dH_l of a hidden layer: `finish_layer` backwards."""
+    """delta_l from dL/dH_l of a hidden layer: `activate_layer` backwards."""
     width, at = net.widths[layer + 1], places.layer[layer]
     size = rows * pitch(width)
     if net.residual:
@@ -147,8 +147,8 @@ def _backward_layer(memory, tiles, net, places, layer, rows):
     bias_gradient(memory, at[DELTA], row, at[BIAS_GRADIENT], rows, fan_out)
     if layer > 0:
         skipped = at[ERROR] if has_skip(net, layer) else NOTHING
-        error_before(
-            memory, tiles, at[DELTA], row, at[WEIGHT], at[ERROR_BEFORE], before, skipped, rows, fan_in, fan_out
+        input_gradient(
+            memory, tiles, at[DELTA], row, at[WEIGHT], at[INPUT_GRADIENT], before, skipped, rows, fan_in, fan_out
         )
         _delta_from_error(memory, net, places, layer - 1, rows)
 
@@ -157,4 +157,4 @@ def _backward_layer(memory, tiles, net, places, layer, rows):
 def backward(memory, tiles, net, places, rows):
     """Fill delta and the flat gradient from the last layer's delta and what a training pass left."""
     for layer in range(net.widths.size - 2, -1, -1):
-        _backward_layer(memory, tiles, net, places, layer, anew(rows))
+        _backward_layer(memory, tiles, net, places, layer, opaque(rows))

@@ -12,7 +12,7 @@ import numpy as np
 from numba import types
 
 from nnsim.kernels.cuda.activations import multiply_by_slope
-from nnsim.kernels.cuda.decorators import barrier, cuda, device, divided, kernel, real
+from nnsim.kernels.cuda.decorators import barrier, cast_like, cuda, device, divmod32, kernel
 from nnsim.kernels.cuda.gemm import TILES
 from nnsim.kernels.cuda.losses import loss_and_delta
 from nnsim.kernels.cuda.network import (
@@ -31,7 +31,7 @@ from nnsim.kernels.cuda.network import (
     pitch,
 )
 from nnsim.kernels.cuda.passes import backward, forward
-from nnsim.kernels.cuda.threads import mine
+from nnsim.kernels.cuda.threads import thread_range
 from nnsim.kernels.formulas.columns import (
     A_LOG,
     A_MEAN,
@@ -149,8 +149,8 @@ def _slopes(memory, net, places, rows):
     """Leave f' of every hidden layer where delta was."""
     for layer in range(net.widths.size - 2):
         at, size = places.layer[layer], rows * pitch(net.widths[layer + 1])
-        for i in mine(0, size):
-            memory[at[DELTA] + i] = real(memory, 1)
+        for i in thread_range(0, size):
+            memory[at[DELTA] + i] = cast_like(memory, 1)
         barrier()
         multiply_by_slope(memory, net.activation, at[Z], at[A], at[DELTA], size, net.parameter)
 
@@ -159,16 +159,16 @@ def _slopes(memory, net, places, rows):
 def _load(memory, places, theta, X, Y):
     """Bring in a network, the rows on which it is looked at and their targets; nothing is dropped."""
     at, inputs, targets = places.network, X.shape[1], Y.shape[1]
-    for i in mine(0, theta.size):
+    for i in thread_range(0, theta.size):
         memory[at[THETA] + i] = theta[i]
-    for place in mine(0, X.shape[0] * inputs):
-        i, j = divided(place, inputs)
+    for place in thread_range(0, X.shape[0] * inputs):
+        i, j = divmod32(place, inputs)
         memory[at[INPUTS] + i * pitch(inputs) + j] = X[i, j]
-    for place in mine(0, Y.shape[0] * targets):
-        i, j = divided(place, targets)
+    for place in thread_range(0, Y.shape[0] * targets):
+        i, j = divmod32(place, targets)
         memory[at[TARGETS] + place] = Y[i, j]
-    for i in mine(0, at[MASKS_SIZE]):
-        memory[at[MASKS] + i] = real(memory, 1)
+    for i in thread_range(0, at[MASKS_SIZE]):
+        memory[at[MASKS] + i] = cast_like(memory, 1)
     barrier()
 
 
@@ -179,8 +179,8 @@ def _send_back(memory, net, places, signal, rows, lanes):
     if signal.shape[0] == 0:
         loss_and_delta(memory, net, last[Z], at[TARGETS], last[DELTA], rows, at[SCRATCH], lanes)
         return
-    for place in mine(0, rows * outputs):
-        i, j = divided(place, outputs)
+    for place in thread_range(0, rows * outputs):
+        i, j = divmod32(place, outputs)
         memory[last[DELTA] + i * pitch(outputs) + j] = signal[i, j]
     barrier()
 
@@ -188,12 +188,12 @@ def _send_back(memory, net, places, signal, rows, lanes):
 @device
 def _look(memory, net, places, rows, threshold, out):
     layers = net.widths.size - 1
-    for task in mine(0, layers * N_PROBE):
-        layer, fact = divided(task, N_PROBE)
+    for task in thread_range(0, layers * N_PROBE):
+        layer, fact = divmod32(task, N_PROBE)
         out[layer, fact] = _fact(memory, net, places.layer[layer], layer, rows, fact)
     barrier()
     _slopes(memory, net, places, rows)
-    for layer in mine(0, layers - 1):
+    for layer in thread_range(0, layers - 1):
         slope, units = places.layer[layer][DELTA], net.widths[layer + 1]
         out[layer, SATURATED] = _flat_share(memory, slope, rows, units, threshold)
         out[layer, DEAD] = _dead_share(memory, slope, rows, units)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnsim.kernels.cuda.decorators import barrier, device
-from nnsim.kernels.cuda.threads import mine
+from nnsim.kernels.cuda.threads import thread_range
 from nnsim.kernels.formulas.scalar_math import fma
 from nnsim.kernels.formulas.written_orders import LANES
 
@@ -16,7 +16,7 @@ def add_lanes(lanes):
     barrier()
     half = LANES // 2
     while half > 0:
-        for lane in mine(0, half):
+        for lane in thread_range(0, half):
             lanes[lane] += lanes[half + lane]
         barrier()
         half //= 2
@@ -28,7 +28,7 @@ def add_lanes(lanes):
 @device
 def total(memory, values, size, lanes):
     """Sum of the `size` numbers from place `values`; lanes is scratch of 128 float64."""
-    for lane in mine(0, LANES):
+    for lane in thread_range(0, LANES):
         lanes[lane] = 0.0
         for i in range(lane, size, LANES):
             lanes[lane] += np.float64(memory[values + i])
@@ -38,7 +38,7 @@ def total(memory, values, size, lanes):
 @device
 def sum_of_squares(memory, values, size, lanes):
     """Sum of the squares of the `size` numbers from place `values`; lanes is scratch of 128 float64."""
-    for lane in mine(0, LANES):
+    for lane in thread_range(0, LANES):
         lanes[lane] = 0.0
         for i in range(lane, size, LANES):
             x = np.float64(memory[values + i])

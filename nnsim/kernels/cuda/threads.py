@@ -1,10 +1,10 @@
 """How the threads of a block share what is to be done, whatever their number, and keep their registers free.
 
-``for i in mine(0, size)`` takes, in every thread, the numbers of ``range(size)`` that are its own. Numba's ``range``
-counts its steps before the first, which costs a division where the step is no constant. The compiler moves such counts,
-and all else that is the same in every step of training, to the front of the kernel, where hundreds of numbers wait in
-registers for their turn until some must leave. So `mine` counts nothing, `thread` is asked each time, and what follows
-from `anew` of a number is computed where it is needed.
+``for i in thread_range(0, size)`` takes, in every thread, the numbers of ``range(size)`` that are its own. Numba's
+``range`` counts its steps before the first, which costs a division where the step is no constant. The compiler moves
+such counts, and all else that is the same in every step of training, to the front of the kernel, where hundreds of
+numbers wait in registers for their turn until some must leave. So `thread_range` counts nothing, `thread` is asked each
+time, and what follows from `opaque` of a number is computed where it is needed.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if simulated:
         return cuda.threadIdx.x
 
     @device
-    def mine(start, stop):
+    def thread_range(start, stop):
         """Iterate over the numbers of ``range(start, stop)`` that are this thread's."""
         return range(start + cuda.threadIdx.x, stop, cuda.blockDim.x)
 
     @device
-    def anew(number):
+    def opaque(number):
         """Return the number."""
         return number
 
@@ -44,7 +44,7 @@ else:
     """How PTX moves a number, and the letter of its registers."""
 
     class Numbers(types.SimpleIteratorType):
-        """The type of what `mine` returns."""
+        """The type of what `thread_range` returns."""
 
         def __init__(self) -> None:
             super().__init__("Numbers", types.int64)
@@ -68,7 +68,7 @@ else:
         return types.int64(), lambda context, builder, signature, args: _special(builder, "tid.x")
 
     @extending.intrinsic
-    def mine(typingctx: Any, start: Any, stop: Any) -> Any:
+    def thread_range(typingctx: Any, start: Any, stop: Any) -> Any:
         """Iterate over the numbers of ``range(start, stop)`` that are this thread's."""
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -92,7 +92,7 @@ else:
             builder.store(builder.add(number, numbers.step), numbers.place)
 
     @extending.intrinsic
-    def anew(typingctx: Any, number: Any) -> Any:
+    def opaque(typingctx: Any, number: Any) -> Any:
         """Return the number, of which the compiler does not know then that it is the same as in the step before."""
         move, letter = MOVES[number]
 

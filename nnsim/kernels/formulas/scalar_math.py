@@ -22,6 +22,7 @@ import llvmlite.ir as ir
 import numpy as np
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 
 from nnsim.kernels.compiling.decorators import intrinsic, scalar
 
@@ -137,6 +138,9 @@ def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
 
 @intrinsic
 def _fused(typingctx: Any, a: Any, b: Any, c: Any) -> tuple[Any, Callable]:
+    if not (isinstance(a, types.Float) and a == b == c):
+        # Numba would convert the others to the first's type, and round before the one rounding.
+        raise TypingError(f"fma of {a}, {b} and {c}: all three must have one precision")
     return a(a, a, a), lambda context, builder, signature, args: _fma(builder, *args)
 
 

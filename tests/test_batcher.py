@@ -26,13 +26,13 @@ from nnsim.core.errors import DataError, DeviceError, NnsimError, StoreError, Us
 from nnsim.core.progress import Progress
 from nnsim.experiment.config import resolve
 from nnsim.experiment.executors import batcher, gpu, threads
-from nnsim.experiment.executors.gpu import in_gangs, run_gangs
+from nnsim.experiment.executors.gpu import grouped, run_in_batches
 from nnsim.experiment.executors.threads import FailedTrialError, run_chunks
 from nnsim.experiment.plan import Plan, make_plan
 from nnsim.experiment.store import ChunkStore
 from nnsim.study.declaration import Study
 from nnsim.training import trainer
-from nnsim.training.trainer import Batches, Job, Run, train_on_cpu
+from nnsim.training.trainer import Batches, Run, TrainRequest, train_on_cpu
 
 PATHS = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
 STUCK = """
@@ -63,7 +63,9 @@ def rows(planned: Plan, folder: Path) -> dict[str, list[bytes]]:
     return {name: [store.lines(path, name) if path else b"missing" for path in paths] for name in tables}
 
 
-def run(planned: Plan, folder: Path, execute: Any = run_gangs, **options: Any) -> tuple[dict[str, list[bytes]], Any]:
+def run(
+    planned: Plan, folder: Path, execute: Any = run_in_batches, **options: Any
+) -> tuple[dict[str, list[bytes]], Any]:
     failures = execute(planned, planned.chunks, ChunkStore(folder), **options)
     return rows(planned, folder), failures
 
@@ -92,7 +94,7 @@ class TestRows:
     def test_neither_size_nor_jobs_show(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: int, jobs: int
     ) -> None:
-        monkeypatch.setattr(gpu, "MEMBERS", members)
+        monkeypatch.setattr(gpu, "THREADS", members)
         planned = plan(size=[1, 3])
         assert run(planned, tmp_path / "a", jobs=jobs)[0] == run(planned, tmp_path / "b", run_chunks)[0]
 
@@ -132,7 +134,7 @@ class TestPopulations:
     def test_equal_data_are_one_object_and_other_data_another(self, tmp_path: Path, populations: Populations) -> None:
         trained_on: list[tuple[int, float]] = []
 
-        def note(jobs: Sequence[Job]) -> list[Run]:
+        def note(jobs: Sequence[TrainRequest]) -> list[Run]:
             trained_on.extend((id(job.data), float(job.data.Y[0, 0])) for job in jobs)
             return [train_on_cpu(job) for job in jobs]
 
@@ -165,7 +167,7 @@ class TestPopulations:
     def test_a_chunk_with_more_trials_than_members_goes_in_waves(
         self, tmp_path: Path, populations: Populations, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(gpu, "MEMBERS", 3)
+        monkeypatch.setattr(gpu, "THREADS", 3)
         run(plan(shape="square", size=1, repeats=8, chunk_seconds=100.0), tmp_path)
         assert populations.sizes == [3, 3, 2]
 
@@ -212,13 +214,13 @@ class TestPopulations:
     @pytest.mark.parametrize(
         ("members", "numbers"), [(2, [[0], [1], [2], [3]]), (5, [[0, 1], [2, 3]]), (99, [[0, 1, 2, 3]])]
     )
-    def test_gangs_are_whole_chunks_side_by_side(
+    def test_groups_are_whole_chunks_side_by_side(
         self, monkeypatch: pytest.MonkeyPatch, members: int, numbers: list[list[int]]
     ) -> None:
-        monkeypatch.setattr(gpu, "MEMBERS", members)
+        monkeypatch.setattr(gpu, "THREADS", members)
         chunks = plan().chunks
-        assert [[chunk.number for chunk in group] for group in in_gangs(chunks)] == numbers
-        other_way = [[chunk.number for chunk in group] for group in in_gangs(chunks[::-1])]
+        assert [[chunk.number for chunk in group] for group in grouped(chunks)] == numbers
+        other_way = [[chunk.number for chunk in group] for group in grouped(chunks[::-1])]
         assert other_way == numbers[::-1]
 
 
@@ -252,7 +254,7 @@ class TestFailures:
         assert populations.sizes == [2]
 
     def test_what_the_gpu_refuses_is_said_to_its_own_trial(self, tmp_path: Path, populations: Populations) -> None:
-        def refuse(jobs: Sequence[Job]) -> list[Run]:
+        def refuse(jobs: Sequence[TrainRequest]) -> list[Run]:
             if any(job.key % 100 == 1 for job in jobs):
                 raise UsageError("this network does not fit")
             return [train_on_cpu(job) for job in jobs]
@@ -275,7 +277,7 @@ class TestFailures:
         assert populations.sizes == [3, 1, 1, 1]
 
     def test_another_error_of_the_population_is_a_row_of_each(self, tmp_path: Path, populations: Populations) -> None:
-        def fail(jobs: Sequence[Job]) -> list[Run]:
+        def fail(jobs: Sequence[TrainRequest]) -> list[Run]:
             raise TypeError("a bug")
 
         populations.train = fail
@@ -286,12 +288,12 @@ class TestFailures:
     def test_a_lost_device_ends_the_run_and_keeps_what_is_finished(
         self, tmp_path: Path, populations: Populations, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def lose(jobs: Sequence[Job]) -> list[Run]:
+        def lose(jobs: Sequence[TrainRequest]) -> list[Run]:
             if len(populations.sizes) > 1:
                 raise DeviceError("the device H100 is lost")
             return [train_on_cpu(job) for job in jobs]
 
-        monkeypatch.setattr(gpu, "MEMBERS", 2)
+        monkeypatch.setattr(gpu, "THREADS", 2)
         populations.train = lose
         planned = plan(shape="square", size=1, repeats=6)
         with pytest.raises(DeviceError, match="the device H100 is lost"):
@@ -374,7 +376,7 @@ class TestCtrlC:
         monkeypatch.setattr(threads, "GRACE_SECONDS", 0.2)
         over = threading.Event()
 
-        def long(jobs: Sequence[Job]) -> list[Run]:
+        def long(jobs: Sequence[TrainRequest]) -> list[Run]:
             self.interrupt()
             over.wait(60)
             return [train_on_cpu(job) for job in jobs]
@@ -394,7 +396,7 @@ class TestCtrlC:
             reached = train(trial, 1)
             if trial["repeat"] == 0:
                 self.interrupt()
-            for epoch in range(2, 2000):  # the gang cannot stop it but where it trains
+            for epoch in range(2, 2000):  # the batcher cannot stop it but where it trains
                 reached = train(trial, min(epoch, 9), reached if epoch < 9 else None)
             return toy.measure(trial)
 
