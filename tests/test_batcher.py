@@ -37,7 +37,7 @@ from nnsim.training.trainer import Batches, Run, TrainRequest, train_on_cpu
 PATHS = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
 STUCK = """
 import sys, time, types
-from nnsim import backends
+from nnsim.training import backend
 
 def serve(wishes):
     print("training", flush=True)
@@ -45,7 +45,7 @@ def serve(wishes):
 
 sys.modules["nnsim.training.populations"] = module = types.ModuleType("nnsim.training.populations")
 module.serve = serve
-backends.look = lambda: backends.Cuda((backends.Device("GPU"),))
+backend.look = lambda: backend.Cuda((backend.Device("GPU"),))
 from nnsim_cli.main import main
 sys.exit(main(["study", "run", sys.argv[1], "-o", sys.argv[2], "--backend", "cuda"]))
 """

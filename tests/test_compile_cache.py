@@ -134,7 +134,7 @@ class TestUse:
 
     def test_an_edit_beside_the_kernels_keeps_their_code(self, laboratory: Laboratory) -> None:
         laboratory.call()
-        with (laboratory.sources / "nnsim" / "training.py").open("a") as file:
+        with (laboratory.sources / "nnsim" / "training" / "trainer.py").open("a") as file:
             file.write("NEW = 1\n")
         assert laboratory.call() == ("11 1", "")
 

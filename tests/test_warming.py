@@ -34,7 +34,7 @@ import sys
 sys.path.append({tests!r})
 import small_kernels, toy
 from dataclasses import replace
-from nnsim.experiment import warming
+from nnsim.experiment.executors import warm_up as warming
 from nnsim.core.progress import Progress
 warming.COMMAND = {command!r}
 warming.LARGE.update(small_kernels.SMALL)
