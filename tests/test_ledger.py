@@ -9,6 +9,7 @@ import pytest
 from nnsim_studies.ledger import ledger as ours
 
 from nnsim.experiment.config import resolve
+from nnsim.report.judging import claims_of
 from nnsim.report.text_review import (
     Answer,
     Ledger,
@@ -84,7 +85,7 @@ class TestOurs:
     @pytest.mark.parametrize("name", study_names())
     def test_every_name_is_a_claim_of_the_study(self, name: str, tmp_path: Path) -> None:
         study = find_study(name)
-        judged = study.claims(empty_tables(study, tmp_path), resolve(study, "quick", {}))
+        judged = claims_of(study, empty_tables(study, tmp_path), resolve(study, "quick", {}))
         assert unmatched(ours, name, [claim.id for claim in judged]) == []
 
     def test_every_study_exists(self) -> None:

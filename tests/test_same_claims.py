@@ -30,6 +30,7 @@ from nnsim import run_study
 from nnsim.experiment.config import resolve
 from nnsim.kernels.cpu.simd import VECTOR_BYTES
 from nnsim.report.claims import claims_frame, summary_frame
+from nnsim.report.judging import claims_of
 from nnsim.report.render import frame_csv
 from nnsim.study.declaration import Study
 from nnsim.study.discovery import find_study, study_names
@@ -189,7 +190,7 @@ def err(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 def written(study: Study, tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> tuple[list[Any], bytes, bytes]:
     """Return a study's claims as they are judged, and claims and summary as they are written."""
     forget()
-    claims = study.claims(dict(tables), dict(config))
+    claims = claims_of(study, dict(tables), dict(config))
     return claims, frame_csv(claims_frame(claims)), frame_csv(summary_frame(study.summary(dict(tables))))
 
 

@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from nnsim.experiment.config import resolve
 from nnsim.report.answer import answer
 from nnsim.report.claims import VERDICTS, Claim, claims_frame
+from nnsim.report.judging import claims_of
 from nnsim.runs.contract import empty_tables
 from nnsim.runs.merge import StudyResult
 from nnsim.runs.suite import SuiteResult
@@ -141,7 +142,7 @@ class TestAnswer:
     @pytest.mark.parametrize("name", study_names())
     def test_every_study_names_two_claims_that_it_judges(self, name: str, tmp_path: Path) -> None:
         study = find_study(name)
-        judged = study.claims(empty_tables(study, tmp_path), resolve(study, "quick", {}))
+        judged = claims_of(study, empty_tables(study, tmp_path), resolve(study, "quick", {}))
         assert len(set(study.answer) & {claim.id for claim in judged}) == 2
 
     def test_the_report_gives_it_too(self, tmp_path: Path) -> None:

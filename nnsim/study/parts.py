@@ -88,7 +88,7 @@ def study_of(
 
     def measure(settings: dict[str, Any]) -> Measured:
         trial = kinds[settings["kind"]].trial.of(settings)
-        found = {"trials": [{}], **kinds[trial.kind].measure(trial)}
+        found: Measured = {"trials": [{}], **kinds[trial.kind].measure(trial)}
         own = trial.settings()
         done = {name: own.get(name) for name in columns["trials"]} | {"status": "done", "reason": ""}
         shared = {table: {name: own.get(name) for name in columns[table] if name in known} for table in found}

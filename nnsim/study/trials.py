@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cache
 from typing import Any, Self
 
 GIVEN_BY_ENGINE = ("id", "root_seed")
@@ -51,7 +50,6 @@ class Trial:
         return replace(self, repeat=0, root_seed=0)
 
 
-@cache
 def setting_names(kind: type[Trial]) -> tuple[str, ...]:
     """Return the names of a kind's settings: all fields but those that the engine gives."""
     return tuple(field.name for field in fields(kind) if field.name not in GIVEN_BY_ENGINE)
