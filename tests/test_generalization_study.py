@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from nnsim_studies import generalization
-from nnsim_studies.generalization import measurement, settings
-from nnsim_studies.generalization.arms import regularised_arms
+from nnsim_studies.generalization import linear, page, shared
+from nnsim_studies.generalization.regularisers import REGULARISERS, regularised_arms
 from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim.core.errors import UsageError
 from nnsim.experiment.config import resolve
 from nnsim.report.claims import Claim
+from nnsim.report.judging import claims_of
 from nnsim.runs.contract import check_study
 
 pytestmark = pytest.mark.physics
@@ -74,7 +75,7 @@ def whole(bench: Bench) -> Tables:
 
 def judged(tables: Tables, **axes: Any) -> dict[str, Claim]:
     config = resolve(generalization.study, "quick", SMALL | axes)
-    return {claim.id: claim for claim in generalization.claims(tables, config)}
+    return {claim.id: claim for claim in claims_of(generalization.study, tables, config)}
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ class TestUnbroken:
         assert set(unbroken) == {*WIDTH, *REGULARISED, *PAGE, *LINEAR, *others}
 
     def test_a_report_gives_every_arm_its_rate_and_its_size(self, whole: Tables) -> None:
-        found = generalization.summary(whole)
+        found = generalization.study.summary(whole)
         assert len(found) == 4 * (2 * 4 + 8)
         assert found[["learning_rate", "parameters", "at_edge", "mean"]].notna().all(axis=None)
 
@@ -171,9 +172,9 @@ class TestExchangedArms:
 
         assert judged(changed(whole, give))[turned].verdict == "fails"
 
-    @pytest.mark.parametrize("name", list(settings.REGULARISERS))
+    @pytest.mark.parametrize("name", list(REGULARISERS))
     def test_a_regulariser_and_none(self, whole: Tables, unbroken: dict[str, Claim], name: str) -> None:
-        _, strengths = regularised_arms(whole["trials"], {})
+        _, strengths = regularised_arms(whole["trials"])
         exchange = exchange_regularisers("none", name, (0.0, strengths[name]))
         found = judged(changed(whole, exchange))
         for what in ("gap", "test"):
@@ -209,19 +210,19 @@ class TestExchangedArms:
 
 class TestBrokenMeasurement:
     def test_labels_without_noise(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(measurement, "noisy_labels", lambda y, classes, noise, key: y)
-        monkeypatch.setattr(measurement, "accuracy_on_noisy_labels", lambda accuracy, classes, noise: accuracy)
+        monkeypatch.setattr(shared, "noisy_labels", lambda y, classes, noise, key: y)
+        monkeypatch.setattr(shared, "accuracy_on_noisy_labels", lambda accuracy, classes, noise: accuracy)
         axes = {"width": "32", "learning_rate": "0.004,0.016,0.064", "seeds": 6}
         assert judged(bench("width", **axes), **axes)["G-gap-noise"].verdict == "fails"
 
     def test_labels_that_can_be_learnt(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        page_data = measurement._page_data
+        page_data = page.page_data
 
-        def learnable(trial: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+        def learnable(trial: page.PageTrial) -> tuple[np.ndarray, np.ndarray]:
             X, _ = page_data(trial)
             return X, (X[:, :1] > 0).astype(np.float32)
 
-        monkeypatch.setattr(measurement, "_page_data", learnable)
+        monkeypatch.setattr(page, "page_data", learnable)
         axes = {"page_epochs": 5, "seeds": 6}
         assert "G-page-chance" in failing(bench("page", **axes), **axes)
 
@@ -230,7 +231,7 @@ class TestBrokenMeasurement:
         assert "G-page-memorise" in failing(bench("page", **axes), **axes)
 
     def test_a_decay_that_does_something(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(settings, "PAGE_DECAYS", (0.0, 100.0))
+        monkeypatch.setattr(page, "DECAYS", (0.0, 100.0))
         axes = {"page_epochs": 10, "seeds": 6}
         assert "G-page-decay" in failing(bench("page", **axes), **axes)
 
@@ -240,12 +241,12 @@ class TestBrokenMeasurement:
         assert {"G-linear-under", "G-linear-over", "G-linear-wide"} <= failing(tables | {"linear": other})
 
     def test_a_fit_that_is_not_of_smallest_norm(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        ridge = measurement.ridge_fit
-        monkeypatch.setattr(measurement, "least_norm_fit", lambda X, y: ridge(X, y, 30.0))
+        ridge = linear.ridge_fit
+        monkeypatch.setattr(linear, "least_norm_fit", lambda X, y: ridge(X, y, 30.0))
         assert {"G-linear-under", "G-linear-over", "G-linear-peak"} <= failing(bench("linear"))
 
     def test_a_penalty_that_is_far_too_small(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(measurement, "best_ridge", lambda *given: 1e-3)
+        monkeypatch.setattr(linear, "best_ridge", lambda *given: 1e-3)
         assert failing(bench("linear")) == {"G-linear-ridge"}
 
 
@@ -257,7 +258,7 @@ def test_keeps_the_contract() -> None:
 
 
 def test_training_rows_differ_between_seeds_and_not_between_arms() -> None:
-    rows = [measurement._rows(0, repeat, 1000, 50) for repeat in (0, 1, 0)]
+    rows = [shared.training_rows(0, repeat, 1000, 50) for repeat in (0, 1, 0)]
     assert (rows[0] == rows[2]).all()
     assert len(set(rows[0]) & set(rows[1])) < 20
 
@@ -277,4 +278,4 @@ def test_training_rows_differ_between_seeds_and_not_between_arms() -> None:
 )
 def test_axes_that_make_no_sense_are_refused(axes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        generalization.trials(resolve(generalization.study, "quick", SMALL | axes))
+        generalization.study.trials(resolve(generalization.study, "quick", SMALL | axes))

@@ -2,20 +2,72 @@
 
 from __future__ import annotations
 
-from nnsim.study.checks import data_hash
-from nnsim.study.declaration import Axis, Study, Table, presets
+from nnsim.core.errors import UsageError
+from nnsim.data import datasets
+from nnsim.probes.generalization import check_noise
+from nnsim.study.axes import batch_axis
+from nnsim.study.checks import data_hash, data_settings
+from nnsim.study.declaration import Axis, Column, Table, presets
+from nnsim.study.network_trials import usual_data
+from nnsim.study.parts import Config, lazily, study_of
+from nnsim.study.trials import DataTrial
 
-from .claims import claims
-from .columns import LINEAR_COLUMNS, TRIAL_COLUMNS
-from .figures import figures
-from .measurement import cost, measure, warm_up
-from .summary import summary
-from .trials import trials
+from .linear import LINEAR, LINEAR_COLUMNS
+from .page import PAGE
+from .regularisers import REGULARISED
+from .widths import WIDTHS
 
-WIDTHS = (1, 2, 4, 8, 16, 64)
+UNITS = (1, 2, 4, 8, 16, 64)
 RATES = (0.00025, 0.001, 0.004, 0.016, 0.064, 0.256)
 TUNED_RATES = (0.0001, 0.0004, 0.0016, 0.0064, 0.0256)
-study = Study(
+TRIAL_COLUMNS = (
+    Column("kind", "text", "", "what the trial is for: width, regularised, page or linear"),
+    Column("regulariser", "text", "", "none, dropout, adamw (decoupled decay), l2 (penalty in Adam) or stopping"),
+    Column("strength", "float", "", "dropped share, weight decay, or epochs of patience"),
+    Column("label_noise", "float", "1", "share of wrong training labels"),
+    Column("target_noise", "float", "", "variance of the noise of the linear model's targets"),
+    Column("width", "int", "units", "units of each hidden layer"),
+    Column("learning_rate", "float", "", "step size of Adam"),
+    Column("repeat", "int", "", "number of the independent seed: training rows, labels, initial weights, data order"),
+    Column("data", "text", "", "data set"),
+    Column("parameters", "int", "", "weights and biases"),
+    Column("status", "text", "", "done, diverged or error"),
+    Column("reason", "text", "", "why a trial is not done"),
+    Column("epochs_done", "int", "epochs", "epochs of training that were finished"),
+    Column("train_loss", "float", "nats", "loss on the training rows with their noisy labels, after training"),
+    Column("train_metric", "float", "1", "accuracy on the training rows with their noisy labels"),
+    Column("validation_metric", "float", "1", "accuracy on the validation rows, whose labels are clean"),
+    Column("test_loss", "float", "nats", "loss on the test rows, whose labels are clean"),
+    Column("test_metric", "float", "1", "accuracy on the test rows, whose labels are clean"),
+    Column("gap", "float", "1", "training accuracy less that expected on test rows with labels as noisy"),
+)
+
+
+def check(config: Config) -> None:
+    """Raise UsageError for what makes no sense."""
+    for noise in config["label_noise"]:
+        check_noise(noise)
+    for dropout in config["dropout"]:
+        if dropout >= 1:
+            raise UsageError(f"dropout is {dropout:g}, allowed is above 0 and below 1: a share of units to drop")
+    _check_rows(config)
+
+
+def _check_rows(config: Config) -> None:
+    name, asked, batch = (config[axis] for axis in ("data", "rows", "batch_size"))
+    data = usual_data(DataTrial(kind="", repeat=0, **data_settings(config | {"samples": 0})))
+    if data.task != "classification":
+        raise UsageError(f"'{name}' is a regression, and label noise needs classes: choose digits, for example")
+    rows = datasets.fewest_training_rows(data)
+    if asked > rows:
+        raise UsageError(
+            f"{asked} training rows are asked for, '{name}' has at least {rows} at any root seed: choose at most {rows}"
+        )
+    if batch > asked:
+        raise UsageError(f"a batch of {batch} rows is larger than the {asked} training rows: choose at most {asked}")
+
+
+study = study_of(
     name="generalization",
     title="What new rows are worth",
     question=(
@@ -48,7 +100,7 @@ study = Study(
         "P. Nakkiran et al., Optimal regularization can mitigate double descent, ICLR 2021",
     ),
     axes=(
-        Axis("width", int, "units of the hidden layer", presets(WIDTHS, (1, 2, 4, 6, 8, 12, 16, 32, 64, 256),
+        Axis("width", int, "units of the hidden layer", presets(UNITS, (1, 2, 4, 6, 8, 12, 16, 32, 64, 256),
              (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 256, 1024)), minimum=1),
         Axis("label_noise", float, "shares of wrong training labels",
              presets((0.0, 0.2), (0.0, 0.1, 0.2), (0.0, 0.1, 0.2, 0.4)), minimum=0),
@@ -67,7 +119,7 @@ study = Study(
              presets((1, 4, 16), (1, 4, 16), (1, 2, 4, 8, 16, 32)), minimum=1),
         Axis("rows", int, "training rows", presets(200, 200, 400), minimum=2, scalar=True),
         Axis("epochs", int, "passes over the training rows", presets(200, 400, 1000), minimum=1, scalar=True),
-        Axis("batch_size", int, "rows a step", presets(50, 50, 50), minimum=1, scalar=True),
+        batch_axis(50),
         Axis("seeds", int, "independent seeds of each trained arm", presets(10, 16, 20), minimum=1, scalar=True),
         Axis("page_width", int, "units of each of the three layers that random labels are fitted with",
              presets(64, 64, 128), minimum=1, scalar=True),
@@ -83,17 +135,10 @@ study = Study(
     ),
     tables=(Table("trials", TRIAL_COLUMNS), Table("linear", LINEAR_COLUMNS, canonical=False)),
     schema_version=1,
-    trials=trials,
-    measure=measure,
-    cost=cost,
-    summary=summary,
-    claims=claims,
-    figures=figures,
-    warm_up=warm_up,
-    kernels=(
-        "evaluate float32",
-        "train_epochs float32",
-    ),
+    parts=(WIDTHS, REGULARISED, PAGE, LINEAR),
+    check=check,
+    summary=lazily(__name__, "summary"),
+    figures=lazily(__name__, "figures"),
     inputs=lambda config: {"data_sha256": data_hash(config)},
     answer=("G-gap-rises", "G-gap-falls"),
     statements=(

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
 
-from nnsim.theory.training.double_descent import least_squares_risk
+import pandas as pd
 
-from . import settings
-from .arms import regularised_arms, width_arms
-from .measurement import variances
-from .regularised_questions import LABELS
+from nnsim.report.arms import rows_of
+from nnsim.report.figures import FigureSpec
+from nnsim.study.parts import Config
 
-if TYPE_CHECKING:
-    import pandas as pd
+from . import plots
+from .linear import FEATURES, ROWS, risk_law
+from .regularisers import LABELS, regularised_arms
+from .widths import width_arms
 
-    from nnsim.report.figures import FigureSpec
 
-
-def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
+def figures(tables: dict[str, pd.DataFrame], config: Config) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
-    from nnsim.report.arms import rows_of
-    from nnsim.report.figures import FigureSpec
-
-    from . import plots
-
-    arms, strengths = regularised_arms(tables["trials"], config)
-    picked = [(LABELS[name], arms.runs[(arms.runs["regulariser"] == name) & (arms.runs["strength"] == strength)])
-              for name, strength in strengths.items()]  # fmt: skip
+    arms, strengths = regularised_arms(tables["trials"])
+    picked = [
+        (LABELS[name], rows_of(arms.runs, regulariser=name, strength=strength)) for name, strength in strengths.items()
+    ]
     noise = max(config["target_noise"])
-
-    def law(features: int) -> float:
-        return least_squares_risk(settings.LINEAR_ROWS, features, *variances(features, noise))
-
     return {
         "width": FigureSpec(
             plots.widths(width_arms(tables["trials"]).runs),
@@ -42,8 +33,8 @@ def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str
             "Training accuracy, test accuracy, gap and test loss against width, one line a label noise.",
         ),
         "double-descent": FigureSpec(
-            plots.risks(rows_of(tables["linear"], target_noise=noise), settings.LINEAR_ROWS, law),
-            f"Least squares on p of {settings.LINEAR_FEATURES} Gaussian features, {settings.LINEAR_ROWS} rows: "
+            plots.risks(rows_of(tables["linear"], target_noise=noise), ROWS, partial(risk_law, target_noise=noise)),
+            f"Least squares on p of {FEATURES} Gaussian features, {ROWS} rows: "
             "geometric means over seeds with 95 % intervals. Dashed: the exact expected error, infinite at p = n, "
             "which lies above a geometric mean where the spread is wide. The best L2 penalty has no peak.",
             "Squared error against the number of features, with a peak where they are as many as the rows.",

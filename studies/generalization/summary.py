@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING
 
-from .arms import regularised_arms, width_arms
+import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
+from nnsim.report.statistics import mean_interval
+
+from .regularisers import regularised_arms
+from .widths import width_arms
 
 SUMMARY_COLUMNS = [
     *("kind", "regulariser", "strength", "label_noise", "width", "parameters", "learning_rate", "quantity"),
@@ -19,12 +20,8 @@ QUANTITIES = ("train_metric", "test_metric", "test_loss", "gap")
 
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return accuracies, losses and gaps of every arm at its chosen rate, means over seeds with intervals."""
-    import pandas as pd
-
-    from nnsim.report.statistics import mean_interval
-
     rows = []
-    for arms in (width_arms(tables["trials"]), regularised_arms(tables["trials"], {})[0]):
+    for arms in (width_arms(tables["trials"]), regularised_arms(tables["trials"])[0]):
         runs = arms.runs.sort_values("repeat", kind="stable")
         for (_, group), quantity in product(runs.groupby(arms.names, sort=False), QUANTITIES):
             interval = mean_interval(group[quantity].dropna().to_numpy(dtype=float), 0.95)
