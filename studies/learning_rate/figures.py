@@ -46,6 +46,12 @@ def _sweep_figure(tables: dict[str, pd.DataFrame], config: Config) -> Any:
     return plots.sweep(scored(rows_of(tables["trials"], kind="sweep")), rates, f"test metric, {config['data']}")
 
 
+def _speed_figure(trials: pd.DataFrame, config: Config) -> Any:
+    runs = rows_of(trials, kind="speed")
+    medians = runs.groupby("learning_rate")["steps"].median().dropna()
+    return plots.speed(runs, float(medians.idxmin()) if len(medians) else math.nan, config["threshold"])
+
+
 def _schedule_figure(tables: dict[str, pd.DataFrame], config: Config) -> Any:
     traces = tables["traces"]
     traces = traces[traces["repeat"] == 0].assign(name=traces["schedule"].str.split(":").str[0])
@@ -58,9 +64,6 @@ def _schedule_figure(tables: dict[str, pd.DataFrame], config: Config) -> Any:
 def figures(tables: dict[str, pd.DataFrame], config: Config) -> dict[str, FigureSpec]:
     """Return the figures, theory beside measurement."""
     trials = tables["trials"]
-    runs = rows_of(trials, kind="speed")
-    medians = runs.groupby("learning_rate")["steps"].median().dropna()
-    fastest = float(medians.idxmin()) if len(medians) else math.nan
     return {
         "edge-of-stability": FigureSpec(
             plots.edge(_edge_frame(tables["sharpness"])),
@@ -82,7 +85,7 @@ def figures(tables: dict[str, pd.DataFrame], config: Config) -> dict[str, Figure
             "Test result against the learning rate, and below it the suggested rates of each rule.",
         ),
         "too-low": FigureSpec(
-            plots.speed(runs, fastest, config["threshold"]),
+            _speed_figure(trials, config),
             "What a low rate costs: steps to the same validation loss, medians over seeds with 95 % intervals, with "
             "the inverse proportion of gradient flow through the lowest rate.",
             "Steps against learning rate, both logarithmic: a line of slope minus one up to the fastest rate.",
