@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from nnsim.probes.layers import probe_on_cpu
+from nnsim.training import backend
 from nnsim.training.probe_request import ProbeRequest
-from nnsim.training.trainer import Run, TrainRequest, backend, train_on_cpu
+from nnsim.training.trainer import Run, TrainRequest, train_on_cpu
 
 DEVICE = backend.Device("NVIDIA H100", "9.0", 80 * 2**30)
 

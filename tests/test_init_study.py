@@ -19,7 +19,8 @@ import pandas as pd
 import pytest
 from nnsim_cli.main import main
 from nnsim_studies import init
-from nnsim_studies.init import order_questions, settings
+from nnsim_studies.init import fluctuation, jacobian_spectra, trainable_depth
+from nnsim_studies.init.phase_plane import BIAS_VARIANCE, mean_field, tanh_scales
 from study_bench import Bench, Tables, student  # noqa: F401
 
 from nnsim.core.errors import StoreError
@@ -28,10 +29,10 @@ from nnsim.networks import initializers
 from nnsim.networks.initializers import Filled, Layer, variance_scaling
 from nnsim.probes import deep_linear
 from nnsim.report.claims import Claim
-from nnsim.report.judging import judge
+from nnsim.report.judging import claims_of, judge
 from nnsim.report.render import frame_csv
 from nnsim.runs.run import run_study
-from nnsim.study import dict_network_trials as network_trials
+from nnsim.study import network_trials
 from nnsim.training import trainer
 
 pytestmark = pytest.mark.physics
@@ -81,7 +82,7 @@ CLAIMS = [
     *("A9-ordered-backward", "A9-chaotic-backward", "A9-line", "A9-xi-c", "A9-xi-gradient", "A9-xi-q", "A9-c-star"),
     *(f"A9-relu-map-{c}" for c in ("0", "0.5", "0.9")),
     *("A9-trained-0.3", "A9-trained-0.6", "A9-trained-ratio"),
-    *(f"A11-{case}" for case in settings.JACOBIANS),
+    *(f"A11-{case}" for case in jacobian_spectra.CASES),
     *("A12-curve", "A12-half-time-strongest", "A12-half-time-weakest", "A12-depth-orthogonal", "A12-depth-gaussian"),
 ]
 
@@ -101,7 +102,7 @@ def whole(bench: Bench) -> Tables:
 
 
 def judged(tables: Tables, config: dict[str, Any] = CONFIG) -> dict[str, Claim]:
-    return {claim.id: claim for claim in init.claims(tables, config)}
+    return {claim.id: claim for claim in claims_of(init.study, tables, config)}
 
 
 def verdicts(tables: Tables, config: dict[str, Any] = CONFIG) -> dict[str, str]:
@@ -233,9 +234,9 @@ class TestBrokenSchemes:
         assert "holds" not in {found["A10-mean"], found["A10-survival"]}
 
     def test_wider_networks_spread_less(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(settings, "FLUCTUATION_DEPTH", 8)
+        monkeypatch.setattr(fluctuation, "DEPTH", 8)
         tables = bench("fluctuation")
-        monkeypatch.setattr(settings, "FLUCTUATION_WIDTH", 12)  # the law of another width than was measured
+        monkeypatch.setattr(fluctuation, "WIDTH", 12)  # the law of another width than was measured
         found = verdicts(tables)
         assert (found["A10-mean"], found["A10-variance"]) == ("fails", "fails")
 
@@ -318,9 +319,9 @@ def trained_depths(multiple: float, grid: tuple[int, ...], by_scale: bool = True
     """Return runs whose test metric falls from 1 to chance around `multiple` depth scales, a little apart by seed."""
     rows = []
     for sw2, depth, repeat in product((0.3, 0.6), grid, range(10)):
-        scale = order_questions.tanh_scales(sw2 if by_scale else 0.3).correlation
+        scale = tanh_scales(sw2 if by_scale else 0.3).correlation
         metric = 0.1 + 0.9 / (1 + (depth / (multiple * scale * (1 + 0.01 * repeat))) ** 8)
-        scheme = settings.mean_field(sw2, settings.BIAS_VARIANCE)
+        scheme = mean_field(sw2, BIAS_VARIANCE)
         arm = {"kind": "phase_training", "scheme": scheme, "activation": "tanh", "depth": depth, "repeat": repeat}
         for rate, loss in ((0.01, 0.05), (0.1, 0.0), (1.0, 0.05)):
             scores = {"validation_metric": metric - loss, "test_metric": metric - loss}
@@ -336,7 +337,8 @@ class TestTrainedDepths:
 
     def found(self, *given: Any) -> dict[str, str]:
         config = {"phase_weight": (0.3, 0.6), "epochs": 6, "data": "digits"}
-        claims = judge(list(order_questions.phase_training_questions(trained_depths(*given), config)))
+        tables = {"trials": trained_depths(*given)}
+        claims = judge(list(trainable_depth.questions(tables, config)))
         return {claim.id.removeprefix("A9-trained-"): claim.verdict for claim in claims}
 
     def test_six_scales_hold(self) -> None:
@@ -490,7 +492,7 @@ class TestFailedTrials:
         def measure(trial: dict[str, Any]) -> Any:
             if trial["kind"] == kind and (all_of_them or trial["repeat"] == 0):
                 raise ZeroDivisionError("no such luck")
-            return init.measure(trial)
+            return init.study.measure(trial)
 
         return measure
 
@@ -499,9 +501,9 @@ class TestFailedTrials:
         config = resolve(init.study, "quick", TINY)
         tables = bench(measure=self.failing(kind, all_of_them), **TINY)
         assert "error" in set(tables["trials"]["status"])
-        assert frame_csv(init.summary(tables)).count(b"\n") > 5
-        assert len(init.claims(tables, config)) == 58
-        assert len(init.figures(tables, config)) == 11
+        assert frame_csv(init.study.summary(tables)).count(b"\n") > 5
+        assert len(claims_of(init.study, tables, config)) == 58
+        assert len(init.study.figures(tables, config)) == 11
 
     def test_a_failed_network_is_neither_dead_nor_alive(self, bench: Bench) -> None:
         claim = judged(bench("fluctuation", measure=self.failing("fluctuation", False), **TINY))["A10-survival"]

@@ -10,15 +10,33 @@ import pytest
 
 from nnsim.report.claims import claims_frame
 from nnsim.report.judging import judge
-from nnsim.report.old_questions import Question
+from nnsim.report.questions import Above, AtLeast, AtMost, Exactly, Question, Within
 from nnsim.report.statistics import mean_interval, proportion_interval, variance_interval
 
 TIGHT = 1.0 + 0.001 * np.arange(-10, 11)  # mean 1, standard error 0.0014
 
 
-def question(values: Any = TIGHT, prediction: float = 1.0, name: str = "Q", **options: Any) -> Question:
-    options = {"margin": 0.1} | options
-    return Question(name, "claim", "It is one.", "Nobody 2000", "all", np.asarray(values, float), prediction, **options)
+RULES: dict[str, Any] = {"at_most": AtMost, "at_least": AtLeast, "above": Above, "exact": Exactly}
+
+
+def question(
+    values: Any = TIGHT,
+    prediction: float = 1.0,
+    name: str = "Q",
+    rule: str = "within",
+    margin: float = 0.1,
+    **more: Any,
+) -> Question:
+    return Question(
+        id=name,
+        kind="claim",
+        statement="It is one.",
+        source="Nobody 2000",
+        arm="all",
+        values=np.asarray(values, float),
+        rule=RULES[rule](prediction) if rule in RULES else Within(prediction, margin),
+        **more,
+    )
 
 
 def verdict(*arguments: Any, **options: Any) -> str:
@@ -56,7 +74,7 @@ class TestLevel:
 
 class TestOrder:
     def test_claims_come_in_the_order_of_the_questions(self) -> None:
-        rules = ["exact", "at_most", "equivalence", "exact", "at_least"]
+        rules = ["exact", "at_most", "within", "exact", "at_least"]
         asked = [question(name=f"Q{number}", rule=rule) for number, rule in enumerate(rules)]
         assert [claim.id for claim in judge(asked)] == ["Q0", "Q1", "Q2", "Q3", "Q4"]
 
@@ -70,9 +88,9 @@ class TestRules:
     @pytest.mark.parametrize(
         ("rule", "bound", "expected"),
         [
-            ("equivalence", 1.05, "holds"),
-            ("equivalence", 1.1, "inconclusive"),
-            ("equivalence", 1.2, "fails"),
+            ("within", 1.05, "holds"),
+            ("within", 1.1, "inconclusive"),
+            ("within", 1.2, "fails"),
             ("at_most", 1.1, "holds"),
             ("at_most", 1.0, "inconclusive"),
             ("at_most", 0.9, "fails"),
@@ -84,14 +102,14 @@ class TestRules:
     def test_the_whole_interval_is_judged(self, rule: str, bound: float, expected: str) -> None:
         assert verdict(TIGHT, bound, rule=rule) == expected
 
-    @pytest.mark.parametrize("rule", ["equivalence", "at_most", "at_least", "exact"])
+    @pytest.mark.parametrize("rule", ["within", "at_most", "at_least", "exact"])
     def test_without_values_all_numbers_are_empty(self, rule: str) -> None:
         claim = judge([question([], rule=rule)])[0]
         assert claim.verdict == "untested"
         assert claim.n == 0
         assert np.isnan([claim.estimate, claim.low, claim.high]).all()
 
-    @pytest.mark.parametrize("rule", ["equivalence", "at_most", "at_least"])
+    @pytest.mark.parametrize("rule", ["within", "at_most", "at_least"])
     def test_without_a_prediction_nothing_is_tested(self, rule: str) -> None:
         assert verdict(TIGHT, math.nan, rule=rule) == "untested"
 

@@ -11,7 +11,7 @@ import pytest
 
 from nnsim.report.claims import TIMED, Claim, as_written, claims_frame, summary_columns, summary_frame
 from nnsim.report.judging import judge
-from nnsim.report.old_questions import Question
+from nnsim.report.questions import Question, Within
 from nnsim.report.statistics.rounding import rounded, rounded_rows
 from nnsim.study.discovery import find_study
 
@@ -67,6 +67,11 @@ def test_a_wide_margin_shows_fewer() -> None:
     assert rounded([1.2345678e-3], 50.0) == (0.0012,)
 
 
+def asked_of(values: np.ndarray, prediction: float) -> Question:
+    rule = Within(prediction, 0.1)
+    return Question(id="A", kind="claim", statement="s", source="s", arm="s", values=values, rule=rule)
+
+
 class TestClaims:
     CLAIM = Claim("A", "claim", "s", "s", "s", confidence=0.95)
 
@@ -87,17 +92,14 @@ class TestClaims:
         assert claims_frame([replace(self.CLAIM, estimate=1 / 3)])["estimate"].tolist() == [0.333333]
 
     def test_measured_times_are_marked(self) -> None:
-        asked = Question("A", "claim", "s", "s", "s", np.ones(6), 1.0, margin=0.1)
+        asked = asked_of(np.ones(6), 1.0)
         frame = claims_frame(judge([asked, replace(asked, timed=True)]))
         assert frame["timed"].tolist() == [False, True]
 
     def test_a_remark_on_skewness_does_not_hang_on_the_last_bit(self) -> None:
         """Two ones among ten have a skewness of 1.5, from which on there is a remark."""
         values = np.array([1.0, 1.0, *[0.0] * 8])
-        notes = {
-            judge([Question("A", "claim", "s", "s", "s", factor * values, 0.5, margin=0.1)])[0].note
-            for factor in np.linspace(0.1, 10.0, 500)
-        }
+        notes = {judge([asked_of(factor * values, 0.5)])[0].note for factor in np.linspace(0.1, 10.0, 500)}
         assert notes == {""}
 
 

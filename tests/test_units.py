@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from nnsim.networks.activations import evaluate
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.units import UnitFacts, drift, unit_facts
-from nnsim.study.dict_network_trials import network_of
-from nnsim.study.dict_unit_trials import doublings, start_of, watch_training
+from nnsim.study.network_trials import data_of, network_of
+from nnsim.study.trials import TrainingTrial
+from nnsim.study.unit_trials import doublings, start_of, watch_training
 from nnsim.training.trainer import batches, train
 
 ROWS = 40
@@ -114,11 +116,17 @@ def test_a_wrong_size_is_refused() -> None:
 
 # --- under watch ---------------------------------------------------------------------------------------------------
 
-TRIAL = {
-    "data": "moons", "target": "", "samples": 80, "root_seed": 0, "repeat": 1, "scheme": "he_normal",
-    "activation": "relu", "depth": 2, "width": 6, "learning_rate": 0.1, "batch_size": 16, "epochs": 5,
-    "optimizer": "sgd",
-}  # fmt: skip
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedTrial(TrainingTrial):
+    optimizer: str = "sgd"
+    normalization: str | None = None
+
+
+TRIAL = WatchedTrial(
+    kind="training", data="moons", samples=80, repeat=1, scheme="he_normal", activation="relu", depth=2, width=6,
+    learning_rate=0.1, batch_size=16, epochs=5,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(("epochs", "looks"), [(1, [0, 1]), (8, [0, 1, 2, 4, 8]), (9, [0, 1, 2, 4, 8, 9])])
@@ -133,35 +141,33 @@ def test_looking_changes_nothing() -> None:
 
 
 def test_test_results_go_by_the_running_statistics() -> None:
-    measured, _, run = watch_training(TRIAL | {"normalization": "batch"}, [5])
+    measured, _, run = watch_training(replace(TRIAL, normalization="batch"), [5])
     assert run.statistics.any()
     assert measured["test_metric"] > 0.7
 
 
 def test_the_bias_is_that_of_the_hidden_layers() -> None:
     spec = network_of(TRIAL, "float32")
-    biases = spec.views(start_of(TRIAL | {"bias": 0.5}, spec), "bias")
+    biases = spec.views(start_of(TRIAL, spec, bias=0.5), "bias")
     assert [float(b.max()) for b in biases] == [0.5, 0.5, 0.0]
 
 
 def test_a_run_that_diverges_is_said_to() -> None:
-    measured, looks, _ = watch_training(TRIAL | {"learning_rate": 1e20}, [0, 5])
+    measured, looks, _ = watch_training(replace(TRIAL, learning_rate=1e20), [0, 5])
     assert (measured["status"], [epoch for epoch, _ in looks]) == ("diverged", [0])
 
 
 def test_a_dead_unit_keeps_its_weights() -> None:
-    trial = TRIAL | {"bias": -3.0}
-    _, looks, run = watch_training(trial, [0, 5])
-    spec = network_of(trial, "float32")
+    _, looks, run = watch_training(TRIAL, [0, 5], bias=-3.0)
+    spec = network_of(TRIAL, "float32")
     dead = looks[0][1][0].dead
-    before, after = (spec.layers(theta)[0][0] for theta in (start_of(trial, spec), run.theta))
+    before, after = (spec.layers(theta)[0][0] for theta in (start_of(TRIAL, spec, -3.0), run.theta))
     assert dead.any()
     np.testing.assert_array_equal(before[:, dead], after[:, dead])
 
 
 def test_training_by_hand_gives_the_same() -> None:
     from nnsim.core.seeding import key
-    from nnsim.study.dict_network_trials import data_of
     from nnsim.training.recipe import Recipe
 
     spec = network_of(TRIAL, "float32")

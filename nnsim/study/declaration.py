@@ -1,7 +1,8 @@
 """What a study declares: its question, its axes, its tables, and the functions that measure and judge.
 
-A study file builds one object, ``study = Study(...)``. Nothing in it reads or writes a file: the engine in this
-package turns the axes into trials, the trials into rows and the rows into CSV files.
+A study file builds one object, ``study``, by `nnsim.study.parts.study_of` or as a `Study` itself. Nothing in it reads
+or writes a file: the engine (`nnsim.experiment`) turns the axes into trials, the trials into rows and the rows into CSV
+files.
 """
 
 from __future__ import annotations
@@ -182,7 +183,8 @@ class Study:
     summary : callable
         ``summary(tables) -> DataFrame``; here and below `tables` maps each table's name to its DataFrame.
     claims : callable
-        ``claims(tables, config) -> list of nnsim.report.claims.Claim``.
+        ``claims(tables, config)``: a list of what is asked, each a `nnsim.report.questions.Question`, which are judged
+        together, or a finished `nnsim.report.claims.Claim`.
     figures : callable
         ``figures(tables, config) -> dict of name to nnsim.report.figures.FigureSpec``.
     warm_up : callable, optional

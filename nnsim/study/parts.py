@@ -62,7 +62,11 @@ class Part:
 
 
 def study_of(
-    *, parts: tuple[Part, ...], tables: tuple[Table, ...], check: Callable[[Config], None], **declared: Any
+    *,
+    parts: tuple[Part, ...],
+    tables: tuple[Table, ...],
+    check: Callable[[Config], None] = lambda config: None,
+    **declared: Any,
 ) -> Study:
     """Return the study that some parts make up.
 
@@ -73,7 +77,7 @@ def study_of(
     ----------
     parts : tuple of Part
     tables : tuple of Table
-    check : callable
+    check : callable, optional
         ``check(config)`` raises UsageError for what no trial could use.
     **declared
         The other attributes of `Study`: its texts, axes, summary and figures.
