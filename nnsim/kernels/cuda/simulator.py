@@ -30,7 +30,7 @@ class _Formula:
     """A compiled scalar function whose results are NumPy scalars of its own return type."""
 
     def __init__(self, dispatcher: Any) -> None:
-        self._dispatcher = dispatcher
+        self._dispatcher, self.py_func = dispatcher, dispatcher.py_func
         self._kinds: dict[tuple, Any] = {}
 
     def __call__(self, *arguments: Any) -> Any:

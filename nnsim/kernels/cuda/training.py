@@ -316,8 +316,8 @@ def train_epochs(dtype: str, resident: bool) -> Any:
 
     ``train_epochs(net, params, options, data, places, population, first, deviation, scratch)`` trains every network of
     a population for up to as many epochs as its history has rows, from epoch number `first` on; `deviation` is the
-    total sum of squares of the validation targets, `scratch` a matrix with a row of `END` numbers for each block, or of none
-    where the memory is shared. Any number of blocks will do, of any number of threads where it is shared, else of
+    total sum of squares of the validation targets, `scratch` a matrix with a row of `END` numbers for each block, or of
+    none where the memory is shared. Any number of blocks will do, of any number of threads where it is shared, else of
     `nnsim.kernels.cuda.gemm.STAGED_THREADS`.
     """
     number = {"float32": types.float32, "float64": types.float64}[dtype]
