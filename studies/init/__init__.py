@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from nnsim.study.checks import TRAINABLE, data_hash
-from nnsim.study.declaration import Axis, Study, Table, presets
-from nnsim.study.dict_network_trials import HISTORY_COLUMNS, LAYER_COLUMNS
+from nnsim.networks.initializers import parse as parse_scheme
+from nnsim.study.axes import batch_axis, data_axes
+from nnsim.study.checks import TRAINABLE, check_batch_size, check_trainable, data_hash, data_settings
+from nnsim.study.declaration import Axis, Table, presets
+from nnsim.study.network_trials import HISTORY_COLUMNS, LAYER_COLUMNS, TRIAL_COLUMNS
+from nnsim.study.parts import Config, lazily, study_of
+from nnsim.training.recipe import Recipe
 
-from .claims import claims
-from .figures import figures
-from .measurement import (
-    JACOBIAN_COLUMNS,
-    LSUV_COLUMNS,
-    MODE_COLUMNS,
-    PAIR_COLUMNS,
-    SPECTRA_COLUMNS,
-    TRIALS_WITH_STEPS,
-    cost,
-    measure,
-    warm_up,
-)
-from .summary import summary
-from .trials import trials
+from .fluctuation import FLUCTUATION
+from .gains import GAINS
+from .input_pairs import INPUT_PAIRS, PAIR_COLUMNS
+from .jacobian_spectra import JACOBIAN_COLUMNS, JACOBIAN_SPECTRA
+from .linear_depth import LINEAR_DEPTH, STEPS
+from .linear_modes import LINEAR_MODES, MODE_COLUMNS
+from .linear_regime import LINEAR_REGIME, SPECTRA_COLUMNS
+from .lsuv import LSUV_COLUMNS
+from .order_and_chaos import ORDER_AND_CHAOS
+from .propagation import PROPAGATION
+from .sigmoid_bound import SIGMOID_BOUND
+from .starts import STARTS
+from .symmetry import SYMMETRY
+from .trainability import TRAINABILITY
+from .trainable_depth import TRAINABLE_DEPTH
 
 SCHEMES = ("he_normal", "xavier_normal", "torch_default")
 RATES = (0.001, 0.004, 0.016, 0.064, 0.256)
 
 
-study = Study(
+def check(config: Config) -> None:
+    """Raise UsageError for a name or a data set that cannot be used."""
+    for scheme in config["scheme"]:
+        parse_scheme(scheme)
+    check_trainable([*config["activation"], *config["gain_activation"]])
+    Recipe(momentum=config["momentum"])
+    check_batch_size(config["batch_size"], data_settings(config))
+
+
+study = study_of(
     name="init",
     title="How a network starts",
     question=(
@@ -91,7 +104,7 @@ study = Study(
         Axis("epochs", int, "passes over the training data", presets(4, 10, 30), minimum=1, scalar=True),
         Axis("probe_epoch", int, "epochs after which layers are looked at; the last one always is",
              presets((0,), (0, 1), (0, 1, 5)), minimum=0),
-        Axis("batch_size", int, "rows a step", presets(64, 64, 64), minimum=1, scalar=True),
+        batch_axis(64),
         Axis("momentum", float, "momentum of the descent, below 1", presets(0.9, 0.9, 0.9), minimum=0, scalar=True),
         Axis("gain_activation", str, "activations whose gain and recursion are tested",
              presets(TRAINABLE, TRAINABLE, TRAINABLE), names="activations"),
@@ -101,13 +114,10 @@ study = Study(
              presets((5, 10, 20), (4, 7, 12, 20, 34), (3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)), minimum=1),
         Axis("fluctuation_nets", int, "narrow networks whose spread is compared with the exact law",
              presets(3000, 6000, 20000), minimum=1, scalar=True),
-        Axis("data", str, "data set, or a CSV, NPZ or IDX file", presets("digits", "digits", "digits"),
-             scalar=True, names="datasets", file=True),
-        Axis("target", str, "target column of a CSV file", presets("", "", ""), scalar=True, file=True),
-        Axis("samples", int, "rows to use; 0 is all", presets(0, 0, 0), minimum=0, scalar=True),
+        *data_axes(),
     ),
     tables=(
-        Table("trials", TRIALS_WITH_STEPS),
+        Table("trials", (*TRIAL_COLUMNS, STEPS)),
         Table("layers", LAYER_COLUMNS),
         Table("history", HISTORY_COLUMNS),
         Table("lsuv", LSUV_COLUMNS),
@@ -117,22 +127,13 @@ study = Study(
         Table("modes", MODE_COLUMNS, canonical=False),
     ),
     schema_version=2,
-    trials=trials,
-    measure=measure,
-    cost=cost,
-    summary=summary,
-    claims=claims,
-    figures=figures,
-    warm_up=warm_up,
-    kernels=(
-        "evaluate float32",
-        "probe_layers float32",
-        "train_epochs float32",
-        "probe_layers float64",
-        "scale_to_unit_variance float64",
-        "train_epochs float64",
-        "value_and_slope float64",
+    parts=(
+        *(PROPAGATION, GAINS, LINEAR_REGIME, SIGMOID_BOUND, FLUCTUATION, TRAINABILITY, SYMMETRY, STARTS),
+        *(ORDER_AND_CHAOS, INPUT_PAIRS, TRAINABLE_DEPTH, JACOBIAN_SPECTRA, LINEAR_MODES, LINEAR_DEPTH),
     ),
+    check=check,
+    summary=lazily(__name__, "summary"),
+    figures=lazily(__name__, "figures"),
     inputs=lambda config: {"data_sha256": data_hash(config)},
     answer=("A4-deep-he", "A4-deep-xavier"),
     statements=(

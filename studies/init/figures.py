@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
+import pandas as pd
 
+from nnsim.report.arms import ARM, rows_of
+from nnsim.report.figures import FigureSpec
+from nnsim.report.plots import signal_curves, training_curves
+from nnsim.report.plots.intervals import Line
+from nnsim.report.tuned_arms import ChosenArms
+from nnsim.study.parts import Config
 from nnsim.theory.signals.finite_width import predict_arm
-from nnsim.theory.signals.relu_laws import relu_log_forward_law
 
-from . import settings
-from .signal_questions import gain_questions
-from .theory_figures import theory_figures
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from nnsim.report.figures import FigureSpec
+from . import fluctuation, gains, linear_regime
+from .linear_figures import linear_figures
+from .order_figures import order_figures
 
 
-def _lines(frame: pd.DataFrame, depth: int) -> dict[tuple[str, str, str], tuple[np.ndarray, np.ndarray]]:
+def figures(tables: dict[str, pd.DataFrame], config: Config) -> dict[str, FigureSpec]:
+    """Return the figures, theory beside measurement."""
+    return (
+        _propagation_figures(tables["layers"], config)
+        | _layer_figures(tables, config)
+        | _spread_figure(tables["trials"])
+        | _training_figures(tables["trials"], tables["history"], config)
+        | order_figures(tables, config)
+        | linear_figures(tables)
+    )
+
+
+def _propagation_figures(layers: pd.DataFrame, config: Config) -> dict[str, FigureSpec]:
+    found = {}
+    for depth in config["probe_depth"]:
+        frame = rows_of(layers, kind="propagation", depth=depth)
+        found[f"propagation-{depth}"] = FigureSpec(
+            signal_curves.propagation(frame, depth, config["activation"], _lines(frame, depth)),
+            f"What {depth} layers make of a signal. Above: mean square of the activations on the way forward. Below: "
+            "mean square of the errors on the way back. Points: geometric means over networks with 95 % intervals; "
+            "dashed: the variance recursion with its finite-width correction.",
+            f"Mean squares of activations and errors against the layer, for {depth} layers, one line a scheme.",
+        )
+    return found
+
+
+def _lines(frame: pd.DataFrame, depth: int) -> dict[tuple[str, str, str], Line]:
     lines = {}
     for (scheme, activation), rows in frame.groupby(["scheme", "activation"]):
         expected = predict_arm(scheme, activation, depth, int(rows["width"].iloc[0]))
@@ -30,72 +55,40 @@ def _lines(frame: pd.DataFrame, depth: int) -> dict[tuple[str, str, str], tuple[
     return lines
 
 
-def figures(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, FigureSpec]:
-    """Return the figures, theory beside measurement."""
-    return (
-        _layer_figures(tables["layers"], config)
-        | _spread_figure(tables["trials"])
-        | _training_figures(tables["trials"], tables["history"], config)
-        | theory_figures(tables, config)
-    )
-
-
-def _layer_figures(layers: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
-    from nnsim.report.arms import rows_of
-    from nnsim.report.figures import FigureSpec
-    from nnsim.report.plots import signal_curves
-
-    found: dict[str, FigureSpec] = {}
-    for depth in config["probe_depth"]:
-        frame = rows_of(layers, kind="propagation", depth=depth)
-        found[f"propagation-{depth}"] = FigureSpec(
-            signal_curves.propagation(frame, depth, config["activation"], _lines(frame, depth)),
-            f"What {depth} layers make of a signal. Above: mean square of the activations on the way forward. Below: "
-            "mean square of the errors on the way back. Points: geometric means over networks with 95 % intervals; "
-            "dashed: the variance recursion with its finite-width correction.",
-            f"Mean squares of activations and errors against the layer, for {depth} layers, one line a scheme.",
-        )
-    linear = rows_of(layers, kind="linear", scheme="standard_uniform")
-    trap = predict_arm("standard_uniform", "identity", settings.LINEAR_DEPTH, settings.LINEAR_WIDTH)
-    found["gradient-trap"] = FigureSpec(
-        signal_curves.gradient_trap(linear, settings.LINEAR_DEPTH, signal_curves.trap_lines(trap)),
-        "The trap: with U(-1, 1) / sqrt(fan_in) activations shrink forward and errors shrink backward, each by 1/3 a "
-        "layer, but their products, the weight gradients, are equal in all layers.",
-        "Squares of activations, errors and weight gradients against the layer; the last are level.",
-    )
-    found["gains"] = FigureSpec(
-        signal_curves.factors(signal_curves.factor_frame(gain_questions(layers, config))),
-        f"Mean change of the mean square per layer over {settings.GAIN_DEPTH} layers of {settings.GAIN_WIDTH}, each "
-        "activation with its computed variance-preserving gain. Bars: theory; points: measured, with 95 % intervals.",
-        "Predicted and measured factor per layer for each activation, forward and backward.",
-    )
-    return found
+def _layer_figures(tables: dict[str, pd.DataFrame], config: Config) -> dict[str, FigureSpec]:
+    depth = linear_regime.DEPTH
+    linear = rows_of(tables["layers"], kind="linear", scheme="standard_uniform")
+    trap = signal_curves.trap_lines(predict_arm("standard_uniform", "identity", depth, linear_regime.WIDTH))
+    return {
+        "gradient-trap": FigureSpec(
+            signal_curves.gradient_trap(linear, depth, trap),
+            "The trap: with U(-1, 1) / sqrt(fan_in) activations shrink forward and errors shrink backward, each by 1/3 "
+            "a layer, but their products, the weight gradients, are equal in all layers.",
+            "Squares of activations, errors and weight gradients against the layer; the last are level.",
+        ),
+        "gains": FigureSpec(
+            signal_curves.factors(signal_curves.factor_frame(gains.questions(tables, config))),
+            f"Mean change of the mean square per layer over {gains.DEPTH} layers of {gains.WIDTH}, each activation "
+            "with its computed variance-preserving gain. Bars: theory; points: measured, with 95 % intervals.",
+            "Predicted and measured factor per layer for each activation, forward and backward.",
+        ),
+    }
 
 
 def _spread_figure(trials: pd.DataFrame) -> dict[str, FigureSpec]:
-    from nnsim.report.arms import rows_of
-    from nnsim.report.figures import FigureSpec
-    from nnsim.report.plots import signal_curves
-
-    fluctuation = rows_of(trials, kind="fluctuation", status="done")
-    law = relu_log_forward_law([settings.FLUCTUATION_WIDTH] * (settings.FLUCTUATION_DEPTH + 1))
+    done = rows_of(trials, kind="fluctuation", status="done")
+    values = done.loc[done["alive"].astype(bool), "log_gain"].to_numpy(dtype=float)
+    law = fluctuation.law()
     spread = FigureSpec(
-        signal_curves.spread(
-            fluctuation.loc[fluctuation["alive"].astype(bool), "log_gain"].to_numpy(dtype=float), law.mean, law.variance
-        ),
-        f"He's variance keeps the mean square on average, yet single networks ({settings.FLUCTUATION_DEPTH} layers of "
-        f"{settings.FLUCTUATION_WIDTH}) spread over orders of magnitude, as Hanin's law says.",
+        signal_curves.spread(values, law.mean, law.variance),
+        f"He's variance keeps the mean square on average, yet single networks ({fluctuation.DEPTH} layers of "
+        f"{fluctuation.WIDTH}) spread over orders of magnitude, as Hanin's law says.",
         "Histogram of the logarithm of the gain with the predicted normal curve.",
     )
     return {"spread": spread}
 
 
-def _training_figures(trials: pd.DataFrame, history: pd.DataFrame, config: dict[str, Any]) -> dict[str, FigureSpec]:
-    from nnsim.report.arms import ARM, rows_of
-    from nnsim.report.figures import FigureSpec
-    from nnsim.report.plots import training_curves
-    from nnsim.report.tuned_arms import ChosenArms
-
+def _training_figures(trials: pd.DataFrame, history: pd.DataFrame, config: Config) -> dict[str, FigureSpec]:
     runs = rows_of(trials, kind="training")
     chance = float(runs["chance"].max())
     rates = FigureSpec(

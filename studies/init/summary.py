@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
-from .measurement import TRAINED
-from .mode_questions import learning_times
+from nnsim.report.arm_summary import FACTS, TRAINED_QUANTITIES, median_facts
+from nnsim.report.arms import ARM
+from nnsim.report.tuned_arms import ChosenArms
 
-if TYPE_CHECKING:
-    import pandas as pd
+from .linear_depth import learning_times
 
-NOT_LOOKED_AT = (*TRAINED, "lsuv", "pair", "jacobian", "modes", "deep_linear")
+UNTRAINED = ("propagation", "gain", "linear", "bound", "fluctuation", "power", "tanh_gain", "phase")
+TRAINED = ("training", "phase_training")
+NAMES = ["kind", *ARM]
 
 
 def summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return medians with intervals: log gains of untrained arms, trained arms at their chosen rate."""
-    import pandas as pd
-
-    from nnsim.report.arm_summary import FACTS, TRAINED_QUANTITIES, median_facts
-    from nnsim.report.arms import ARM
-    from nnsim.report.tuned_arms import ChosenArms
-
-    trials, names = tables["trials"], ["kind", *ARM]
-    looked = trials[~trials["kind"].isin(NOT_LOOKED_AT)].assign(at_edge=False)
-    trained = ChosenArms(trials[trials["kind"].isin(["training", "phase_training"])], names).runs
+    trials = tables["trials"]
+    looked = trials[trials["kind"].isin(UNTRAINED)].assign(at_edge=False)
+    trained = ChosenArms(trials[trials["kind"].isin(TRAINED)], NAMES).runs
     parts = [
         (looked, "log_gain"),
         *((trained, quantity) for quantity in TRAINED_QUANTITIES),
         (learning_times(trials).runs, "steps"),
     ]
     rows = [
-        dict(zip(names, arm, strict=True)) | {"width": int(group["width"].iloc[0])} | median_facts(group, quantity)
+        dict(zip(NAMES, arm, strict=True)) | {"width": int(group["width"].iloc[0])} | median_facts(group, quantity)
         for part, quantity in parts
-        for arm, group in part.groupby(names, sort=False)
+        for arm, group in part.groupby(NAMES, sort=False)
     ]
-    frame = pd.DataFrame(rows, columns=[*names, "width", *FACTS])
+    frame = pd.DataFrame(rows, columns=[*NAMES, "width", *FACTS])
     return frame.astype({"parameters": "Int64"})  # unknown where every trial of an arm failed
