@@ -24,7 +24,7 @@ import numba.cuda.codegen
 import numba.cuda.dispatcher
 import numpy as np
 
-from nnsim.kernels.cpu.probes import COLUMNS
+from nnsim.kernels.formulas.columns import N_PROBE
 from nnsim.kernels.cpu.training import Data
 from nnsim.kernels.cuda.decorators import nvvm
 from nnsim.kernels.cuda.network import END, places
@@ -61,7 +61,7 @@ def probe_arguments(dtype: str) -> tuple[Any, ...]:
     job = cuda_cases.job_of("float64" if dtype == "float64" else "optimizer adamw")
     net, _, _, data, layout, _, _, _, scratch = training_arguments(dtype)
     theta, X, Y = job.theta[None], data.X[None], data.Y[None]
-    return net, layout, theta, X, Y, X, np.dtype(dtype).type(0.1), np.zeros((1, 2, COLUMNS)), scratch
+    return net, layout, theta, X, Y, X, np.dtype(dtype).type(0.1), np.zeros((1, 2, N_PROBE)), scratch
 
 
 KERNELS = {"train_epochs": (train_epochs, training_arguments), "probe_layers": (probe_layers, probe_arguments)}

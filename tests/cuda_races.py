@@ -25,7 +25,8 @@ from nnsim.kernels.cuda import simulator
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.training.probe_request import ProbeRequest
-from nnsim.training.trainer import Batches, TrainRequest, device, populations
+from nnsim.training import device, populations
+from nnsim.training.trainer import Batches, TrainRequest
 
 BLOCK, ROWS = 12, 132
 """Threads, and rows of a batch, more than the 128 lanes of a sum: not every thread adds up what it wrote itself."""

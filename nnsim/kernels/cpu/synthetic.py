@@ -17,9 +17,9 @@ def sines(angle, sine, cosine):
 def teacher(X, W, v, out):
     """Write sum_j v_j tanh(sum_i x_i W_ij) for each row x of X."""
     for row in range(X.shape[0]):
-        total = 0.0
+        total = X.dtype.type(0)
         for j in range(W.shape[1]):
-            z = 0.0
+            z = X.dtype.type(0)
             for i in range(W.shape[0]):
                 z = fma(X[row, i], W[i, j], z)
             total = fma(v[j], tanh(z), total)

@@ -13,7 +13,7 @@ from nnsim.kernels.formulas.scalar_math import fma
 
 @inner
 def _score(X, row, w):
-    total = 0.0
+    total = X.dtype.type(0)
     for i in range(w.size):
         total = fma(X[row, i], w[i], total)
     return total
