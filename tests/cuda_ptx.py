@@ -24,12 +24,12 @@ import numba.cuda.codegen
 import numba.cuda.dispatcher
 import numpy as np
 
-from nnsim.kernels.formulas.columns import N_PROBE
 from nnsim.kernels.cpu.training import Data
 from nnsim.kernels.cuda.decorators import nvvm
 from nnsim.kernels.cuda.network import END, places
 from nnsim.kernels.cuda.probes import probe_layers
 from nnsim.kernels.cuda.training import train_epochs
+from nnsim.kernels.formulas.columns import N_PROBE
 from nnsim.training import populations
 
 ARCHITECTURES = ((8, 0), (9, 0))

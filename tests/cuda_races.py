@@ -24,8 +24,8 @@ from cuda_cases import setting
 from nnsim.kernels.cuda import simulator
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.training.probe_request import ProbeRequest
 from nnsim.training import device, populations
+from nnsim.training.probe_request import ProbeRequest
 from nnsim.training.trainer import Batches, TrainRequest
 
 BLOCK, ROWS = 12, 132
