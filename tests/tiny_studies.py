@@ -25,7 +25,8 @@ def measured(study: Study, config: dict[str, Any], folder: Path, seed: int = 0) 
     plan = make_plan(study, config, seed)
     open_folder(folder, plan.identity)
     store = ChunkStore(folder)
-    assert run_chunks(plan, plan.chunks, store) == []
+    failures = run_chunks(plan, plan.chunks, store)
+    assert failures == [], failures[0]
     write_tables(folder, study, store, [path for path in map(store.find, plan.chunks) if path is not None])
     tables = {name: read_table(folder / f"{name}.csv", of) for name, of in measured_columns(study).items()}
     assert len(tables["trials"]) == plan.size

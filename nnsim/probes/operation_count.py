@@ -16,6 +16,7 @@ import numpy as np
 
 from nnsim.kernels.cpu import passes
 from nnsim.kernels.cpu.network import Workspace
+from nnsim.kernels.formulas.architecture import skips
 from nnsim.networks.spec import NetworkSpec
 
 WALKED = ("forward", "affine_layer", "activate_layer", "backward", "_backward_layer", "_delta_from_error", "has_skip")
@@ -60,7 +61,7 @@ def _no_memory(layers: int) -> SimpleNamespace:
 def _namespace(made: Counter[str]) -> dict[str, Any]:
     """Return the names of the passes' module: the walked functions in Python, products that count, the rest silent."""
     namespace = {name: _silent if callable(value) else value for name, value in vars(passes).items()}
-    namespace |= {"size_of": _silent, "address_of": _silent, "__builtins__": __builtins__}
+    namespace |= {"size_of": _silent, "address_of": _silent, "skips": skips.py_func, "__builtins__": __builtins__}
     for name in WALKED:
         namespace[name] = FunctionType(getattr(passes, name).py_func.__code__, namespace)
     for name in PRODUCTS:
