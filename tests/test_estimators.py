@@ -24,7 +24,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 
 import nnsim.apps.sklearn
 from nnsim import MLPClassifier, MLPRegressor
-from nnsim.apps.sklearn_base import _epochs_without_gain
+from nnsim.apps.stalling import epochs_without_gain
 from nnsim.core.errors import DivergenceError, NnsimError, NnsimWarning, ParameterError
 from nnsim.training.trainer import COLUMNS
 
@@ -336,7 +336,7 @@ class TestTraining:
     def test_training_stops_at_the_epoch_in_which_the_loss_stalls(self):
         stopped = MLPRegressor(4, learning_rate_init=0.05, tol=0.01, n_iter_no_change=3, random_state=0).fit(*NUMBERS)
         losses = np.array(stopped.loss_curve_)
-        waits = [_epochs_without_gain(losses[:epochs], 0.01) for epochs in range(1, len(losses) + 1)]
+        waits = [epochs_without_gain(losses[:epochs], 0.01) for epochs in range(1, len(losses) + 1)]
         assert max(waits[:-1]) == 2
         assert waits[-1] == 3
         assert stopped.n_iter_ == len(losses) < 200
@@ -352,7 +352,7 @@ class TestTraining:
         [([], 0), ([3.0], 0), ([3, 2, 1], 0), ([3, 2.95, 2.91], 2), ([3, 2.95, 2.85], 0), ([1, 2, 0.5, 0.5], 1)],
     )
     def test_epochs_without_gain_are_counted_from_the_best_loss(self, losses, waited):
-        assert _epochs_without_gain(np.array(losses, float), 0.1) == waited
+        assert epochs_without_gain(np.array(losses, float), 0.1) == waited
 
     def test_early_stopping_keeps_the_epoch_with_the_best_score(self):
         X, y = NUMBERS

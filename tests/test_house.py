@@ -48,6 +48,9 @@ ROOMS = (
 FULL = 16
 """Modules that a reader takes in at a glance: more are two rooms."""
 LARGE = {"nnsim.kernels.cpu": 23, "nnsim.kernels.cuda": 20}
+LONGEST_MODULE, LONGEST_FUNCTION = 450, 45
+LONG = {"nnsim.apps.sklearn_base.__init__"}
+"""Functions with a reason to be longer: scikit-learn wants each parameter of an estimator written out."""
 TWINS = ("nnsim.kernels.", "nnsim_studies.", "nnsim_cli.")
 """Where modules of one name are meant: the same formulas for several machines, the parts of each study, commands."""
 COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "stencil", "cfunc", "generated_jit"}
@@ -187,6 +190,23 @@ def test_no_two_modules_have_one_name() -> None:
     assert {name: found for name, found in homes.items() if len(found) > 1} == {}
 
 
+def functions(source: str) -> Iterator[tuple[str, int]]:
+    """Yield each function's name, and its lines without the docstring."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first, lines = node.body[0], node.end_lineno - node.lineno + 1
+            has_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+            yield node.name, lines - (first.end_lineno - first.lineno + 1 if has_text else 0)
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_module_and_its_functions_can_be_read_at_once(module: str) -> None:
+    source = SOURCES[module].read_text()
+    assert source.count("\n") <= LONGEST_MODULE
+    too_long = {name for name, lines in functions(source) if lines > LONGEST_FUNCTION}
+    assert {name for name in too_long if f"{module}.{name}" not in LONG} == set()
+
+
 def test_every_folder_is_packed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert sorted(project["tool"]["setuptools"]["packages"]) == sorted(folders())
@@ -263,6 +283,10 @@ class TestTheRulesBite:
     @pytest.mark.parametrize("module", sorted(COMPILING - {"nnsim.benchmarks.jax_peers"}))
     def test_compiled_elsewhere(self, module: str) -> None:
         assert decorators(f"def f():\n    from {module} import kernel") == {"kernel"}
+
+    def test_lines_of_a_function(self) -> None:
+        source = 'def f():\n    """Text\n\n    in three lines."""\n    def g():\n        pass\n    return g'
+        assert dict(functions(source)) == {"f": 4, "g": 2}
 
     def test_import_beside_the_kernels(self) -> None:
         assert beside_the_kernels("from nnsim.core.registry import look_up") == ["nnsim.core.registry.look_up"]

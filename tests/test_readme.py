@@ -1,4 +1,4 @@
-"""The README's example of a training runs as it stands."""
+"""The README's example of a training runs as it stands, and what CONTRIBUTING names exists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from nnsim.training.trainer import COLUMNS
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
 
 
 def code_blocks(text: str) -> list[str]:
@@ -46,3 +47,10 @@ def test_the_rate_falls_along_half_a_cosine(names):
 def test_the_scores_are_those_of_the_last_epoch(names):
     last = names["run"].history[-1, COLUMNS.index("validation_loss")]
     assert names["scores"].loss == pytest.approx(last, rel=1e-5)
+
+
+def test_every_file_that_contributing_names_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:nnsim|cli|studies|tests)/[\w./-]*)`", text))
+    assert len(named) > 40
+    assert {name for name in named if not (ROOT / name).exists()} == set()

@@ -18,6 +18,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from nnsim.apps.stalling import train_until_stalled
 from nnsim.core.errors import DivergenceError, ParameterError, UsageError
 from nnsim.core.registry import look_up
 from nnsim.core.seeding import key
@@ -57,27 +58,6 @@ def _is_count(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and math.isfinite(value)
-
-
-def _epochs_without_gain(losses: np.ndarray, tol: float) -> int:
-    """Count the epochs since the loss last fell by more than `tol` below the best before."""
-    best, waited = math.inf, 0
-    for loss in losses:
-        best, waited = (loss, 0) if loss < best - tol else (best, waited + 1)
-    return waited
-
-
-def _train_until_stalled(
-    spec: NetworkSpec, start: np.ndarray | Run, data: Batches, recipe: Recipe, key: int, tol: float, patience: int
-) -> Run:
-    """Train until the training loss has not fallen by more than `tol` for `patience` epochs."""
-    until = patience
-    while True:  # each call ends with the first epoch in which that can be so
-        run = train(spec, start, data, recipe, key, until=until)
-        waited = _epochs_without_gain(run.history[:, COLUMNS.index("train_loss")], tol)
-        if run.status == "diverged" or waited >= patience or until >= recipe.epochs:
-            return run
-        start, until = run, len(run.history) + patience - waited
 
 
 class Perceptron(BaseEstimator, ABC):
@@ -395,7 +375,7 @@ class Perceptron(BaseEstimator, ABC):
         if self.early_stopping or self.n_iter_no_change is None:
             run = train(spec, start, data, recipe, training_key)
         else:
-            run = _train_until_stalled(spec, start, data, recipe, training_key, self.tol, self.n_iter_no_change)
+            run = train_until_stalled(spec, start, data, recipe, training_key, self.tol, self.n_iter_no_change)
         self.loss_curve_: list[float] = []
         self._keep(spec, recipe, run)
         if self.early_stopping:

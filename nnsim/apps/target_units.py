@@ -12,7 +12,8 @@ import numpy as np
 
 from nnsim.data.datasets import Scaling
 from nnsim.kernels.formulas.columns import TRAIN_LOSS, VALIDATION_LOSS
-from nnsim.training.schedules import LARGEST_RATE, Plateau, Schedule, Warmup
+from nnsim.training.schedule_base import LARGEST_RATE
+from nnsim.training.schedules import Plateau, Schedule, Warmup
 
 SQUARED = frozenset({"mse", "huber"})
 

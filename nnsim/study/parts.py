@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from nnsim.study.declaration import Study, Table
+from nnsim.study.declaration import Axis, Study, Table
 from nnsim.study.trials import Trial, setting_names
 
 Config = dict[str, Any]
@@ -82,45 +82,65 @@ def study_of(
     **declared
         The other attributes of `Study`: its texts, axes, summary and figures.
     """
-    kinds = {name: kind for part in parts for name, kind in part.kinds.items()}
-    known = {name for kind in kinds.values() for name in setting_names(kind.trial)}
-    columns = {table.name: [column.name for column in table.columns] for table in tables}
+    whole = _Whole(parts, tables, check, declared["axes"])
+    kernels = tuple(dict.fromkeys(name for kind in whole.kinds.values() for name in kind.kernels))
+    return Study(
+        tables=tables,
+        trials=whole.trials,
+        measure=whole.measure,
+        cost=whole.cost,
+        claims=whole.claims,
+        warm_up=whole.warm_up,
+        kernels=kernels,
+        **declared,
+    )
 
-    def trials(config: Config) -> Iterator[dict[str, Any]]:
-        check(config)
-        return (trial.settings() for part in parts for trial in part.trials(config))
 
-    def measure(settings: dict[str, Any]) -> Measured:
-        trial = kinds[settings["kind"]].trial.of(settings)
-        found: Measured = {"trials": [{}], **kinds[trial.kind].measure(trial)}
+class _Whole:
+    """What the parts of a study do together, as the engine wants it of a `Study`."""
+
+    def __init__(
+        self, parts: tuple[Part, ...], tables: tuple[Table, ...], check: Callable[[Config], None], axes: Iterable[Axis]
+    ) -> None:
+        self.kinds = {name: kind for part in parts for name, kind in part.kinds.items()}
+        self._parts, self._check, self._axes = parts, check, tuple(axes)
+        known = {name for kind in self.kinds.values() for name in setting_names(kind.trial)}
+        names = {table.name: [column.name for column in table.columns] for table in tables}
+        # Of a row of trials all columns may be empty, of another one those that are settings of some trial.
+        self._filled = {table: [name for name in names[table] if table == "trials" or name in known] for table in names}
+
+    def trials(self, config: Config) -> Iterator[dict[str, Any]]:
+        self._check(config)
+        return (trial.settings() for part in self._parts for trial in part.trials(config))
+
+    def measure(self, settings: dict[str, Any]) -> Measured:
+        kind = self.kinds[settings["kind"]]
+        trial = kind.trial.of(settings)
+        measured: Measured = {"trials": [{}], **kind.measure(trial)}
+        return {table: [self._completed(trial, table, row) for row in rows] for table, rows in measured.items()}
+
+    def _completed(self, trial: Trial, table: str, row: dict[str, Any]) -> dict[str, Any]:
         own = trial.settings()
-        done = {name: own.get(name) for name in columns["trials"]} | {"status": "done", "reason": ""}
-        shared = {table: {name: own.get(name) for name in columns[table] if name in known} for table in found}
-        return {table: [(shared | {"trials": done})[table] | row for row in rows] for table, rows in found.items()}
+        filled = {name: own.get(name) for name in self._filled[table]}
+        return filled | ({"status": "done", "reason": ""} if table == "trials" else {}) | row
 
-    def cost(settings: dict[str, Any]) -> float:
-        kind = kinds[settings["kind"]]
+    def cost(self, settings: dict[str, Any]) -> float:
+        kind = self.kinds[settings["kind"]]
         return kind.cost(kind.trial.of(settings))
 
-    def warm_up() -> None:
-        quick = {axis.name: axis.values["quick"] for axis in declared["axes"]}
-        for part in parts:
+    def warm_up(self) -> None:
+        quick = {axis.name: axis.values["quick"] for axis in self._axes}
+        for part in self._parts:
             missing = set(part.kinds)
             for trial in part.trials(quick):
                 if trial.kind in missing:
                     missing.remove(trial.kind)
-                    kinds[trial.kind].measure(trial.smallest())
+                    part.kinds[trial.kind].measure(trial.smallest())
                 if not missing:
                     break
 
-    def claims(tables: Any, config: Config) -> list[Any]:
-        return [question for part in parts for question in part.questions(tables, config)]
-
-    kernels = tuple(dict.fromkeys(name for kind in kinds.values() for name in kind.kernels))
-    return Study(
-        tables=tables, trials=trials, measure=measure, cost=cost, claims=claims, warm_up=warm_up, kernels=kernels,
-        **declared,
-    )  # fmt: skip
+    def claims(self, tables: Any, config: Config) -> list[Any]:
+        return [question for part in self._parts for question in part.questions(tables, config)]
 
 
 def lazily(package: str, name: str) -> Callable[..., Any]:

@@ -15,90 +15,28 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from nnsim.core.errors import UsageError
-from nnsim.core.option_strings import FLAG, check, choice, domain, number, parse, whole
+from nnsim.core.option_strings import FLAG, choice, parse
 from nnsim.kernels.formulas.schedules import PlateauRule
-from nnsim.training.schedule_curves import between, half_cosine, power, products, remaining
-
-LONGEST = 10**12  # of a schedule's lengths: sums of a few, and their products with a run's, stay within range
-
-
-def _rising(value: Any) -> bool:
-    if not isinstance(value, tuple) or not all(isinstance(milestone, int | np.integer) for milestone in value):
-        return False
-    return len(value) > 0 and list(value) == sorted(set(value)) and value[0] >= 1 and value[-1] <= LONGEST
-
-
-LARGEST_RATE = 1e30
-
-LENGTH, COUNT = whole(1, LONGEST), whole(0, LONGEST)
-RATE = number(lambda value: 0 <= value <= LARGEST_RATE, f"from 0 to {LARGEST_RATE:g}")
-SHARE = number(lambda value: 0 <= value <= 1, "from 0 to 1")
-DECAY = number(lambda value: 0 < value <= 1, "above 0 and at most 1")
-INSIDE = number(lambda value: 0 < value < 1, "above 0 and below 1")
-POWER = number(lambda value: 0 < value <= 100, "above 0 and at most 100")
-DIVISOR = number(lambda value: 1 <= value <= 1e30, "from 1 to 1e30")
-MILESTONES = domain(
-    lambda text: tuple(int(part) for part in text.split("/")), _rising, "whole numbers that rise, as in 30/80"
+from nnsim.training.schedule_base import (
+    COUNT,
+    DECAY,
+    DIVISOR,
+    INSIDE,
+    LENGTH,
+    MILESTONES,
+    POWER,
+    RATE,
+    SHARE,
+    UNIT,
+    Schedule,
+    check_least,
 )
-UNIT = choice("epoch", "step")
-
-
-def _check_least(name: str, key: str, least: float, learning_rate: float) -> None:
-    if least > learning_rate:
-        raise UsageError(
-            f"schedule '{name}': {key} must be at most the learning rate, {learning_rate:g}, got {least:g}"
-        )
-
-
-# --- the schedules -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """A rule for the learning rate; what the subclasses have in common.
-
-    Parameters
-    ----------
-    by : {"epoch", "step"}
-        How often the rate changes, and what lengths count.
-
-    Attributes
-    ----------
-    name : str
-        What it is called in text.
-    source : str
-        The paper it comes from.
-
-    Raises
-    ------
-    UsageError
-        If a value is not allowed.
-    """
-
-    name: ClassVar[str]
-    source: ClassVar[str]
-    by: str = field(default="epoch", metadata=UNIT)
-
-    def __post_init__(self) -> None:
-        check("schedule", self)
-
-    def _rates(self, learning_rate: float, count: int) -> np.ndarray:
-        """Return the rates at 0, 1, ..., count - 1 epochs or steps, as float64 array (count,)."""
-        raise NotImplementedError
-
-    def over(self, learning_rate: float, first: int, last: int, steps_per_epoch: int) -> np.ndarray:
-        """Return the rates of a run's steps from `first` up to `last`; the schedule starts at `first`.
-
-        Epochs are the run's: where a warm-up ends within one, that epoch is the schedule's first.
-        """
-        length = 1 if self.by == "step" else steps_per_epoch
-        moments = np.arange(first, last) // length - first // length
-        return self._rates(learning_rate, int(moments[-1]) + 1)[moments]
+from nnsim.training.schedule_curves import between, half_cosine, power, products, remaining
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +133,7 @@ class Cosine(Schedule):
     eta_min: float = field(default=0.0, metadata=RATE)
 
     def _rates(self, learning_rate: float, count: int) -> np.ndarray:
-        _check_least(self.name, "eta_min", self.eta_min, learning_rate)
+        check_least(self.name, "eta_min", self.eta_min, learning_rate)
         return between(self.eta_min, learning_rate, half_cosine(remaining(count, self.t_max or count)))
 
 
@@ -213,7 +151,7 @@ class CosineRestarts(Schedule):
     eta_min: float = field(default=0.0, metadata=RATE)
 
     def _rates(self, learning_rate: float, count: int) -> np.ndarray:
-        _check_least(self.name, "eta_min", self.eta_min, learning_rate)
+        check_least(self.name, "eta_min", self.eta_min, learning_rate)
         starts, lengths = [0], [self.t_0]
         while starts[-1] + lengths[-1] < count:
             starts.append(starts[-1] + lengths[-1])
@@ -366,7 +304,7 @@ class Plateau(Constant):
         )
 
     def _rates(self, learning_rate: float, count: int) -> np.ndarray:
-        _check_least(self.name, "min_lr", self.min_lr, learning_rate)
+        check_least(self.name, "min_lr", self.min_lr, learning_rate)
         return np.full(count, float(learning_rate))
 
 

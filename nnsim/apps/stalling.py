@@ -1,0 +1,32 @@
+"""Training that ends when the training loss stalls, as scikit-learn's networks do."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nnsim.networks.spec import NetworkSpec
+from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import COLUMNS, Batches, Run, train
+
+
+def epochs_without_gain(losses: np.ndarray, tol: float) -> int:
+    """Count the epochs since the loss last fell by more than `tol` below the best before."""
+    best, waited = math.inf, 0
+    for loss in losses:
+        best, waited = (loss, 0) if loss < best - tol else (best, waited + 1)
+    return waited
+
+
+def train_until_stalled(
+    spec: NetworkSpec, start: np.ndarray | Run, data: Batches, recipe: Recipe, key: int, tol: float, patience: int
+) -> Run:
+    """Train until the training loss has not fallen by more than `tol` for `patience` epochs."""
+    until = patience
+    while True:  # each call ends with the first epoch in which that can be so
+        run = train(spec, start, data, recipe, key, until=until)
+        waited = epochs_without_gain(run.history[:, COLUMNS.index("train_loss")], tol)
+        if run.status == "diverged" or waited >= patience or until >= recipe.epochs:
+            return run
+        start, until = run, len(run.history) + patience - waited
