@@ -56,7 +56,7 @@ class Start:
 
 @dataclass(frozen=True)
 class RangeTest:
-    """What a range test saw.
+    """Course of a range test, and what it suggests.
 
     Attributes
     ----------
@@ -158,13 +158,29 @@ def _explosion(smoothed: np.ndarray) -> int:
 
 
 def suggest(rates: np.ndarray, smoothed: np.ndarray, skip: int) -> dict[str, float]:
-    """Return the learning rate of every rule, without the first `skip` and the last five steps."""
+    """Return the learning rate of every rule of `SUGGESTIONS` by the rule's name.
+
+    Parameters
+    ----------
+    rates, smoothed : float64 vectors, one number a step
+        Learning rate and smoothed loss; at least two steps are left of what is skipped.
+    skip : int
+        Steps at the start that no rule looks at; nor does one look at the last five.
+    """
     rates, smoothed = rates[skip:-SKIPPED_LAST], smoothed[skip:-SKIPPED_LAST]
     return {name: float(rule(rates, smoothed)) for name, rule in SUGGESTIONS.items()}
 
 
 def why_none(rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray, skip: int) -> str:
-    """Return why a test suggests nothing, "" if it can: it was too short, or its loss fell nowhere, or by chance."""
+    """Return why a test suggests nothing, "" if it can: it was too short, or its loss fell nowhere, or by chance.
+
+    Parameters
+    ----------
+    rates, losses, smoothed : float64 vectors, one number a step
+        Learning rate, loss of the batch and smoothed loss up to the explosion.
+    skip : int
+        As in `suggest`.
+    """
     kept = smoothed[skip:-SKIPPED_LAST]
     if len(kept) < 2:
         return f"the loss exploded after {len(rates)} steps, so begin lower than {rates[0]:g}"

@@ -81,7 +81,7 @@ class Model(Shown):
 
     @property
     def columns(self) -> tuple[Feature, ...]:
-        """What each column of raw features becomes."""
+        """The raw features, each with what it becomes."""
         return self.features or plain_features(self.feature_names)
 
     def facts(self) -> dict[str, object]:
@@ -209,7 +209,7 @@ class Place(NamedTuple):
 
     @property
     def is_statistic(self) -> bool:
-        """Whether it belongs to the running statistics, not to the parameters."""
+        """True if it belongs to the running statistics, False if to the parameters."""
         return self.role in {"running_mean", "running_var"}
 
     def read(self, vector: np.ndarray) -> np.ndarray:

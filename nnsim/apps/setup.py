@@ -63,7 +63,7 @@ class Problem:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was decided about the data without being asked, and what the user should know of its parts."""
+        """Notes on what was decided about the data without being asked, and on its parts."""
         return (*self.dataset.notes, *self.split.notes)
 
 
@@ -171,9 +171,22 @@ def _loss(settings: Settings, dataset: Dataset) -> str:
 
 
 def network(settings: Settings, inputs: int, outputs: int, loss: str, deviation: float = 1.0) -> NetworkSpec:
-    """Return the network of `settings` between so many inputs and outputs; raises what `NetworkSpec` does.
+    """Return the network of `settings` for a data set.
 
-    `deviation` is by what targets are divided before training; by default a Huber's delta is as large.
+    Parameters
+    ----------
+    settings : Settings
+    inputs, outputs : int
+        Units of the first and the last layer, at least 1.
+    loss : str
+        One of `nnsim.kernels.formulas.losses.LOSSES`.
+    deviation : float
+        Positive number by which targets, and so a Huber's delta that is set, are divided before training.
+
+    Raises
+    ------
+    UsageError
+        Settings that do not go together, or that `NetworkSpec` refuses.
     """
     activation, parameter = parse_activation(settings.activation)
     parse_scheme(settings.init)

@@ -22,7 +22,33 @@ def epochs_without_gain(losses: np.ndarray, tol: float) -> int:
 def train_until_stalled(
     spec: NetworkSpec, start: np.ndarray | Run, data: Batches, recipe: Recipe, key: int, tol: float, patience: int
 ) -> Run:
-    """Train until the training loss has not fallen by more than `tol` for `patience` epochs."""
+    """Train until the training loss has not fallen by more than `tol` for `patience` epochs, or the recipe is through.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    start : vector (spec.n_parameters,), or Run
+        Initial parameters, or the run to go on from.
+    data : Batches
+    recipe : Recipe
+        Its ``epochs`` are the most that are trained.
+    key : int
+        64-bit key of the shuffles and of dropout.
+    tol : float
+        Fall of the loss, as it is trained with, that must be exceeded to count as a gain.
+    patience : int
+        Epochs without such a gain that end the training, at least 1.
+
+    Returns
+    -------
+    Run
+        Of all epochs up to the one that ended the training.
+
+    Raises
+    ------
+    UsageError
+        As `nnsim.training.trainer.train`.
+    """
     until = patience
     while True:  # each call ends with the first epoch in which that can be so
         run = train(spec, start, data, recipe, key, until=until)

@@ -65,7 +65,14 @@ def range_test_figure(
 ) -> Figure:
     """Return the losses of a range test over the learning rate, with the suggestions on the smoothed curve.
 
-    `unit` says in words in what the losses are.
+    Parameters
+    ----------
+    rates, losses, smoothed : float64 vectors, one number a step
+        Learning rate, loss of the batch and smoothed loss.
+    suggestions : mapping of str to float
+        Name of a rule to its learning rate.
+    unit : str
+        Of the losses, in words; "" for none.
     """
     finite = smoothed[np.isfinite(smoothed)]
     lowest = losses[np.isfinite(losses)].min(initial=np.inf)

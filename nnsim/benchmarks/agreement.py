@@ -42,7 +42,7 @@ class Difference(NamedTuple):
 
     @property
     def small(self) -> bool:
-        """Whether it is rounding; not if it is NaN."""
+        """True if it is rounding, by `TOLERANCE` and `FARTHEST`; False if it is NaN."""
         return self.brief <= TOLERANCE and self.whole <= FARTHEST
 
 

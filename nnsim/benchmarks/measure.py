@@ -102,14 +102,39 @@ def _populations(workloads: list[Workload], told: Told) -> list[Workload]:
 def measure_by_name(
     workload: Workload, devices: Sequence[str], names: Sequence[str], rounds: int, told: Told
 ) -> list[Measurement]:
-    """Do what `measure` does, for contenders of these names, which can travel to another process."""
+    """Do what `measure` does, for contenders of some names, which can travel to another process.
+
+    Parameters
+    ----------
+    workload, devices, rounds, told
+        As in `measure`.
+    names : sequence of str
+        Names of the contenders, nnsim's among them.
+    """
     return measure(workload, devices, [it for it in (NNSIM, *PEERS) if it.name in names], rounds, told)
 
 
 def measure(
     workload: Workload, devices: Sequence[str], contenders: Sequence[Contender], rounds: int, told: Told
 ) -> list[Measurement]:
-    """Compare the losses of `contenders`, the first of which is nnsim, on `devices`; then time those that agree."""
+    """Compare the losses of contenders on devices, then time those that agree.
+
+    Parameters
+    ----------
+    workload : Workload
+    devices : sequence of {"cpu", "cuda"}
+    contenders : sequence of Contender
+        nnsim first.
+    rounds : int
+        How often each is timed; one that is slow is timed less often, see `PATIENCE_SECONDS`.
+    told : callable
+        Takes a line about what is going on, and about what is left out and why.
+
+    Returns
+    -------
+    list of Measurement
+        One for each contender and device that can train the workload.
+    """
     limits = ceilings(devices)
     entries = ready(workload, devices, contenders, told)
     right = [entry for entry in entries if entry.difference.small]

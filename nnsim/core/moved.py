@@ -169,7 +169,15 @@ class Signpost:
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> None:
-        """Raise ImportError for a module that has moved."""
+        """Raise ImportError for a module that has moved.
+
+        Parameters
+        ----------
+        name : str
+            Full name of the module.
+        path, target
+            What `importlib` hands to every finder; not used.
+        """
         if name in MOVED:
             raise ImportError(f"{name} has moved: import {MOVED[name]}", name=name)
 

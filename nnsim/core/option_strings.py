@@ -18,7 +18,7 @@ from nnsim.core.registry import look_up
 
 
 class Domain(NamedTuple):
-    """How a value is read from text, whether it is allowed, and what a sentence calls those that are."""
+    """The reading of a value from text, the test whether it is allowed, and the words of a sentence for the allowed."""
 
     read: Callable[[str], Any]
     allows: Callable[[Any], bool]
@@ -29,7 +29,17 @@ Metadata = dict[str, Domain]
 
 
 def domain(read: Callable[[str], Any], allows: Callable[[Any], bool], wanted: str) -> Metadata:
-    """Return a domain as metadata of a field."""
+    """Return a domain as metadata of a field.
+
+    Parameters
+    ----------
+    read : callable
+        From text to the value; raises KeyError or ValueError where it cannot be read.
+    allows : callable
+        From a value to whether it is allowed.
+    wanted : str
+        Words for what is allowed; they end a sentence such as "rate must be a number above 0".
+    """
     return {"domain": Domain(read, allows, wanted)}
 
 
@@ -85,6 +95,15 @@ def _read(kind: str, entry: Any, assignment: str) -> tuple[str, Any]:
 
 def parse(registry: Mapping[str, Any], kind: str, text: str) -> Any:
     """Return the instance that ``name:key=value,...`` describes.
+
+    Parameters
+    ----------
+    registry : mapping of str to class
+        Dataclasses whose fields have domains, by their names.
+    kind : str
+        Word of the errors for what the registry holds, such as "schedule".
+    text : str
+        A name alone, or followed by values for some of the keys.
 
     Raises
     ------

@@ -16,10 +16,30 @@ class Progress:
         """Say what the user should know whether or not progress is shown."""
 
     def begin(self, trials: int, finished: int, seconds: float, unit: str = "trials") -> None:
-        """Start counting: `finished` of `trials` are kept from before, the rest is expected to take `seconds`."""
+        """Start counting.
+
+        Parameters
+        ----------
+        trials, finished : int
+            How many there are in all, and how many of them are kept from before.
+        seconds : float
+            Expected cost of the rest on one core. Only its ratio to what `advance` counts matters, so any unit will do.
+        unit : str
+            Word for what is counted.
+        """
 
     def advance(self, seconds: float, count: int = 1, note: str = "") -> None:
-        """Count `count` more trials, whose expected cost was `seconds`; `note` says how things stand."""
+        """Count more trials as finished.
+
+        Parameters
+        ----------
+        seconds : float
+            Their expected cost, as in `begin`.
+        count : int
+            How many they are.
+        note : str
+            A few words on how things stand, shown until the next call.
+        """
 
     def end(self) -> None:
         """Stop counting; called exactly once after `begin`, also where the run is stopped."""

@@ -11,7 +11,20 @@ Entry = TypeVar("Entry")
 
 
 def look_up(registry: Mapping[str, Entry], kind: str, name: str) -> Entry:
-    """Return the entry called `name`; raises UnknownNameError that says what a `kind` may be."""
+    """Return the entry of a registry by its name.
+
+    Parameters
+    ----------
+    registry : mapping of str to entry
+    kind : str
+        Word of the error for what the registry holds, such as "loss".
+    name : str
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such entry; it offers the nearest.
+    """
     try:
         return registry[name]
     except KeyError:

@@ -19,7 +19,21 @@ RECORD = "nnsim"
 
 
 def write(path: Path, tensors: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
-    """Write arrays and a record; raises StoreError where the disk refuses."""
+    """Write arrays and a record into one file.
+
+    Parameters
+    ----------
+    path : Path
+    tensors : mapping of str to ndarray
+        Arrays by name, of any shape and order in memory.
+    record : mapping
+        What JSON can hold, without NaN and infinities.
+
+    Raises
+    ------
+    StoreError
+        If the disk refuses.
+    """
     text = json.dumps(record, allow_nan=False, sort_keys=True)
     publish(path, [save({name: array.copy(order="C") for name, array in tensors.items()}, {RECORD: text})])
 

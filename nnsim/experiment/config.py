@@ -60,7 +60,24 @@ def to_json(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def whole_number(name: str, value: Any, minimum: int, limit: int | None = None) -> int:
-    """Return `value` as an int from `minimum` up to, without, `limit`; raises UsageError about `name`."""
+    """Return `value` as an int after a check that it is one and in range.
+
+    Parameters
+    ----------
+    name : str
+        What the error calls the value.
+    value : int or NumPy integer
+        Anything else is refused, True and 5.0, too.
+    minimum : int
+        The smallest number allowed.
+    limit : int, optional
+        The smallest number that is too large; by default none is.
+
+    Raises
+    ------
+    UsageError
+        If it is no whole number, or out of range.
+    """
     try:
         number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:

@@ -60,7 +60,17 @@ def read_assignments(study: Study, texts: Iterable[str]) -> dict[str, str]:
 
 
 def from_file(study: Study, settings: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the settings of a file in `folder` with the paths in them, which begin there, as the working folder's."""
+    """Return the settings of a file, with paths from its folder turned into paths from the working folder.
+
+    Parameters
+    ----------
+    study : Study
+        Its axes tell which settings may be paths; ``output`` is one, too.
+    settings : dict
+        Name to value, as `read_toml` returns them.
+    folder : Path
+        Where the file lies.
+    """
     axes = {axis.name: axis for axis in study.axes if axis.file}
     found = {name: _located(axes.get(name), value, folder) for name, value in settings.items()}
     if isinstance(found.get("output"), str) and found["output"]:
@@ -89,7 +99,21 @@ def _located_rule(axes: Mapping[str, Axis], rule: Any, folder: Path) -> Any:
 
 
 def to_toml(plan: Plan, preset: str, folder: Path) -> bytes:
-    """Return everything that decides on the trials of `plan` as TOML in `folder`, which ``--config`` reads."""
+    """Return everything that decides on the trials of `plan` as TOML, which ``--config`` reads.
+
+    Parameters
+    ----------
+    plan : Plan
+    preset : str
+        One of `nnsim.study.declaration.PRESETS`.
+    folder : Path
+        Where the TOML file will lie: data files are told by their paths from there.
+
+    Returns
+    -------
+    bytes
+        The file's content, UTF-8.
+    """
     config = renamed(plan.config, {path: from_folder(path, folder) for path in plan.files})
     settings = {"study": plan.study.name, "preset": preset, "seed": plan.seed, **config}
     lines = [f"{name} = {_toml(value)}" for name, value in settings.items()]

@@ -33,6 +33,15 @@ def encode(table: Table, trial_id: str, rows: Iterable[Mapping[str, Any]]) -> by
     finite), truth as ``true`` and ``false``, None as an empty cell. Text that a spreadsheet would take for a formula
     is `shielded`.
 
+    Parameters
+    ----------
+    table : Table
+        Says which columns there are, in which order, and of which kinds.
+    trial_id : str
+        First cell of each line.
+    rows : iterable of mapping
+        Column name to value, for every column of the table but ``trial``.
+
     Raises
     ------
     SchemaError

@@ -38,7 +38,7 @@ class Plan:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What two runs must share to write into one folder, as JSON."""
+        """All that two runs must share to write into one folder, as JSON."""
         return {
             "study": self.study.name,
             "config": to_json(self.shown),

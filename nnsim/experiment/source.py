@@ -22,9 +22,16 @@ LONGEST_SOURCE = 10_000_000
 
 
 def agree(name: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
-    """Return whether two identities say the same of `name`.
+    """Return whether two identities say the same of one entry.
 
     A study that a program hands over as an object has no file: a source that only one side tells is no difference.
+
+    Parameters
+    ----------
+    name : str
+        The entry.
+    there, here : mapping of str to JSON
+        Identities, as `nnsim.experiment.plan.Plan.identity`, or manifests.
     """
     if name == SOURCE and not (name in there and name in here):
         return True

@@ -110,6 +110,19 @@ class ChunkStore:
     def add(self, chunk: Chunk, tables: Mapping[str, bytes], errors: int) -> Path:
         """Keep the lines of each table of `chunk`; older files of the same chunk, damaged ones too, go.
 
+        Parameters
+        ----------
+        chunk : Chunk
+        tables : mapping of str to bytes
+            Table name to its final CSV lines, without the header.
+        errors : int
+            Number of trials in the chunk that failed.
+
+        Returns
+        -------
+        Path
+            The chunk's file.
+
         Raises
         ------
         StoreError

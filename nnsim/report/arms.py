@@ -26,7 +26,22 @@ def rows_of(frame: pd.DataFrame, **values: Any) -> pd.DataFrame:
 
 
 def change_per_layer(layers: pd.DataFrame, column: str, first: int, last: int) -> np.ndarray:
-    """Return (value at layer `last` - value at layer `first`) / (last - first) for each seed that has both."""
+    """Return (value at layer `last` - value at layer `first`) / (last - first) for each seed that has both.
+
+    Parameters
+    ----------
+    layers : DataFrame
+        Rows of one arm, one for each ``repeat`` and ``layer``.
+    column : str
+        Column of the value.
+    first, last : int
+        Two different layers, as the column ``layer`` numbers them.
+
+    Returns
+    -------
+    float64 array (seeds,)
+        In the order of ``repeat``.
+    """
     wide = layers[layers["layer"].isin([first, last])].pivot(index="repeat", columns="layer", values=column)
     if first not in wide or last not in wide:
         return np.empty(0)
@@ -45,6 +60,16 @@ def chosen_rates(runs: pd.DataFrame, arms: Sequence[str] = ARM) -> pd.DataFrame:
 
 
 def at_chosen_rate(rows: pd.DataFrame, chosen: pd.DataFrame, arms: Sequence[str] = ARM) -> pd.DataFrame:
-    """Return the rows (of runs, layers or history) of every arm at its chosen rate."""
+    """Return the rows of every arm at its chosen rate.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Runs, layers or history, with the columns in `arms` and ``learning_rate``.
+    chosen : DataFrame
+        A row for each arm, as of `chosen_rates`.
+    arms : sequence of str
+        Columns that tell the arms apart.
+    """
     keys = [*arms, "learning_rate"]
     return rows.merge(chosen[keys], on=keys, how="inner")

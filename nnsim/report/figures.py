@@ -169,7 +169,16 @@ def panel_grid(
 
 
 def theory_line(axes: Axes, x: ArrayLike, y: ArrayLike, label: str | None = "theory") -> None:
-    """Draw a prediction: dashed, dark, without markers, above what was measured; None leaves it out of the legend."""
+    """Draw a prediction: dashed, dark, without markers, above what was measured.
+
+    Parameters
+    ----------
+    axes : Axes
+    x, y : array_like, shape (n,)
+        Points of the line.
+    label : str, optional
+        Text of the legend, shown as it is; None leaves the line out of it.
+    """
     name = None if label is None else literal(label)
     axes.plot(x, y, color=THEORY_COLOR, linestyle=(0, (4, 2)), linewidth=0.9, zorder=3, label=name)
 

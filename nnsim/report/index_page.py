@@ -96,7 +96,18 @@ def write_suite(folder: Path, chapters: Sequence[Chapter], command: str) -> list
 
 
 def suite_document(chapters: Sequence[Chapter], claims: pd.DataFrame, ledger: pd.DataFrame, command: str) -> Document:
-    """Return the page as a document."""
+    """Return the page as a document.
+
+    Parameters
+    ----------
+    chapters : sequence of Chapter
+    claims : DataFrame
+        Of `all_claims`.
+    ledger : DataFrame
+        Of `nnsim.report.text_review.ledger_frame`.
+    command : str
+        What runs all studies again.
+    """
     count = f"{len(chapters)} {'study' if len(chapters) == 1 else 'studies'}, {len(claims)} claims"
     blocks = (*_answer(chapters, claims), *_ledgers(ledger), *_chapters(chapters), *_reproduce(command))
     return Document("What networks do, study by study", count, blocks)

@@ -64,7 +64,21 @@ def judge(questions: Sequence[Question], confidence: float = CONFIDENCE) -> list
 
 
 def claims_of(study: Study, tables: Any, config: dict[str, Any]) -> list[Claim]:
-    """Return a study's claims; what it asks is judged, all at one simultaneous confidence."""
+    """Return a study's claims; what it asks is judged, all at one simultaneous confidence.
+
+    Parameters
+    ----------
+    study : Study
+    tables : dict of str to DataFrame
+        The tables of a run by name.
+    config : dict
+        The resolved configuration: axis name to its values.
+
+    Returns
+    -------
+    list of Claim
+        In the order in which the study lists them.
+    """
     found = study.claims(tables, config)
     asked = [each for each in found if isinstance(each, Question)]
     judged = iter(judge(asked))

@@ -133,7 +133,18 @@ def _shown(spec: FigureSpec, written: Sequence[Path]) -> bytes:
 def find(
     study: Study, tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any], manifest: Mapping[str, Any]
 ) -> Findings:
-    """Ask the study for its summary, claims and figures; the claims plot comes first among the figures."""
+    """Ask the study for its summary, claims and figures; the claims plot comes first among the figures.
+
+    Parameters
+    ----------
+    study, tables, config, manifest
+        As in `write_report`.
+
+    Raises
+    ------
+    ValueError
+        If the study names a figure so that it cannot be a file name.
+    """
     tables, config = dict(tables), dict(config)
     claims = claims_frame(claims_of(study, tables, config))
     figures = {"claims": _claims_figure(claims)} if len(claims) else {}

@@ -125,6 +125,15 @@ def _row(ledger: Ledger, sentence: Sentence, claims: pd.DataFrame) -> tuple[str,
 
 
 def unmatched(ledger: Ledger, study: str, ids: Sequence[str]) -> list[str]:
-    """Return what `ledger` names of `study` that begins none of its claims' `ids`."""
+    """Return what `ledger` names of `study` that begins none of its claims' `ids`, sorted.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    study : str
+        Name of the study.
+    ids : sequence of str
+        Ids of all its claims.
+    """
     named = {prefix for sentence in ledger.sentences for name, prefix in sentence.claims if name == study}
     return sorted(prefix for prefix in named if not any(begins(claim, prefix) for claim in ids))

@@ -58,12 +58,40 @@ class ChosenArms:
         return float(rates.iloc[0]) if len(rates) else math.nan
 
     def values(self, column: str, arm: Arm, rate: float | None = None) -> pd.Series:
-        """Return a column of an arm's runs by seed, at its chosen rate or at a given one."""
+        """Return a column of an arm's runs by seed.
+
+        Parameters
+        ----------
+        column : str
+            Column of numbers or truths of the runs.
+        arm : mapping of str to value
+            See `Arm`.
+        rate : float, optional
+            A learning rate of the grid; by default the arm's chosen one.
+
+        Returns
+        -------
+        Series of float
+            Index ``repeat``, ascending; empty where the arm did not run.
+        """
         rows = rows_of(self.runs, **arm) if rate is None else rows_of(self.grid, learning_rate=rate, **arm)
         return rows.set_index("repeat")[column].astype(float).sort_index()
 
     def lead(self, column: str, first: Arm, second: Arm) -> np.ndarray:
-        """Return first minus second at equal seeds; a seed that one of them lacks is left out."""
+        """Return first minus second at equal seeds; a seed that one of them lacks is left out.
+
+        Parameters
+        ----------
+        column : str
+            As in `values`.
+        first, second : mapping of str to value
+            Two arms, each at its chosen rate.
+
+        Returns
+        -------
+        float64 array (seeds,)
+            In the order of the seeds.
+        """
         return (self.values(column, first) - self.values(column, second)).dropna().to_numpy()
 
     def at_edge(self, *arms: Arm) -> bool:

@@ -149,10 +149,28 @@ def write_results(
 ) -> StudyResult:
     """Write everything that follows from the chunks in `folder`, the manifest last: it says that the run is finished.
 
+    Parameters
+    ----------
+    folder : Path
+        Where the chunks were measured.
+    plan : Plan
+    record : Record
+        How the first run there was called.
+    manifest : dict
+        Provenance; counts of trials, hashes of files and the time of the end are added here.
+    formats : tuple of str
+        Figure formats, see `check_formats`.
+    progress : Progress
+        Is told where it stands.
+    failures : iterable of Failure
+        Trials that raised, handed on in the result.
+
     Raises
     ------
     IncompleteError
         Chunks are missing; nothing is written then.
+    StoreError
+        The disk refuses.
     """
     if record.files:
         manifest = manifest | {"data_files": record.files}

@@ -33,7 +33,7 @@ class FileComparison:
 
     @property
     def same(self) -> bool:
-        """Whether every byte is the same."""
+        """True if every byte is the same."""
         return self.first == self.second
 
 
@@ -47,7 +47,7 @@ class Reproduction:
 
     @property
     def holds(self) -> bool:
-        """Whether every canonical file is the same."""
+        """True if every canonical file is the same."""
         return all(file.same for file in self.files if file.canonical)
 
 

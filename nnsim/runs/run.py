@@ -76,6 +76,11 @@ class Job:
 def plan_study(study: str | Study, preset: str = "quick", *, seed: int = 0, **axes: Any) -> Plan:
     """Return what `run_study` would do with the same arguments, without doing it.
 
+    Parameters
+    ----------
+    study, preset, seed, **axes
+        As in `run_study`.
+
     Raises
     ------
     UsageError
@@ -198,7 +203,22 @@ def run_shard(
 def prepare_shards(
     study: str | Study, preset: str = "quick", *, shards: int, output: Path, seed: int = 0, **axes: Any
 ) -> None:
-    """Make `output` the folder of a study that `shards` shards will fill; arguments and errors as in `run_shard`."""
+    """Make `output` the folder of a study that `shards` shards will fill.
+
+    Parameters
+    ----------
+    study, preset, seed, **axes
+        As in `run_study`.
+    shards : int
+        How many there will be.
+    output : Path
+        New, empty, or the folder of the same run.
+
+    Raises
+    ------
+    UsageError, StoreError
+        As `run_study` does.
+    """
     _open(study, preset, output, None, seed, None, axes, shards)
 
 
@@ -208,7 +228,18 @@ def default_output(study: Study, preset: str) -> Path:
 
 
 def command_line(study: str | Study, preset: str, plan: Plan, chosen: Iterable[str]) -> str:
-    """Return the command that runs the same trials; `chosen` are the axes that were set by hand."""
+    """Return the command that runs the same trials.
+
+    Parameters
+    ----------
+    study : str or Study
+        By its name or file, or itself; a study is called by its name.
+    preset : str
+    plan : Plan
+        Of that study and preset.
+    chosen : collection of str
+        Names of the axes that were set by hand.
+    """
     name = study if isinstance(study, str) else study.name
     words = ["nnsim", "study", *(["run", name] if name.endswith(".py") else [name]), "--preset", preset]
     for axis in plan.study.axes:

@@ -57,7 +57,7 @@ class SuiteResult(Shown):
 
     @property
     def failed_trials(self) -> int:
-        """How many rows have the status ``error``, those of an earlier call included."""
+        """Number of rows with the status ``error``, those of an earlier call included."""
         return self.trials.get("error", 0)
 
     def facts(self) -> dict[str, object]:
@@ -157,7 +157,13 @@ def default_folder(preset: str) -> Path:
 
 
 def command_line(preset: str, only: Sequence[str] | None, seed: int) -> str:
-    """Return the command that runs the same studies."""
+    """Return the command that runs the same studies.
+
+    Parameters
+    ----------
+    preset, only, seed
+        As in `run_all`.
+    """
     chosen = ["--only", ",".join(only)] if only else []
     return shlex.join(["nnsim", "study", "all", "--preset", preset, *chosen, "--seed", str(seed)])
 

@@ -31,7 +31,13 @@ COLUMN_KINDS = ("int", "float", "text", "bool")
 
 
 def presets(quick: Any, standard: Any, paper: Any) -> dict[str, Any]:
-    """Return what an axis holds in each size, as `Axis` takes it."""
+    """Return what an axis holds in each size, as `Axis` takes it.
+
+    Parameters
+    ----------
+    quick, standard, paper : tuple, or one value where the axis is scalar
+        Values of the axis in the preset of this name.
+    """
     return {"quick": quick, "standard": standard, "paper": paper}
 
 

@@ -210,7 +210,17 @@ def chance_of(data: datasets.Split) -> float:
 
 
 def outcome(spec: NetworkSpec, run: trainer.Run, data: datasets.Split) -> dict[str, Any]:
-    """Return what became of a run: columns of `TRIAL_COLUMNS`; one that diverged says so and has no scores."""
+    """Return what became of a run: columns of `TRIAL_COLUMNS`; one that diverged says so and has no scores.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network, in float32.
+    run : Run
+        Its training; one that is done has an epoch at least.
+    data : Split
+        Test rows are scored; validation rows tell what chance is.
+    """
     found = {"parameters": spec.n_parameters, "epochs_done": len(run.history), "chance": chance_of(data)}
     if run.status == "diverged":
         why = {"status": "diverged", "reason": "the loss stopped being finite", "diverged_at": run.diverged_at}

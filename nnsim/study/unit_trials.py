@@ -29,7 +29,16 @@ def doublings(epochs: int) -> list[int]:
 
 
 def start_of(trial: NetworkTrial, spec: NetworkSpec, bias: float = 0.0) -> np.ndarray:
-    """Return a trial's initial parameters, with `bias` added to the biases of the hidden layers."""
+    """Return a trial's initial parameters, a vector in the network's precision.
+
+    Parameters
+    ----------
+    trial : NetworkTrial
+    spec : NetworkSpec
+        Its network.
+    bias : float
+        Is added to the biases of the hidden layers.
+    """
     X = np.ascontiguousarray(data_of(trial).X_train[:256], spec.numpy_dtype)
     theta = initialize(spec, trial.scheme, key(trial.root_seed, "init", trial.repeat), X)
     for _, b in spec.layers(theta)[:-1]:

@@ -70,8 +70,14 @@ def run_in_batches(
 ) -> list[Failure]:
     """Measure `chunks` of `plan` as `nnsim.experiment.executors.threads.run_chunks` does, with the same rows, on a GPU.
 
-    Trials train together, see `nnsim.experiment.executors.batcher`; what else they do is done here, by `jobs` of them
-    at once.
+    Trials train together, see `nnsim.experiment.executors.batcher`.
+
+    Parameters
+    ----------
+    plan, chunks, store, progress, fail_fast
+        As in `run_chunks`.
+    jobs : int
+        How many trials at once do on the CPU what is not training.
 
     Returns
     -------

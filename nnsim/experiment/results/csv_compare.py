@@ -81,7 +81,20 @@ def read_cells(block: bytes) -> list[list[str]]:
 
 
 def first_difference(columns: Sequence[str], first: bytes, second: bytes) -> Cells:
-    """Return the cells that differ in the first row that differs between two blocks of rows."""
+    """Return the cells that differ in the first row that differs between two blocks of rows.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Names of the table's columns.
+    first, second : bytes
+        Rows of CSV, without the header.
+
+    Returns
+    -------
+    dict
+        Column to its text in `first` and in `second`; empty where no row differs.
+    """
     for mine, yours in zip_longest(read_cells(first), read_cells(second), fillvalue=()):
         if mine != yours:
             return differing_cells(columns, mine, yours)
@@ -89,7 +102,20 @@ def first_difference(columns: Sequence[str], first: bytes, second: bytes) -> Cel
 
 
 def differing_cells(columns: Sequence[str], first: Sequence[str], second: Sequence[str]) -> Cells:
-    """Return the cells that differ between two rows by column, or by number beyond the last column."""
+    """Return the cells that differ between two rows by column, or by number beyond the last column.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Names of the table's columns; further cells are called ``cell 4`` and so on, counted from 1.
+    first, second : sequence of str
+        Cells of the rows.
+
+    Returns
+    -------
+    dict
+        Column to its text in `first` and in `second`, None where a row is too short.
+    """
     cells = enumerate(zip_longest(first, second), start=1)
     return {
         columns[number - 1] if number <= len(columns) else f"cell {number}": pair

@@ -49,7 +49,7 @@ class Check:
 
     @property
     def fits(self) -> bool:
-        """Whether this is no fault."""
+        """True if this is no fault."""
         return self.state in {SAME, UNKNOWN}
 
 
@@ -98,7 +98,7 @@ class Verification:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing differs."""
+        """True if nothing differs and no file is at fault."""
         return not self.differences and all(check.fits for check in (*self.files, *self.chunks))
 
 
@@ -156,7 +156,22 @@ def verify(
 
 
 def choose_trials(kinds: list[str], count: int, sample: int) -> set[int]:
-    """Return the positions of `count` trials, given the kind of each: one of each kind before a second of any."""
+    """Return the positions of a sample of trials: one of each kind before a second of any.
+
+    Parameters
+    ----------
+    kinds : list of str
+        Kind of each trial.
+    count : int
+        Size of the sample, at least 0; all trials where there are fewer.
+    sample : int
+        Seed of the sample: the same number draws the same trials.
+
+    Returns
+    -------
+    set of int
+        Indices into `kinds`.
+    """
     shuffled = Random(sample).sample(range(len(kinds)), len(kinds))
     first_of_kind = {kinds[position]: position for position in reversed(shuffled)}
     return set(list(dict.fromkeys((*first_of_kind.values(), *shuffled)))[:count])

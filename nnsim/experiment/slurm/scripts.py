@@ -138,7 +138,16 @@ class Request:
 
 
 def shards_script(request: Request, tasks: Iterable[int], mark: str) -> str:
-    """Return the array script that measures the shards `tasks`; `mark` is found again as the jobs' comment."""
+    """Return the array script that measures some shards of a run.
+
+    Parameters
+    ----------
+    request : Request
+    tasks : iterable of int
+        Numbers of the shards, from 0 and below ``request.shards``.
+    mark : str
+        The jobs' comment, by which the queue finds them again.
+    """
     limit = f"%{request.max_running}" if request.max_running else ""
     options = _options(request, "", f"{request.log}/shard-%A_%a.log", mark) | {
         "array": compressed(tasks) + limit,
@@ -153,7 +162,16 @@ def shards_script(request: Request, tasks: Iterable[int], mark: str) -> str:
 
 
 def merge_script(request: Request, array: str, mark: str) -> str:
-    """Return the script that merges the shards when all tasks of the job `array` have ended, whichever way."""
+    """Return the script that merges the shards when all tasks of an array have ended, whichever way.
+
+    Parameters
+    ----------
+    request : Request
+    array : str
+        Slurm's id of the array job.
+    mark : str
+        The job's comment, by which the queue finds it again.
+    """
     options = _options(request, "-merge", f"{request.log}/merge-%j.log", mark) | {"dependency": f"afterany:{array}"}
     return _header(options) + f"exec {_nnsim(*merge_words(request), '--quiet')}\n"
 

@@ -71,7 +71,17 @@ def trap_lines(expected: Propagation) -> dict[str, Line]:
 
 
 def gradient_trap(layers: pd.DataFrame, depth: int, predictions: Mapping[str, Line]) -> Figure:
-    """Draw delta, weight gradients and activations of one arm, each relative to its value at the last layer."""
+    """Draw delta, weight gradients and activations of one arm, each relative to its value at the last layer.
+
+    Parameters
+    ----------
+    layers : DataFrame
+        Probes of untrained networks of one arm.
+    depth : int
+        The last hidden layer; layers from 2 on are drawn.
+    predictions : mapping of str to (layers, natural logarithms)
+        By quantity, as `trap_lines` returns them; drawn dashed.
+    """
     frame = layers[(layers["layer"] >= 2) & (layers["layer"] <= depth)].copy()
     frame["activation squares"] = frame["a_log"]
     frame["errors δ"] = frame["delta_log"]
@@ -133,7 +143,15 @@ def factors(frame: pd.DataFrame) -> Figure:
 
 
 def spread(values: np.ndarray, mean: float, variance: float) -> Figure:
-    """Draw the histogram of the finite log gains with the normal law of the predicted mean and variance."""
+    """Draw the histogram of the finite log gains with the normal law of the predicted mean and variance.
+
+    Parameters
+    ----------
+    values : float64 array (networks,)
+        Natural logarithm of each network's gain of mean squares.
+    mean, variance : float
+        Predicted moments of `values`, the variance positive.
+    """
     values = values[np.isfinite(values)]
     with style():
         figure, panels = panel_grid(width=COLUMN_WIDTH, height=2.5)

@@ -36,7 +36,14 @@ def _arm_panels(frame: pd.DataFrame, **options: Any) -> tuple[Figure, Iterator[t
 def rates(runs: pd.DataFrame, chance: float | None, metric: str) -> Figure:
     """Draw the validation metric over the grid of learning rates; a diverged run counts as chance.
 
-    Without a number for `chance`, each panel has its own, of the column of that name.
+    Parameters
+    ----------
+    runs : DataFrame
+        One row a run, with the columns scheme, activation, depth, learning_rate, status and validation_metric.
+    chance : float or None
+        Metric of the best constant answer; None takes the column ``chance``, so that each panel has its own.
+    metric : str
+        Name of the metric.
     """
     schemes = list(dict.fromkeys(runs["scheme"]))
     runs = runs.assign(chance=runs["chance"] if chance is None else chance)

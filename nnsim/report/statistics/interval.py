@@ -46,12 +46,27 @@ class Interval:
 
 
 def nothing(n: int, confidence: float, method: str) -> Interval:
-    """Return the interval of values that allow none."""
+    """Return the interval of values that allow none: its ends and its estimate are NaN.
+
+    Parameters
+    ----------
+    n : int
+        Number of values.
+    confidence, method : float, str
+        As in `Interval`.
+    """
     return Interval(math.nan, math.nan, math.nan, confidence, method, n)
 
 
 def whole_line(value: float, confidence: float, method: str) -> Interval:
-    """Return the interval around a single value, which says nothing of its spread."""
+    """Return the interval around a single value, which says nothing of its spread: from -inf to inf, not sufficient.
+
+    Parameters
+    ----------
+    value : float
+    confidence, method : float, str
+        As in `Interval`.
+    """
     return Interval(-math.inf, value, math.inf, confidence, method, 1, sufficient=False)
 
 

@@ -145,7 +145,27 @@ def variance_interval(values: ArrayLike, confidence: float) -> Interval:
 
 
 def adjusted_interval(x: NDArray[np.float64], confidence: float, target: str) -> Interval:
-    """Return Student's t interval stretched to Hall's ends, for the mean that is called `target`."""
+    """Return Student's t interval stretched to Hall's ends, see `mean_interval`.
+
+    Parameters
+    ----------
+    x : float64 array (n,)
+        One value a seed.
+    confidence : float
+        Level, strictly between 0 and 1.
+    target : str
+        Name of the mean in the interval's method, such as "variance".
+
+    Returns
+    -------
+    Interval
+        NaN if empty or if a value is not finite; the whole line if there is one value. Fewer than 6 are not sufficient.
+
+    Raises
+    ------
+    UsageError
+        If the confidence is out of range.
+    """
     tail, method = tail_of(confidence), f"skew-adjusted t interval of the {target}"
     if not usable(x):
         return nothing(x.size, confidence, method)

@@ -92,7 +92,17 @@ def superiority_interval(first: ArrayLike, second: ArrayLike, confidence: float)
 def cliffs_delta_interval(first: ArrayLike, second: ArrayLike, confidence: float) -> Interval:
     """Return the interval for Cliff's delta within pairs, P(X > Y) - P(X < Y): 2 P - 1 of `superiority_interval`.
 
-    Parameters, errors, ties and diverged runs are as there; 0 means that neither arm is better.
+    Errors, ties and diverged runs are as there.
+
+    Parameters
+    ----------
+    first, second, confidence
+        As in `superiority_interval`.
+
+    Returns
+    -------
+    Interval
+        Inside [-1, 1]; 0 means that neither arm is better. NaN if empty.
 
     References
     ----------

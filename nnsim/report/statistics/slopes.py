@@ -23,6 +23,19 @@ def log_slopes(wide: pd.DataFrame) -> np.ndarray:
 
 
 def slopes_by_seed(rows: pd.DataFrame, x: str, y: str) -> np.ndarray:
-    """Return the slope of ln y against ln x for each seed (column repeat) that has a positive y at every x."""
+    """Return the least-squares slope of ln y against ln x for each seed that has a positive y at every x.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        One row for each ``repeat``, the number of the seed, and x.
+    x, y : str
+        Columns of numbers; those of x are positive.
+
+    Returns
+    -------
+    float64 array (seeds,)
+        In the order of ``repeat``; empty where there are fewer than two values of x.
+    """
     wide = rows.pivot(index="repeat", columns=x, values=y).astype(float)
     return log_slopes(wide[(wide > 0).all(axis=1)])

@@ -24,6 +24,14 @@ TIE = 1e-12
 def equivalence(interval: Interval, prediction: float, margin: float) -> Verdict:
     """Return whether the truth lies within `margin` of `prediction`.
 
+    Parameters
+    ----------
+    interval : Interval
+        Of what was measured.
+    prediction : float
+    margin : float
+        Finite and at least 0, in the unit of the prediction.
+
     Returns
     -------
     str
