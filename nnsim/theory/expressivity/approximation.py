@@ -35,5 +35,14 @@ def barron_bound(barron_norm: float, radius: float, units: int) -> float:
     """Return (2 r C_f)^2 / n, which the mean squared error of the best n sigmoid units on a ball does not exceed.
 
     Barron 1993, theorem 1: any probability measure on the ball of radius r; the exponent of n is free of the dimension.
+
+    Parameters
+    ----------
+    barron_norm : float
+        C_f, as `waves_barron_norm` gives it.
+    radius : float
+        r.
+    units : int
+        n, hidden units, at least 1.
     """
     return (2.0 * radius * barron_norm) ** 2 / units

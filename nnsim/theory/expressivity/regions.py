@@ -78,5 +78,15 @@ def layer_breaks(layer: int, half_length: float, sw2: float, sb2: float) -> floa
 
 
 def random_breaks(widths: Sequence[int], half_length: float, sb2: float) -> float:
-    """Return the average number of breakpoints of a wide He network of one input on [-a, a]: the sum over its units."""
+    """Return the average number of breakpoints of a wide He network of one input on [-a, a]: the sum over its units.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Hidden widths.
+    half_length : float
+        a.
+    sb2 : float
+        Variance of a bias, at least 0.
+    """
     return sum(width * layer_breaks(layer, half_length, 2.0, sb2) for layer, width in enumerate(widths, start=1))

@@ -109,7 +109,27 @@ def _smeared(at: Floats, c: float, apart: float) -> list[Floats]:
 def correlation_map(name: str, sw2: float, sb2: float, q: float, c: float, parameter: float | None = None) -> float:
     """Return the next layer's correlation, (sw2 E f(u) f(v) + sb2) / (sw2 E f^2 + sb2): Poole et al. 2016, eq. 5.
 
-    u and v have variance `q` and correlation `c`; both inputs have one length.
+    u and v are the pre-activations of two inputs of one length.
+
+    Parameters
+    ----------
+    name : str
+        An activation of the registry.
+    sw2, sb2 : float
+        Variance of weights times fan-in, and of biases.
+    q : float
+        Variance of u and of v, positive.
+    c : float
+        Their correlation, from -1 to 1.
+    parameter : float, optional
+        The activation's own parameter.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such activation.
+    UsageError
+        If the variance or the correlation is outside its range, or an activation without a parameter is given one.
     """
     kinks = look_up(ACTIVATIONS, "activation", name).kinks
     product = pair_expectation(
@@ -122,6 +142,16 @@ def correlation_slope(name: str, sw2: float, q: float, c: float, parameter: floa
     """Return chi(c) = sw2 E f'(u) f'(v), the slope of the map at a fixed variance: Schoenholz et al. 2017, eq. 8.
 
     At c = 1 it is `gradient_factor`: what spreads two inputs apart is what makes gradients grow.
+
+    Parameters
+    ----------
+    name, sw2, q, c, parameter
+        As for `correlation_map`.
+
+    Raises
+    ------
+    UnknownNameError, UsageError
+        As `correlation_map`.
     """
     kinks = look_up(ACTIVATIONS, "activation", name).kinks
     return sw2 * pair_expectation(
@@ -138,6 +168,23 @@ def fixed_correlation(name: str, sw2: float, sb2: float, q: float, parameter: fl
     """Return the correlation c* that inputs of the fixed variance `q` tend to: 1 in order, less in chaos.
 
     Poole et al. 2016, section 3.
+
+    Parameters
+    ----------
+    name, sw2, sb2, parameter
+        As for `correlation_map`.
+    q : float
+        The fixed variance, positive; see `fixed_point`.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Raises
+    ------
+    UnknownNameError, UsageError
+        As `correlation_map`.
     """
     if gradient_factor(name, sw2, q, parameter) <= 1.0:
         return 1.0
@@ -160,6 +207,18 @@ def variance_slope(name: str, sw2: float, q: float, parameter: float | None = No
     """Return dq'/dq = sw2 E u f(u) f'(u) / q, which is chi_1 + sw2 E f'' f: Schoenholz et al. 2017, eq. 6.
 
     The form with u needs no second derivative (integrate by parts).
+
+    Parameters
+    ----------
+    name, sw2, parameter
+        As for `correlation_map`.
+    q : float
+        Variance, at least 0; at 0 the slope is chi_1.
+
+    Raises
+    ------
+    UnknownNameError, UsageError
+        As `correlation_map`.
     """
     if q == 0.0:
         return gradient_factor(name, sw2, q, parameter)
@@ -183,6 +242,16 @@ def depth_scales(name: str, sw2: float, sb2: float, parameter: float | None = No
 
     ``variance`` is -1 / ln(dq'/dq), ``correlation`` -1 / ln chi(c*), ``gradient`` -1 / ln chi_1, which is
     negative where gradients grow. All NaN where the variance has no positive fixed point.
+
+    Parameters
+    ----------
+    name, sw2, sb2, parameter
+        As for `correlation_map`.
+
+    Raises
+    ------
+    UnknownNameError, UsageError
+        As `correlation_map`.
     """
     point = fixed_point(name, sw2, sb2, parameter)
     if point.status != "converged":
@@ -198,6 +267,22 @@ def critical_point(name: str, q: float, parameter: float | None = None) -> tuple
     """Return (sw2, sb2) at which `q` is a fixed variance and chi_1 = 1, a point of the critical line.
 
     sw2 = 1 / E f'^2 and sb2 = q - E f^2 / E f'^2; no network has it where sb2 is negative.
+
+    Parameters
+    ----------
+    name : str
+        An activation of the registry, whose slope is not 0 everywhere.
+    q : float
+        Variance of the pre-activations, positive.
+    parameter : float, optional
+        The activation's own parameter.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such activation.
+    UsageError
+        If the variance is negative or not finite, or an activation without a parameter is given one.
     """
     moments = activation_moments(name, q, parameter)
     return 1.0 / moments.slope, q - moments.second / moments.slope
@@ -208,8 +293,17 @@ def critical_weight(name: str, sb2: float, parameter: float | None = None) -> tu
 
     tanh at sb2 = 0.05 has (1.760955, 0.570048). Without biases the line ends at q* = 0.
 
+    Parameters
+    ----------
+    name, parameter
+        As for `critical_point`.
+    sb2 : float
+        Variance of the biases, at least 0.
+
     Raises
     ------
+    UnknownNameError
+        If there is no such activation.
     UsageError
         If the line does not reach this bias variance; ReLU's is the single point (2, 0).
     """

@@ -25,6 +25,24 @@ def variance_map(name: str, sw2: float, sb2: float, q: float, parameter: float |
     """Return the next layer's pre-activation variance, sw2 E f(sqrt(q) z)^2 + sb2: Poole et al. 2016, eq. 3.
 
     A variance that has overflowed stays infinite.
+
+    Parameters
+    ----------
+    name : str
+        An activation of the registry.
+    sw2, sb2 : float
+        Variance of weights times fan-in, and of biases.
+    q : float
+        Variance of this layer's pre-activations, at least 0.
+    parameter : float, optional
+        The activation's own parameter.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such activation.
+    UsageError
+        If the variance is negative, or an activation without a parameter is given one.
     """
     if q == math.inf:
         return math.inf
@@ -36,6 +54,16 @@ def gradient_factor(name: str, sw2: float, q: float, parameter: float | None = N
 
     The factor of one step back from layer l + 1 to layer l of equal width, where q is the variance of layer l. At
     unequal widths multiply by n_{l+1} / n_l. NaN where q has overflowed.
+
+    Parameters
+    ----------
+    name, sw2, q, parameter
+        As for `variance_map`.
+
+    Raises
+    ------
+    UnknownNameError, UsageError
+        As `variance_map`.
     """
     if q == math.inf:
         return math.nan
@@ -81,7 +109,12 @@ def gradient_trajectory(
     """Return E delta_l^2 / E delta_depth^2 for the layers l = 0 .. depth - 1 of a net of equal widths.
 
     The product of chi(q_k) over k = l .. depth - 1, where layer 0 has variance `q0` and the others those of
-    `variance_trajectory`, which also describes the parameters. Schoenholz et al. 2017, section 5.
+    `variance_trajectory`. Schoenholz et al. 2017, section 5.
+
+    Parameters
+    ----------
+    name, sw2, sb2, q0, depth, parameter
+        As for `variance_trajectory`.
 
     Returns
     -------
@@ -135,10 +168,24 @@ def fixed_point(
     Found by iterating the map, as layers do, until a step changes q by less than 1e-12 of itself. Where every q is
     fixed, as for ReLU with sw2 = 2 and sb2 = 0, the answer is `start`.
 
+    Parameters
+    ----------
+    name, sw2, sb2, parameter
+        As for `variance_map`.
+    start : float
+        Variance to start from, at least 0.
+    max_steps : int
+        Layers after which the search gives up.
+
     Returns
     -------
     FixedPoint
         Its ``status`` says whether there is one; its ``str`` says it in a sentence.
+
+    Raises
+    ------
+    UnknownNameError, UsageError
+        As `variance_map`.
     """
     q = start
     for step in range(1, max_steps + 1):

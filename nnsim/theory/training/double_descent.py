@@ -53,10 +53,17 @@ def best_ridge(features: int, signal: float, unexplained: float) -> float:
     The variance of the noise over that of a coefficient: the posterior mean where coefficients are drawn from
     N(0, signal / p). With it the error falls with the number of features without a peak (Nakkiran et al. 2021).
 
+    Parameters
+    ----------
+    features : int
+        p, at least 1.
+    signal, unexplained : float
+        ||beta_T||^2, positive, and the variance of what the used features cannot explain, at least 0.
+
     Raises
     ------
     UsageError
-        If there is no feature, or no signal.
+        If there is no feature or no signal, or a variance is negative.
     """
     _check(1, features, signal, unexplained)
     if signal == 0.0:

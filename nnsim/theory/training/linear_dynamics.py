@@ -43,5 +43,10 @@ def half_time(strength: float, start: float, tau: float) -> float:
     """Return the steps (tau / 2 s) ln(s / a0 - 1) at which a mode has half its strength: Saxe et al. 2014, section 1.2.
 
     NaN where the mode starts beyond its strength; negative where it starts beyond half of it.
+
+    Parameters
+    ----------
+    strength, start, tau
+        As for `mode_strength`.
     """
     return tau / (2.0 * strength) * math.log(strength / start - 1.0) if 0.0 < start < strength else math.nan
