@@ -35,7 +35,16 @@ class Turn:
 
 
 def gradient_at(spec: NetworkSpec, theta: np.ndarray, data: Batches) -> np.ndarray:
-    """Return the gradient of the mean loss over the training rows, a float64 vector laid out like theta."""
+    """Return the gradient of the mean loss over the training rows, a vector laid out like theta.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        Its dropout, if it has any, takes the masks of the key 0.
+    theta : vector (spec.n_parameters,) of the network's dtype
+    data : Batches
+        In the same precision; the validation rows do not matter.
+    """
     found = np.empty_like(theta)
     loss_and_gradient(spec.architecture, theta, data.X, data.Y, found, np.uint64(0), 0)
     return found

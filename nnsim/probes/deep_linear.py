@@ -50,7 +50,21 @@ class LinearTask:
 
 
 def orthonormal(rows: int, columns: int, key: int, stream: int = 0) -> np.ndarray:
-    """Return a random matrix with orthonormal columns, uniform over all of them (Haar)."""
+    """Return a random matrix with orthonormal columns, uniform over all of them (Haar).
+
+    Parameters
+    ----------
+    rows, columns : int
+        No more columns than rows.
+    key : int
+        64-bit key of the draws.
+    stream : int
+        Number of this matrix among those of one key.
+
+    Returns
+    -------
+    float64 array (rows, columns)
+    """
     draws = np.empty(rows * columns)
     fill_normal(draws, np.uint64(key), DATA, stream)
     return orthonormal_columns(draws.reshape(rows, columns))
@@ -58,6 +72,15 @@ def orthonormal(rows: int, columns: int, key: int, stream: int = 0) -> np.ndarra
 
 def draw_task(features: int, targets: int, strengths: Sequence[float], key: int) -> LinearTask:
     """Return a task with random modes of the given strengths.
+
+    Parameters
+    ----------
+    features, targets : int
+        Inputs and outputs of the map.
+    strengths : sequence of float
+        Singular value of each mode.
+    key : int
+        64-bit key of the modes.
 
     Raises
     ------
@@ -75,7 +98,23 @@ def draw_task(features: int, targets: int, strengths: Sequence[float], key: int)
 
 
 def balanced_start(spec: NetworkSpec, task: LinearTask, start: float, key: int) -> np.ndarray:
-    """Return parameters whose two layers are equally strong along each mode and do nothing else: Saxe 2014, eq. 8."""
+    """Return parameters whose two layers are equally strong along each mode and do nothing else: Saxe 2014, eq. 8.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        Linear, one hidden layer of at least as many units as the task has modes, float64.
+    task : LinearTask
+    start : float
+        Product of the two layers along each mode, at least 0.
+    key : int
+        64-bit key of the directions of the modes in the hidden layer.
+
+    Returns
+    -------
+    float64 vector (spec.n_parameters,)
+        Its biases are 0.
+    """
     theta = np.zeros(spec.n_parameters)
     (W1, _), (W2, _) = spec.layers(theta)
     hidden = orthonormal(spec.widths[1], task.strengths.size, key, 2)
@@ -90,6 +129,17 @@ def mode_starts(spec: NetworkSpec, task: LinearTask, theta: np.ndarray) -> np.nd
 
     The half sum grows and the half difference decays, so that from a small start, whatever it is, the two layers end
     up balanced along each mode; a balanced start has its own product here.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        Linear, one hidden layer.
+    task : LinearTask
+    theta : vector (spec.n_parameters,)
+
+    Returns
+    -------
+    float64 array (modes,)
     """
     (W1, _), (W2, _) = spec.layers(theta)
     return np.sum(((W1.T @ task.inputs + W2 @ task.outputs) / 2.0) ** 2, axis=0)

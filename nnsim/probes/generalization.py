@@ -53,6 +53,13 @@ def accuracy_on_noisy_labels(accuracy: float, classes: int, noise: float) -> flo
     """Return the accuracy to expect on rows whose labels `noisy_labels` would make, from that on clean ones.
 
     A right answer stays right with probability 1 - noise; a wrong one meets its class with noise / (classes - 1).
+
+    Parameters
+    ----------
+    accuracy : float
+        On clean labels, from 0 to 1.
+    classes, noise
+        As for `noisy_labels`.
     """
     return (1.0 - noise) * accuracy + noise / (classes - 1) * (1.0 - accuracy)
 
@@ -69,9 +76,16 @@ def least_norm_fit(X: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def ridge_fit(X: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:
-    """Return the w that minimises ||y - X w||^2 + penalty ||w||^2, penalty positive; by LAPACK.
+    """Return the w that minimises ||y - X w||^2 + penalty ||w||^2, a float64 array (features,); by LAPACK.
 
     Solved with as many unknowns as there are rows or features, whichever are fewer.
+
+    Parameters
+    ----------
+    X : float64 array (rows, features)
+    y : float64 array (rows,)
+    penalty : float
+        Positive.
     """
     rows, features = X.shape
     if features <= rows:

@@ -16,6 +16,13 @@ def pair_inputs(correlation: float, square: float = 1.0, other_square: float = 1
 
     Two features are enough: what Gaussian weights make of inputs depends on their scalar products alone.
 
+    Parameters
+    ----------
+    correlation : float
+        Cosine of the angle between the inputs, from -1 to 1.
+    square, other_square : float
+        Mean square of the first input and of the second, positive.
+
     Returns
     -------
     float64 array (2, 2)

@@ -156,8 +156,19 @@ def sharpness(
 ) -> Sharpness:
     """Return the largest eigenvalue of the Hessian of the mean loss over the rows of X.
 
-    `hessian_product` and `largest_eigenvalue` say what the parameters are, and what is raised. A loss that is not
-    finite has the value NaN.
+    NaN where theta is not finite, or the product of the Hessian with `start` is not.
+
+    Parameters
+    ----------
+    spec, theta, X, Y
+        As for `hessian_product`.
+    start, tolerance, most
+        As for `largest_eigenvalue`.
+
+    Raises
+    ------
+    UsageError
+        As these two do.
     """
     product = hessian_product(spec, theta, X, Y)
     if not np.isfinite(theta).all() or not np.isfinite(product(start)).all():

@@ -65,7 +65,21 @@ def scores(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def radius_and_margin(X: np.ndarray, y: np.ndarray, direction: np.ndarray) -> tuple[float, float]:
-    """Return R = max |x| and min y (u . x), u the unit vector along `direction`: what Novikoff's bound is made of."""
+    """Return R = max |x| and min y (u . x), u the unit vector along `direction`: what Novikoff's bound is made of.
+
+    Parameters
+    ----------
+    X : float64 array (rows, dimensions)
+    y : float64 array (rows,)
+        Labels, -1 or 1.
+    direction : float64 array (dimensions,)
+        Of any length but 0.
+
+    Raises
+    ------
+    UsageError
+        As `learn`.
+    """
     _check(X, y)
     length = math.sqrt(scores(direction[None, :], direction)[0])
     radius = math.sqrt(max(scores(row[None, :], row)[0] for row in X))

@@ -65,7 +65,15 @@ def first_step(spec: NetworkSpec, theta: np.ndarray, data: Batches, recipe: Reci
 
 
 def start_loss(spec: NetworkSpec, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> float:
-    """Return the mean loss of a network whose readout is set to zero, in nats or squared units."""
+    """Return the mean loss of a network whose readout is set to zero, in nats or squared units.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    theta : vector (spec.n_parameters,) of the network's dtype
+        It is left as it is: weights and biases of the last layer are set to zero in a copy.
+    X, Y : arrays (rows, inputs), (rows, 1 or outputs) of the same dtype
+    """
     silent = theta.copy()
     for part in spec.layers(silent)[-1]:
         part[:] = 0

@@ -44,7 +44,7 @@ class UnitFacts:
 
     @property
     def dead(self) -> np.ndarray:
-        """Whether a unit's slope is zero on every input."""
+        """Mask of the units whose slope is zero on every input."""
         return ~self.active
 
     def dormancy(self) -> np.ndarray:

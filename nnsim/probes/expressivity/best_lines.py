@@ -13,6 +13,13 @@ def line_error(f: Callable[[float], float], left: float, right: float) -> float:
 
     The best line runs midway between the chord and the parallel tangent, so that the error is half the largest gap
     below the chord (Chebyshev's equioscillation at both ends and once between).
+
+    Parameters
+    ----------
+    f : callable
+        Maps a float to a float; convex on the interval.
+    left, right : float
+        Ends of the interval, left below right.
     """
     slope = (f(right) - f(left)) / (right - left)
 
@@ -31,6 +38,13 @@ def lines_needed(f: Callable[[float], float], error: float, left: float = 0.0, r
 
     Each line goes as far as it can, which is best: a line that stops earlier never lets the rest do with fewer.
     The lines need not meet, so no continuous function of as many pieces does better.
+
+    Parameters
+    ----------
+    f, left, right
+        As for `line_error`.
+    error : float
+        Positive.
     """
     count, start = 0, left
     while start < right:

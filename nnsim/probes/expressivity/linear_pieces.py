@@ -57,7 +57,19 @@ def rational(array: np.ndarray) -> np.ndarray:
 
 
 def affine(values: np.ndarray, W: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
-    """Return values W + b for each row, summed over the inputs in order."""
+    """Return values W + b for each row, summed over the inputs in order.
+
+    Parameters
+    ----------
+    values : array (rows, inputs), float64 or of `Fraction`
+    W : array (inputs, outputs)
+    b : array (outputs,), optional
+        None stands for zeros.
+
+    Returns
+    -------
+    array (rows, outputs)
+    """
     total = values[:, :1] * W[0]
     for i in range(1, len(W)):
         total = total + values[:, i : i + 1] * W[i]

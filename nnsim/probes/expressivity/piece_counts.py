@@ -42,7 +42,24 @@ def square_error(tents: int) -> dict[str, Any]:
 
 
 def folded_pieces(width: int, depth: int, inputs: int) -> dict[str, Any]:
-    """Count the regions of a folding network on the unit interval or square, in rational arithmetic."""
+    """Count the regions of a folding network on the unit interval or square, in rational arithmetic.
+
+    Parameters
+    ----------
+    width, depth : int
+        Units of each hidden layer, at least `inputs`, and number of these layers, at least 1.
+    inputs : {1, 2}
+
+    Returns
+    -------
+    dict
+        The count under ``pieces``.
+
+    Raises
+    ------
+    UsageError
+        If there are not one or two inputs, or the layers are narrower than the inputs.
+    """
     layers = [(rational(W), rational(b)) for W, b in constructions.folded([width] * depth, inputs)]
     if inputs == 1:
         return {"pieces": 1 + sum(follow(layers, rational(UNIT)).breaks)}
@@ -59,7 +76,22 @@ def parity_error(bits: int) -> dict[str, Any]:
 
 
 def plane_regions(units: int, inputs: int, biased: bool, key: int) -> dict[str, Any]:
-    """Count the regions of a layer of Gaussian weights, with Gaussian biases or none."""
+    """Count the regions of a layer of Gaussian weights, with Gaussian biases or none.
+
+    Parameters
+    ----------
+    units, inputs : int
+        Hyperplanes, and the dimension of the space that they cut.
+    biased : bool
+        Whether there are biases; without them all hyperplanes pass the origin.
+    key : int
+        64-bit key of the draws.
+
+    Returns
+    -------
+    dict
+        The count under ``pieces``.
+    """
     draws = np.empty((inputs + 1) * units)
     fill_normal(draws, np.uint64(key), DATA, 0)
     W, b = draws[:-units].reshape(inputs, units), draws[-units:]
