@@ -93,7 +93,20 @@ def _check_array(path: Path, name: str, values: np.ndarray, kinds: str, ranks: S
 
 
 def refuse_entry(path: object, name: str, values: np.ndarray, wrong: np.ndarray, remedy: str = "") -> NoReturn:
-    """Raise DataError about the first entry that is wrong."""
+    """Raise DataError about the first entry that is wrong.
+
+    Parameters
+    ----------
+    path : Path, DataFile or str
+        The file, as the sentence names it.
+    name : str
+        Of the array in the file.
+    values : array
+    wrong : bool array, the shape of `values`
+        Which entries are wrong, one at least.
+    remedy : str
+        End of the sentence, as in ``: fill in what is missing``.
+    """
     place = tuple(np.argwhere(wrong)[0].tolist())
     where = ", ".join(map(str, place))
     raise DataError(f"{name}[{where}] of '{path}' is {values[place]}, expected a finite number{remedy}")

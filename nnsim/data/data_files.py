@@ -47,7 +47,7 @@ class DataFile:
 
     @property
     def format(self) -> str:
-        """What is in it: ``"csv"``, ``"npz"`` or ``"idx"``; raises DataError where the name does not say."""
+        """Format of the content, ``"csv"``, ``"npz"`` or ``"idx"``; raises DataError where the name tells none."""
         if self.content is not None:
             return "csv"
         if self.suffix in FORMATS:

@@ -71,7 +71,7 @@ class Dataset(Shown):
 
     @property
     def columns(self) -> tuple[Feature, ...]:
-        """What the columns of X are."""
+        """The columns of X, one `Feature` each, also where `features` is empty because all are numbers."""
         return self.features or plain_features(self.feature_names)
 
     def facts(self) -> dict[str, object]:

@@ -45,7 +45,7 @@ class Dialect:
 
     @property
     def is_pythons(self) -> bool:
-        """Whether numbers are written as Python reads them."""
+        """True where numbers are written as Python reads them."""
         return self.decimal == "." and not self.thousands
 
     @cached_property

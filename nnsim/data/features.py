@@ -73,7 +73,7 @@ class Feature:
 
     @property
     def expected(self) -> str:
-        """What a sentence says about the cells that can be read."""
+        """The cells that can be read, as a sentence names them."""
         if self.kind == "text":
             return f"one of {', '.join(self.words[:20])}{' ...' if len(self.words) > 20 else ''}"
         return "true or false" if self.kind == "truth" else "a finite number"
@@ -155,7 +155,20 @@ def _learned(feature: Feature, fill: float, held: np.ndarray) -> Feature:
 
 
 def recoded(X: np.ndarray, before: Sequence[Feature], after: Sequence[Feature]) -> np.ndarray:
-    """Return X with places among the words of `after` instead of `before`; a word that is not there is -1."""
+    """Return X with places among the words of `after` instead of `before`; a word that is not there is -1.
+
+    Parameters
+    ----------
+    X : float64 array (rows, columns)
+        Numbers, places of words, NaN where a cell is missing.
+    before, after : sequence of Feature
+        One for each column: with the words of X, and with those of the result.
+
+    Returns
+    -------
+    float64 array (rows, columns)
+        A copy.
+    """
     X = X.copy()
     for place, (old, new) in enumerate(zip(before, after, strict=True)):
         if old.words != new.words:
@@ -237,7 +250,16 @@ def _encoded(feature: Feature, values: np.ndarray) -> list[float]:
 
 
 def unreadable(feature: Feature, where: str, value: object) -> str:
-    """Return the sentence about a value that a feature cannot read."""
+    """Return the sentence about a value that a feature cannot read.
+
+    Parameters
+    ----------
+    feature : Feature
+    where : str
+        Beginning of the sentence: the row and the column.
+    value : object
+        The value; a word of the feature that is spelled like it is proposed.
+    """
     close = get_close_matches(str(value), feature.words, n=1, cutoff=0.5)
     hint = f": did you mean '{close[0]}'?" if close else ""
     return f"{where} holds {quoted(str(value))}, expected {feature.expected}{hint}"
@@ -254,7 +276,7 @@ def first_hole(features: Sequence[Feature], X: np.ndarray) -> tuple[int, int] | 
 
 
 def to_record(features: Sequence[Feature]) -> list[dict[str, Any]]:
-    """Return what JSON can hold."""
+    """Return the features as plain numbers and text, which JSON can hold."""
     return [asdict(feature) for feature in features]
 
 

@@ -52,7 +52,17 @@ def _plane(x0: np.ndarray, x1: np.ndarray, labels: np.ndarray, n_classes: int, n
 
 
 def moons(n: int, key: np.uint64, noise: float = 0.1) -> Arrays:
-    """Make two interleaving half circles of radius 1, centred at (0, 0) and (1, 1/2); classes alternate."""
+    """Make two interleaving half circles of radius 1, centred at (0, 0) and (1, 1/2); classes alternate.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    key : np.uint64
+        Philox key.
+    noise : float
+        Standard deviation of the Gaussian noise on each coordinate, at least 0.
+    """
     labels = np.arange(n) % 2
     sine, cosine = _sine_and_cosine(math.pi * _uniform(n, key, 0))
     upper = labels == 0
@@ -60,7 +70,13 @@ def moons(n: int, key: np.uint64, noise: float = 0.1) -> Arrays:
 
 
 def circles(n: int, key: np.uint64, noise: float = 0.05) -> Arrays:
-    """Make two concentric circles, of radius 1 (class 0) and 1/2 (class 1); classes alternate."""
+    """Make two concentric circles, of radius 1 (class 0) and 1/2 (class 1); classes alternate.
+
+    Parameters
+    ----------
+    n, key, noise
+        As for `moons`.
+    """
     labels = np.arange(n) % 2
     sine, cosine = _sine_and_cosine(2 * math.pi * _uniform(n, key, 0))
     radius = np.where(labels == 0, 1.0, 0.5)
@@ -68,7 +84,13 @@ def circles(n: int, key: np.uint64, noise: float = 0.05) -> Arrays:
 
 
 def spirals(n: int, key: np.uint64, noise: float = 0.02) -> Arrays:
-    """Make two arms of 3/2 turns each, radius = angle / 3 pi, even in area; after Lang and Witbrock (1988)."""
+    """Make two arms of 3/2 turns each, radius = angle / 3 pi, even in area; after Lang and Witbrock (1988).
+
+    Parameters
+    ----------
+    n, key, noise
+        As for `moons`.
+    """
     labels = np.arange(n) % 2
     radius = np.sqrt(_uniform(n, key, 0))
     sine, cosine = _sine_and_cosine(3 * math.pi * radius)
@@ -84,7 +106,15 @@ def xor(n: int, key: np.uint64) -> Arrays:
 
 
 def blobs(n: int, key: np.uint64, noise: float = 0.8) -> Arrays:
-    """Make five Gaussian clouds around the corners of a regular pentagon of radius 3; classes take turns."""
+    """Make five Gaussian clouds around the corners of a regular pentagon of radius 3; classes take turns.
+
+    Parameters
+    ----------
+    n, key
+        As for `moons`.
+    noise : float
+        Standard deviation of a cloud along each coordinate, at least 0.
+    """
     labels = np.arange(n) % 5
     sine, cosine = _sine_and_cosine(2 * math.pi * labels / 5)
     return _plane(3 * cosine, 3 * sine, labels, 5, noise, key)
@@ -95,6 +125,15 @@ def teacher_student(n: int, key: np.uint64, d: int = 20, hidden: int = 10, noise
 
     The teacher belongs to `key`, so a student with `hidden` tanh units can learn it exactly; after Saad and Solla
     (1995), with tanh in the place of erf.
+
+    Parameters
+    ----------
+    n, key
+        As for `moons`.
+    d, hidden : int
+        Inputs, and hidden units of the teacher.
+    noise : float
+        Standard deviation of the Gaussian noise on y.
     """
     X = _normal((n, d), key, DATA, 0)
     W = _normal((d, hidden), key, DATA, 1) / math.sqrt(d)

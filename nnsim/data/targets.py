@@ -64,7 +64,17 @@ class Place:
         return f"the target '{self.column}' of '{self.file}'"
 
     def refuse(self, index: int, text: str, why: str) -> NoReturn:
-        """Raise DataError about the cell of the row at `index`."""
+        """Raise DataError about a cell.
+
+        Parameters
+        ----------
+        index : int
+            Place of its row in `rows`.
+        text : str
+            The cell as the file holds it.
+        why : str
+            End of the sentence, as in ``expected a label``.
+        """
         raise DataError(f"row {self.rows[index]}, column '{self.column}' of '{self.file}' holds {quoted(text)}, {why}")
 
 
@@ -96,12 +106,23 @@ class Target:
 def target_of_cells(cells: Sequence[str], dialect: Dialect, rule: TargetRule, place: Place) -> Target:
     """Return what a column of cells means.
 
+    Parameters
+    ----------
+    cells : sequence of str
+        One for each row.
+    dialect : Dialect
+        How the file writes numbers.
+    rule : TargetRule
+    place : Place
+        The column, for sentences.
+
     Raises
     ------
     DataError
-        A cell is empty or, among numbers, none.
+        A cell is missing and `rule` does not drop it, or all are; a cell among numbers is none; a label is not one
+        line of plain text.
     UsageError
-        Numbers that may be classes or measurements, or a task that does not fit.
+        Numbers that may be classes or measurements, one number in two spellings, or a task that does not fit.
     """
     numbers = None if rule.task == "classification" else _all_numbers(cells, dialect)
     if numbers is not None and (rule.task == "regression" or (numbers != np.floor(numbers)).any()):
@@ -121,7 +142,21 @@ def _all_numbers(cells: Sequence[str], dialect: Dialect) -> np.ndarray | None:
 
 
 def target_of_words(words: Words, dialect: Dialect | None, rule: TargetRule, place: Place) -> Target:
-    """Return what a column of texts means; without a dialect no text is a number. Raises as `target_of_cells` does."""
+    """Return what a column of texts means.
+
+    Parameters
+    ----------
+    words : Words
+    dialect : Dialect or None
+        How the file writes numbers; without one no text is a number.
+    rule, place
+        As for `target_of_cells`.
+
+    Raises
+    ------
+    DataError, UsageError
+        As `target_of_cells`.
+    """
     numbers = [None if dialect is None else dialect.number(word) for word in words.words]
     as_numbers = rule.task != "classification" and (
         any(number is not None for number in numbers) or (dialect is not None and _hidden_numbers(words.words))
@@ -230,12 +265,21 @@ def _check_spelling(names: Sequence[str], exact: Sequence[Decimal], place: Place
 
 
 def target_of_array(y: np.ndarray, rule: TargetRule, place: Place) -> Target:
-    """Return what an array means: (rows,) or (rows, targets), of numbers, truth values or text.
+    """Return what an array means.
+
+    Parameters
+    ----------
+    y : array (rows,) or (rows, targets)
+        Numbers, truth values or, in one column, text.
+    rule : TargetRule
+    place : Place
+        The array, for sentences.
 
     Raises
     ------
     DataError
-        A number that is not finite, or text in several columns.
+        A number is infinite, or missing where `rule` does not drop it; all are missing; text in several columns, or a
+        label that is not one line of plain text.
     UsageError
         As `target_of_cells`.
     """
