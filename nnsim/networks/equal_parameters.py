@@ -9,6 +9,15 @@ from nnsim.networks.spec import NetworkSpec
 def equal_width(budget: int, depth: int, inputs: int, outputs: int) -> int:
     """Return the width at which a network of `depth` equal hidden layers has nearly `budget` parameters.
 
+    Parameters
+    ----------
+    budget : int
+        Weights and biases.
+    depth : int
+        Hidden layers, at least 1.
+    inputs, outputs : int
+        Widths of the ends of the network.
+
     Raises
     ------
     UsageError

@@ -68,6 +68,20 @@ def gaussian_expectations(
 ) -> list[float]:
     """Return `gaussian_expectation` of several functions, which `functions` evaluates together: what they share, once.
 
+    Parameters
+    ----------
+    functions : callable
+        Maps a float64 array to several float64 arrays of the same shape, elementwise.
+    kinks : sequence of float
+        Arguments at which one of the functions or of their derivatives jumps.
+    variance : float
+        Variance of the functions' argument, finite and at least 0.
+
+    Returns
+    -------
+    list of float
+        One expectation for each function, in their order.
+
     Raises
     ------
     UsageError

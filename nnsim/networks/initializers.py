@@ -52,7 +52,16 @@ class Layer:
         return out.reshape(shape)
 
     def normals(self, shape: tuple[int, ...], stream: int = WEIGHTS, dtype: type | None = None) -> np.ndarray:
-        """Return standard normal draws in the network's precision."""
+        """Return standard normal draws, an array of the given shape.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        stream : int
+            Which of the layer's draws: `WEIGHTS`, `BIASES`, `CHOICES` or `FRACTIONS`.
+        dtype : type, optional
+            Precision of the draws; by default the network's.
+        """
         return self._draw(fill_normal, shape, stream, dtype or self.spec.numpy_dtype)
 
     def uniforms(self, shape: tuple[int, ...], stream: int = WEIGHTS) -> np.ndarray:
@@ -60,7 +69,14 @@ class Layer:
         return self._draw(fill_uniform, shape, stream, self.spec.numpy_dtype)
 
     def symmetric(self, bound: float, shape: tuple[int, ...], stream: int = WEIGHTS) -> np.ndarray:
-        """Return uniform draws on (-bound, bound)."""
+        """Return uniform draws on (-bound, bound) in the network's precision, an array of the given shape.
+
+        Parameters
+        ----------
+        bound : float
+        shape, stream
+            As for `normals`.
+        """
         real = self.spec.numpy_dtype
         return (real(2) * self.uniforms(shape, stream) - real(1)) * real(bound)
 
@@ -87,8 +103,19 @@ def _truncated_normals(layer: Layer) -> np.ndarray:
 def variance_scaling(layer: Layer, scale: float, mode: str, distribution: str) -> np.ndarray:
     """Return W with independent entries of mean 0 and variance scale / n.
 
-    n is fan_in, fan_out or their mean (`mode` "fan_in", "fan_out", "fan_avg"); `distribution` is "normal",
-    "truncated_normal" or "uniform".
+    Parameters
+    ----------
+    layer : Layer
+    scale : float
+        At least 0.
+    mode : {"fan_in", "fan_out", "fan_avg"}
+        Whether n is the fan-in, the fan-out or their mean.
+    distribution : {"normal", "truncated_normal", "uniform"}
+        The truncated one is a normal distribution that is cut at two of its deviations, then scaled to the variance.
+
+    Returns
+    -------
+    array (fan_in, fan_out) of the network's dtype
     """
     fans = {"fan_in": layer.fan_in, "fan_out": layer.fan_out, "fan_avg": (layer.fan_in + layer.fan_out) / 2}
     deviation = math.sqrt(scale / fans[mode])

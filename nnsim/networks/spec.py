@@ -37,7 +37,7 @@ class Tensor:
 
     @property
     def stop(self) -> int:
-        """Where it ends."""
+        """End of its place in the flat vector: the start of the next tensor."""
         return self.start + math.prod(self.shape)
 
 
@@ -165,7 +165,7 @@ class NetworkSpec:
 
     @property
     def differentiable(self) -> bool:
-        """Whether a gradient passes the activation."""
+        """True where a gradient passes the activation."""
         return ACTIVATIONS[self.activation].differentiable
 
     @property
@@ -179,7 +179,7 @@ class NetworkSpec:
 
     @cached_property
     def architecture(self) -> Architecture:
-        """What the kernels know of the network."""
+        """The network as the kernels take it: codes of names, and numbers in its precision."""
         code, parameter = resolve(self.activation, self.parameter)
         real = self.numpy_dtype
         weights = np.ones(self.widths[-1]) if self.loss_weights is None else np.array(self.loss_weights)
@@ -219,7 +219,18 @@ class NetworkSpec:
         return np.concatenate([np.empty(0, self.numpy_dtype), *parts])
 
     def check(self, theta: np.ndarray, X: np.ndarray, Y: np.ndarray | None = None, what: str = "") -> None:
-        """Raise UsageError unless parameters, inputs and targets have this network's precision and sizes."""
+        """Raise UsageError unless parameters, inputs and targets have this network's precision and sizes.
+
+        Parameters
+        ----------
+        theta : vector (n_parameters,)
+        X : array (rows, inputs), C-contiguous
+            At least one row.
+        Y : array (rows, outputs) or, of cross-entropy, (rows, 1), optional
+            Targets or, in one column, class numbers from 0.
+        what : str
+            Words that follow "X" and "Y" in the sentence, as in ``" of the training rows"``.
+        """
         check_dtype("theta", theta, self.numpy_dtype)
         check_shape("theta", theta, (self.n_parameters,))
         check_dtype(f"X{what}", X, self.numpy_dtype)
