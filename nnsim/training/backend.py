@@ -47,7 +47,7 @@ class Backend:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What a manifest says of it."""
+        """Its name, and its device if it has one, as a manifest holds them."""
         return {"name": self.name} | ({} if self.device is None else {"device": self.device})
 
 

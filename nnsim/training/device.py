@@ -99,7 +99,20 @@ class Device:
         return 1 if simulated else int(_code(kernel, arguments).regs_per_thread)
 
     def launch(self, kernel: Any, blocks: int, threads: int, stream: Any, shared: int, *arguments: Any) -> None:
-        """Launch a kernel with `shared` bytes of shared memory for each block."""
+        """Launch a kernel.
+
+        Parameters
+        ----------
+        kernel : CUDA kernel of Numba
+        blocks, threads : int
+            Number of blocks, and threads of each.
+        stream : object
+            A queue that `stream` returned, or 0, the default one.
+        shared : int
+            Bytes of dynamic shared memory of each block; with the static ones at most `shared_bytes`.
+        *arguments
+            Of the kernel; arrays are on the device.
+        """
         if not simulated:
             _allow_shared_memory(_code(kernel, arguments), shared)
         kernel[blocks, threads, stream, shared](*arguments)

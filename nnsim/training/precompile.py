@@ -53,7 +53,7 @@ class Tiny:
 
     @property
     def network(self) -> tuple[Any, np.ndarray]:
-        """What most kernels take first."""
+        """Architecture and parameters, the first arguments of most kernels."""
         return self.spec.architecture, self.theta
 
     def real(self, value: float) -> Any:

@@ -139,7 +139,7 @@ class Recipe:
 
     @property
     def entry(self) -> Optimizer:
-        """What the registry knows of the optimizer."""
+        """The optimizer's entry in the registry."""
         return OPTIMIZERS[self.optimizer]
 
     @cached_property
@@ -211,5 +211,5 @@ class Recipe:
 
     @property
     def watches(self) -> bool:
-        """Whether the run depends on how it does on the validation rows."""
+        """True where the course of the run depends on the validation rows: by early stopping, or by ``plateau``."""
         return self.patience is not None or plateau(self.parsed_schedule, self.learning_rate)[0].patience < math.inf

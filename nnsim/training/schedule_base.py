@@ -35,7 +35,14 @@ UNIT = choice("epoch", "step")
 
 
 def check_least(name: str, key: str, least: float, learning_rate: float) -> None:
-    """Raise UsageError where a schedule's lowest rate is above the rate that it starts from."""
+    """Raise UsageError where a schedule's least rate is above the learning rate.
+
+    Parameters
+    ----------
+    name, key : str
+        The schedule, and its setting that holds the least rate, for the sentence.
+    least, learning_rate : float
+    """
     if least > learning_rate:
         raise UsageError(
             f"schedule '{name}': {key} must be at most the learning rate, {learning_rate:g}, got {least:g}"
@@ -79,6 +86,24 @@ class Schedule:
         """Return the rates of a run's steps from `first` up to `last`; the schedule starts at `first`.
 
         Epochs are the run's: where a warm-up ends within one, that epoch is the schedule's first.
+
+        Parameters
+        ----------
+        learning_rate : float
+            Positive, the largest rate of the schedule.
+        first, last : int
+            Steps of the run, counted from 0; last is beyond first.
+        steps_per_epoch : int
+            At least 1.
+
+        Returns
+        -------
+        float64 array (last - first,)
+
+        Raises
+        ------
+        UsageError
+            If a least rate is above the learning rate, or the steps are too few for the schedule.
         """
         length = 1 if self.by == "step" else steps_per_epoch
         moments = np.arange(first, last) // length - first // length

@@ -10,7 +10,17 @@ from nnsim.kernels.cpu.schedules import half_cosines, powers
 
 
 def between(low: Any, high: Any, x: np.ndarray) -> np.ndarray:
-    """Return the line from `low` at x = 0 to `high` at x = 1, exact at both ends."""
+    """Return the line from `low` at x = 0 to `high` at x = 1, exact at both ends.
+
+    Parameters
+    ----------
+    low, high : float, or float64 arrays, the shape of `x`
+    x : float64 array
+
+    Returns
+    -------
+    float64 array, the shape of `x`
+    """
     return (1 - x) * low + x * high
 
 
@@ -38,7 +48,18 @@ def power(x: np.ndarray, exponent: float) -> np.ndarray:
 
 
 def products(start: float, factor: float, count: int) -> np.ndarray:
-    """Return `count` numbers start, start factor, start factor factor, ... by repeated multiplication."""
+    """Return `count` numbers start, start factor, start factor factor, ... by repeated multiplication.
+
+    Parameters
+    ----------
+    start, factor : float
+    count : int
+        At least 0.
+
+    Returns
+    -------
+    float64 array (count,)
+    """
     out = np.full(count, float(factor))
     out[:1] = start
     return np.multiply.accumulate(out)

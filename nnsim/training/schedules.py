@@ -336,7 +336,15 @@ class Warmup(Schedule):
         return learning_rate * between(1.0, self.start_factor, remaining(count, count))
 
     def over(self, learning_rate: float, first: int, last: int, steps_per_epoch: int) -> np.ndarray:
-        """Return the rates of a run's steps from `first` up to `last`: those of the warm-up and those after it."""
+        """Return the rates of a run's steps from `first` up to `last`: those of the warm-up and those after it.
+
+        Raises as `Schedule.over` does, and UsageError where the warm-up leaves no step to what follows it.
+
+        Parameters
+        ----------
+        learning_rate, first, last, steps_per_epoch
+            As for `Schedule.over`.
+        """
         joint = first + (self.steps or 0) + (self.epochs or 0) * steps_per_epoch
         if joint >= last:
             raise UsageError(

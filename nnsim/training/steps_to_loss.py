@@ -41,11 +41,30 @@ def train_until(
 ) -> tuple[Run, float | None]:
     """Train until the validation loss is at most `threshold`, for as many epochs as the recipe has at most.
 
+    The loss is looked at every `STRETCH` epochs, so that the run may go on for some beyond the threshold.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    theta : vector (spec.n_parameters,)
+    data : Batches
+        With validation rows.
+    recipe : Recipe
+    key : int
+        64-bit key of the shuffles and of dropout.
+    threshold : float
+        In the units of the loss.
+
     Returns
     -------
     run : Run
     steps : float, or None
         As `steps_to` counts them; None where the run diverged or never got there.
+
+    Raises
+    ------
+    UsageError
+        As `train` does.
     """
     start: np.ndarray | Run = theta
     for until in (*range(STRETCH, recipe.epochs, STRETCH), recipe.epochs):

@@ -225,7 +225,19 @@ def _run(state: State, recipe: Recipe, history: np.ndarray, diverged_at: int) ->
 
 
 def lengthened(run: Run, recipe: Recipe, epochs: int) -> Run:
-    """Return a run of so many epochs as it stood after them in a training of the longer `recipe`: its end is open."""
+    """Return a run as the longer training by `recipe` has it after the same epochs, to go on from.
+
+    A validation loss that is not finite counts as divergence after the last epoch alone; where epochs follow it, the
+    run goes on.
+
+    Parameters
+    ----------
+    run : Run
+    recipe : Recipe
+        Of the longer training.
+    epochs : int
+        Epochs of the recipe with which `run` was trained.
+    """
     judged_at_its_end = run.status == "diverged" and len(run.history) == epochs
     return _run(run.state, recipe, run.history, -1 if judged_at_its_end else run.diverged_at)
 
@@ -270,7 +282,18 @@ def finished(request: TrainRequest) -> Run | None:
 
 
 def finish(request: TrainRequest, state: State, history: np.ndarray, stopped: int) -> Run:
-    """Return the run that a request came to; `stopped` is the step of the next epoch at which it diverged, or -1."""
+    """Return the run that a request came to.
+
+    Parameters
+    ----------
+    request : TrainRequest
+    state : State
+        As the kernels left it.
+    history : float64 array (epochs done, `COLUMNS`)
+        Of the whole run, with the epochs before the request.
+    stopped : int
+        Step of the next epoch at which the loss stopped being finite, -1 if it did not.
+    """
     steps = request.recipe.steps(request.data.X.shape[0])
     if stopped >= 0:
         return _run(state, request.recipe, history, len(history) * steps + stopped)
