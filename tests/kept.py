@@ -27,6 +27,8 @@ import nnsim
 from nnsim.kernels.compiling import compile_cache
 
 TESTS = Path(__file__).parent
+PATHS = os.pathsep.join(str(TESTS / folder) for folder in (".", "studies", "bits"))
+"""Where scripts of the tests find what they share, as pytest does."""
 DECIDING = ("NUMBA_CPU_", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "GLIBC_TUNABLES")
 """Variables that choose the code of a CPU: a script has those that it is given, not this process's."""
 SOURCES = (*(Path(package.__path__[0]) for package in (nnsim, nnsim_cli, nnsim_studies)), TESTS)
@@ -69,7 +71,7 @@ def json_of(script: str, *words: str, **environment: str) -> Any:
     def printed() -> str:
         command = [sys.executable, str(TESTS / script), *words]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(DECIDING)}
-        variables = {**inherited, "PYTHONPATH": str(TESTS), **environment}
+        variables = {**inherited, "PYTHONPATH": PATHS, **environment}
         done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=3600)
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.extend(str(Path(__file__).resolve().parents[1] / part) for part in (".", "studies", "bits", "kernels"))
 
 import cache_scan
 import test_golden

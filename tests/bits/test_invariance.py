@@ -127,7 +127,7 @@ def test_an_interrupted_shard_was_interrupted(tmp_path: Path, monkeypatch: pytes
 
 @avx2
 def test_code_for_another_cpu_does_not_show() -> None:
-    found = kept.json_of("test_invariance.py", NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES="")
+    found = kept.json_of("bits/test_invariance.py", NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES="")
     canonical = {f"{table.name}.csv" for table in init.tables if table.canonical}
     assert canonical
     expected = undisturbed("init")

@@ -19,7 +19,7 @@ import toy_training
 from fake_cuda import Populations, fake_populations  # noqa: F401
 from nnsim_cli.main import main
 from nnsim_studies import init
-from test_init_study import TINY
+from tiny_studies import tiny
 from toy_training import RECIPE, ROWS, SPEC, train
 
 from nnsim.core.errors import DataError, DeviceError, NnsimError, StoreError, UsageError
@@ -34,7 +34,7 @@ from nnsim.study.declaration import Study
 from nnsim.training import trainer
 from nnsim.training.trainer import Batches, Run, TrainRequest, train_on_cpu
 
-PATHS = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+PATHS = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
 STUCK = """
 import sys, time, types
 from nnsim.training import backend
@@ -72,7 +72,7 @@ def run(
 
 class TestRows:
     def test_a_study_gets_the_bytes_of_the_cpu(self, tmp_path: Path, populations: Populations) -> None:
-        planned = plan(init.study, **TINY)
+        planned = plan(init.study, **tiny("init"))
         alone, _ = run(planned, tmp_path / "alone", run_chunks)
         together, failures = run(planned, tmp_path / "together", jobs=2)
         assert together == alone

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import kept
 import pytest
 import small_kernels
 import toy
@@ -61,7 +62,7 @@ def parent(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         environment.pop(name, None)
 
     def start(code: str, command: list[str] = SMALL_COMMAND, **variables: str) -> subprocess.Popen[str]:
-        program = PARENT.format(tests=str(Path(__file__).parent), command=command) + code
+        program = PARENT.format(tests=str(Path(__file__).parents[1]), command=command) + code
         words = [sys.executable, "-c", program]
         return subprocess.Popen(words, env=environment | variables, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
 
@@ -158,7 +159,9 @@ class TestShares:
 class TestStudies:
     def test_name_the_large_kernels_that_they_call(self) -> None:
         """Else a first run would compile them on one core, or some for nothing."""
-        done = subprocess.run([sys.executable, __file__], stdout=subprocess.PIPE, check=True, timeout=3600)
+        environment = os.environ | {"PYTHONPATH": kept.PATHS}
+        command = [sys.executable, __file__]
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, timeout=3600)
         assert json.loads(done.stdout) == {name: sorted(find_study(name).kernels) for name in study_names()}
 
     def test_without_a_warm_up_need_nothing(self) -> None:

@@ -29,7 +29,7 @@ from nnsim.experiment.store import ChunkStore, open_folder
 
 pytestmark = pytest.mark.bits
 
-GOLDEN = Path(__file__).with_name("golden")
+GOLDEN = Path(__file__).parents[1] / "golden"
 TABLES = ("trials.csv", "layers.csv", "history.csv", "lsuv.csv")
 SMALL = {
     "scheme": "he_normal,xavier_uniform,torch_default,orthogonal,lsuv,truncated_normal:0.2,sparse:3,asymmetric",
@@ -118,14 +118,14 @@ def expect_golden(name: str, found: dict[str, str]) -> None:
         f"{', '.join(changed)} of the {name} init study differ from tests/golden/init-{name}.json. If nobody meant to "
         "change a result, this is a bug: find it. If it is meant, raise ARITHMETIC_VERSION in "
         "nnsim/core/versions.py (for other bits) or the study's schema_version (for other rows, columns or "
-        "settings), so that old and new results are never mixed; then run `python tests/test_golden.py write`, commit "
-        "the files it writes and say why in the change log."
+        "settings), so that old and new results are never mixed; then run `python tests/bits/test_golden.py write`, "
+        "commit the files it writes and say why in the change log."
     )
 
 
 def compiled_for(cpu: str, name: str) -> dict[str, str]:
     """Return the digests of a process that compiles for `cpu`."""
-    return kept.json_of("test_golden.py", name, NUMBA_CPU_NAME=cpu, NUMBA_CPU_FEATURES="")
+    return kept.json_of("bits/test_golden.py", name, NUMBA_CPU_NAME=cpu, NUMBA_CPU_FEATURES="")
 
 
 x86 = pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="names of x86 CPUs")
@@ -140,7 +140,7 @@ avx2 = pytest.mark.skipif(
     ("version", "current"), [("arithmetic_version", ARITHMETIC_VERSION), ("schema_version", study.schema_version)]
 )
 def test_golden_files_are_of_this_version(name: str, version: str, current: int) -> None:
-    assert golden(name)[version] == current, "the version was raised: run `python tests/test_golden.py write`"
+    assert golden(name)[version] == current, "the version was raised: run `python tests/bits/test_golden.py write`"
 
 
 # The quick preset once: its trials take a minute.

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import kept
 import llvmlite.binding
 import naive_schedules as naive
 import numpy as np
@@ -39,7 +40,7 @@ from nnsim.training.schedules import (
 )
 
 RATE, COUNT = 0.3, 40
-GOLDEN = Path(__file__).with_name("golden") / "schedules.json"
+GOLDEN = Path(__file__).parents[1] / "golden" / "schedules.json"
 
 
 def rates(text, learning_rate=RATE, steps_per_epoch=1, epochs=COUNT):
@@ -561,7 +562,7 @@ def digests():
 def compiled_for(cpu):
     """Return the digests of a process that compiles for `cpu`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_CPU_")}
-    choice = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
+    choice = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": "", "PYTHONPATH": kept.PATHS}
     command = [sys.executable, __file__]
     done = subprocess.run(command, env={**inherited, **choice}, check=True, capture_output=True, timeout=3600)
     return json.loads(done.stdout)

@@ -10,7 +10,7 @@ import pytest
 
 from nnsim.core.moved import MOVED
 
-CHANGELOG = (Path(__file__).resolve().parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
+CHANGELOG = (Path(__file__).resolve().parents[2] / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("old", "new"), MOVED.items())

@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cache_scan
+import kept
 import llvmlite.binding as llvm
 import pytest
 
 pytestmark = pytest.mark.crash
 
-WORKER = Path(__file__).with_name("shared_cache.py")
+WORKER = Path(__file__).parents[1] / "shared_cache.py"
 WORKS = ("tables", "batch_normalized float32", "layer_normalized float32", "pickles", "answers", "units", "activations")
 
 
@@ -25,7 +26,7 @@ def environment(cache: Path) -> dict[str, str]:
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "NNSIM_", "SLURM_"))
     }
-    return inherited | {"XDG_CACHE_HOME": str(cache)}
+    return inherited | {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": kept.PATHS}
 
 
 def worker(cache: Path, *words: object) -> str:

@@ -19,7 +19,7 @@ from nnsim.study.discovery import find_study
 
 pytestmark = [pytest.mark.bits, pytest.mark.physics]
 
-GOLDEN = Path(__file__).with_name("golden") / "studies.json"
+GOLDEN = Path(__file__).parents[1] / "golden" / "studies.json"
 STUDIES = (
     *("activation", "backprop-cost", "batch-norm", "dead-neurons", "depth-width", "generalization"),
     *("gradient-clipping", "init", "learning-rate", "optimizer", "perceptron", "vanishing-gradient"),
@@ -41,7 +41,7 @@ def test_a_study_has_the_committed_tables(name: str, tmp_path: Path) -> None:
     assert golden["arithmetic_version"] == ARITHMETIC_VERSION
     assert digests(name, tmp_path) == golden["studies"][name], (
         "is another result meant? Then raise ARITHMETIC_VERSION or the study's schema_version, "
-        "run `python tests/test_golden_studies.py`, and say why in the change log"
+        "run `python tests/studies/test_golden_studies.py`, and say why in the change log"
     )
 
 

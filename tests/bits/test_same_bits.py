@@ -92,7 +92,7 @@ def digest(arrays):
 def digests(cpu):
     """Return the digests of a process that compiles for `cpu`; "host" is this machine."""
     choice = {} if cpu == "host" else {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
-    return kept.json_of("test_same_bits.py", "small" if cpu == "generic" else "whole", **choice)
+    return kept.json_of("bits/test_same_bits.py", "small" if cpu == "generic" else "whole", **choice)
 
 
 x86 = pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="names of x86 CPUs")

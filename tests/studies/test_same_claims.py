@@ -68,7 +68,7 @@ def chosen_code() -> dict[str, Any]:
 @functools.cache
 def process(choice: tuple[tuple[str, str], ...], studies: tuple[str, ...]) -> dict[str, Any]:
     """Return what this file prints as a script in a process with some variables of its own."""
-    return kept.json_of("test_same_claims.py", *studies, **dict(choice))
+    return kept.json_of("studies/test_same_claims.py", *studies, **dict(choice))
 
 
 def on(variables: dict[str, str], *studies: str) -> dict[str, Any]:

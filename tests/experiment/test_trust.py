@@ -30,7 +30,7 @@ from nnsim.runs.run import plan_study, run_shard, run_study
 
 pytestmark = pytest.mark.crash
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
