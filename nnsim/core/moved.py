@@ -109,6 +109,7 @@ MOVED = {
     "nnsim.report.ledger": "nnsim.report.text_review",
     "nnsim.report.rounding": "nnsim.report.statistics.rounding",
     "nnsim.report.slopes": "nnsim.report.statistics.slopes",
+    "nnsim.report.statistics.resampling": "nnsim.report.statistics.sign_flips",
     "nnsim.report.suite": "nnsim.report.index_page",
     "nnsim.report.training_figures": "nnsim.apps.training_figures",
     "nnsim.report.tuning": "nnsim.report.best_rate",

@@ -30,7 +30,6 @@ INTERVALS: dict[str, Callable[[np.ndarray, float], Interval]] = {
     "cliffs_delta": lambda leads, level: statistics.cliffs_delta_interval(leads, np.zeros_like(leads), level),
     "proportion": lambda hits, level: statistics.proportion_interval(int(np.sum(hits)), hits.size, level),
     "sign_flip": statistics.sign_flip_interval,
-    "bca": statistics.bca_interval,
 }
 SIGNS = {"median", "superiority", "cliffs_delta", "sign_flip"}
 """Intervals that rest on signs or ranks: few values show nothing at a high level, even if all agree."""

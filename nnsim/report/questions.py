@@ -69,7 +69,7 @@ class Question:
     interval : str
         What is estimated, a key of `nnsim.report.judging.INTERVALS`: "mean", "geometric_mean", "median", "variance",
         "proportion" (of zeros and ones), "superiority" and "cliffs_delta" (of differences between two arms at equal
-        seeds); or how a mean is: "sign_flip" (exact for symmetric values) and "bca" (bootstrap, for many values).
+        seeds); or how a mean is: "sign_flip" (exact for symmetric values).
     at_edge : bool
         Whether the values rest on an optimum at the edge of its grid, which makes the verdict inconclusive.
     timed : bool

@@ -3,7 +3,7 @@
 Writes nnsim/report/statistics/coverage.csv: all rows again, or only those of the intervals that are named.
 
     python tests/extended/measure_coverage.py
-    python tests/extended/measure_coverage.py bca_interval sign_flip_interval
+    python tests/extended/measure_coverage.py sign_flip_interval
 """
 
 from __future__ import annotations
@@ -85,7 +85,6 @@ CASES = {
     "mean_interval": Case(statistics.mean_interval, "mean", WHOLE),
     "t_interval": Case(statistics.t_interval, "mean", WHOLE),
     "sign_flip_interval": Case(statistics.sign_flip_interval, "mean", WHOLE, samples=2000),
-    "bca_interval": Case(statistics.bca_interval, "mean", WHOLE, samples=1000),
     "geometric_mean_interval": Case(statistics.geometric_mean_interval, "geometric", ("exponential", "log-normal")),
     "median_interval": Case(statistics.median_interval, "median", SMOOTH),
     "variance_interval": Case(statistics.variance_interval, "variance", SMOOTH, (100, 400), 4000),

@@ -188,7 +188,6 @@ class TestEstimates:
             ("superiority", [-1.0, 0.0, 2.0, 3.0], 0.625),
             ("cliffs_delta", [-1.0, 0.0, 2.0, 3.0], 0.25),
             ("sign_flip", [1.0, 2.0, 6.0], 3.0),
-            ("bca", [1.0, 2.0, 6.0], 3.0),
         ],
     )
     def test_the_estimate(self, name: str, values: list[float], estimate: float) -> None:

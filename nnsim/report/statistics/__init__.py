@@ -26,7 +26,7 @@ from nnsim.report.statistics.ranks import (
     proportion_interval,
     superiority_interval,
 )
-from nnsim.report.statistics.resampling import bca_interval, sign_flip_interval
+from nnsim.report.statistics.sign_flips import sign_flip_interval
 from nnsim.report.statistics.verdicts import Verdict, above, at_least, at_most, equivalence, exact_check
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "above",
     "at_least",
     "at_most",
-    "bca_interval",
     "cliffs_delta_interval",
     "coverage_table",
     "equivalence",

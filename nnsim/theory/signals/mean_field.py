@@ -199,15 +199,6 @@ def fixed_point(
     return FixedPoint(q, "undecided", max_steps)
 
 
-def sigmoid_norm_factor(depth: int) -> float:
-    """Return the mean-field ||delta_0|| / ||delta_depth|| of a sigmoid net at Glorot scale (sw2 = 1, sb2 = 0).
-
-    chi(q*)^(depth / 2), where q* is the variance that the net settles at: Schoenholz et al. 2017, section 5. It is less
-    than `sigmoid_norm_bound`, because few units sit where the sigmoid is steepest.
-    """
-    return gradient_factor("sigmoid", 1.0, fixed_point("sigmoid", 1.0, 0.0).variance) ** (depth / 2.0)
-
-
 def sigmoid_norm_bound(depth: int) -> float:
     """Return 0.25^depth, the textbook bound on ||delta_0|| / ||delta_depth|| of a sigmoid net.
 

@@ -84,16 +84,6 @@ def relu_log_backward_law(widths: Sequence[int], sw2: float = 2.0) -> LogGainLaw
     return _relu_log_law(widths[:-1], widths[:-1], sw2)
 
 
-def relu_log_approximation(hidden_widths: Sequence[int]) -> tuple[float, float]:
-    """Return (-5 beta / 2, 5 beta), beta = sum of 1 / n_l: the leading mean and variance of the log gain of a He net.
-
-    The limit of `relu_log_forward_law` for wide layers, up to the ratio of the last to the first width: Hanin & Nica
-    2018, Theorem 1.
-    """
-    beta = sum(1.0 / width for width in hidden_widths)
-    return -2.5 * beta, 5.0 * beta
-
-
 def _relu_log_law(widths: Sequence[int], fans: Sequence[int], sw2: float) -> LogGainLaw:
     """Return the law of the sum over layers of ln((sw2 / fan) chi^2_K), K ~ Binomial(width, 1/2) given K >= 1."""
     for width in (*widths, *fans):

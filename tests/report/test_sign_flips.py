@@ -1,4 +1,4 @@
-"""Sign-flip and bootstrap intervals of a mean: against the tests they invert, scipy, and what must not matter."""
+"""The sign-flip interval of a mean: against the test that it inverts, and what must not matter."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pytest
 from scipy import stats
 
 from nnsim.core.errors import UsageError
-from nnsim.report.statistics import at_least, bca_interval, equivalence, mean_interval, sign_flip_interval
+from nnsim.report.statistics import at_least, equivalence, mean_interval, sign_flip_interval
 
 SKEWED = np.array([0.02, 0.1, 0.3, 0.35, 0.8, 1.1, 4.0, 0.5])
-BOTH = pytest.mark.parametrize("make_interval", [sign_flip_interval, bca_interval])
 
 
 def sign_flip_p(x, centre):
@@ -51,53 +50,24 @@ class TestSignFlip:
         assert far.high > 1e4
 
 
-class TestBCa:
-    def test_equals_scipy_but_for_the_draws(self):
-        found = bca_interval(SKEWED, 0.95)
-        generator = np.random.default_rng(1)
-        expected = stats.bootstrap((SKEWED,), np.mean, n_resamples=9999, method="BCa", rng=generator)
-        ends = expected.confidence_interval
-        assert (found.low, found.high) == pytest.approx((ends.low, ends.high), abs=0.05)
-
-    def test_leans_towards_the_tail(self):
-        found = bca_interval(SKEWED, 0.95)
-        assert found.high - found.estimate > 1.5 * (found.estimate - found.low)
-
-    def test_a_mirrored_sample_has_the_mirrored_interval(self):
-        found, mirrored = bca_interval(SKEWED, 0.9), bca_interval(-SKEWED, 0.9)
-        assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low), rel=1e-9)
-
-    def test_five_values_are_too_few(self):
-        assert not bca_interval(SKEWED[:5], 0.95).sufficient
-
-    def test_a_tail_beyond_its_draws_is_not_sufficient(self):
-        assert bca_interval(SKEWED, 0.9997).sufficient
-        assert not bca_interval(SKEWED, 0.99999).sufficient
-
-
-class TestBoth:
-    @BOTH
+class TestSamples:
     @pytest.mark.parametrize("n", [8, 30])
-    def test_the_same_values_give_the_same_interval(self, make_interval, n):
+    def test_the_same_values_give_the_same_interval(self, n):
         x = np.resize(SKEWED, n)
-        assert make_interval(x, 0.9) == make_interval(x, 0.9)
+        assert sign_flip_interval(x, 0.9) == sign_flip_interval(x, 0.9)
 
-    @BOTH
-    def test_equal_values_have_no_width(self, make_interval):
-        found = make_interval([0.1] * 10, 0.95)
+    def test_equal_values_have_no_width(self):
+        found = sign_flip_interval([0.1] * 10, 0.95)
         assert (found.low, found.estimate, found.high) == (0.1, 0.1, 0.1)
 
-    @BOTH
-    def test_a_higher_level_is_wider(self, make_interval):
-        narrow, wide = make_interval(SKEWED, 0.8), make_interval(SKEWED, 0.95)
+    def test_a_higher_level_is_wider(self):
+        narrow, wide = sign_flip_interval(SKEWED, 0.8), sign_flip_interval(SKEWED, 0.95)
         assert wide.low < narrow.low < narrow.estimate < narrow.high < wide.high
 
-    @BOTH
     @pytest.mark.parametrize("values", [[], [1.0, math.nan], [1.0, math.inf, 2.0]], ids=str)
-    def test_unusable_values_are_untested(self, make_interval, values):
-        assert at_least(make_interval(values, 0.95), -1e9) == "untested"
+    def test_unusable_values_are_untested(self, values):
+        assert at_least(sign_flip_interval(values, 0.95), -1e9) == "untested"
 
-    @BOTH
-    def test_impossible_confidence_is_refused(self, make_interval):
+    def test_impossible_confidence_is_refused(self):
         with pytest.raises(UsageError, match="confidence is"):
-            make_interval(SKEWED, 1.0)
+            sign_flip_interval(SKEWED, 1.0)
