@@ -65,8 +65,6 @@ class TestTable:
         ("method", "data", "n"),
         [
             *(("t interval of the mean", "exponential", n) for n in SIZES),
-            *(("BCa bootstrap interval of the mean", "normal", n) for n in (6, 10)),
-            *(("BCa bootstrap interval of the mean", "exponential", n) for n in SIZES),
             *(("sign-flip interval of the mean", "exponential", n) for n in (10, 20)),
         ],
     )
