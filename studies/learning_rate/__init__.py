@@ -13,7 +13,7 @@ from nnsim.study.parts import Config, lazily, study_of
 from .adamw import ADAMW
 from .edge import EDGE
 from .quadratic import QUADRATIC
-from .range_test import SUGGESTION_COLUMNS
+from .rate_range import SUGGESTION_COLUMNS
 from .schedules import SCHEDULES, TRACE_COLUMNS
 from .search import SEARCH
 from .shared import NOISY, SHARPNESS_COLUMNS

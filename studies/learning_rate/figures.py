@@ -17,7 +17,7 @@ from . import plots
 from .adamw import ADVISED
 from .edge import POINTS
 from .quadratic import MOMENTA, rates_and_curvatures
-from .range_test import RULES
+from .rate_range import RULES
 from .schedules import TRACE_RATES, leads_of
 from .shared import NOISY, edge_product
 

@@ -9,7 +9,7 @@ from nnsim.report.questions import Question
 from nnsim.study.parts import Config, Part
 from nnsim.study.trials import Trial
 
-from . import range_test, too_low
+from . import rate_range, too_low
 from .shared import TRAINED
 
 if TYPE_CHECKING:
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 def trials(config: Config) -> Iterator[Trial]:
     """Yield what is measured of a seed, seed by seed."""
     for repeat in range(config["seeds"]):
-        yield from range_test.trials(config, repeat)
+        yield from rate_range.trials(config, repeat)
         yield from too_low.trials(config, repeat)
 
 
 def questions(tables: dict[str, pd.DataFrame], config: Config) -> Iterator[Question]:
     """Ask what range tests find, and what rates too high and too low do."""
-    yield from range_test.questions(tables, config)
+    yield from rate_range.questions(tables, config)
     yield from too_low.questions(tables, config)
 
 
 SEARCH = Part(
-    kinds={"range": range_test.RANGE, "sweep": TRAINED, "speed": too_low.SPEED}, trials=trials, questions=questions
+    kinds={"range": rate_range.RANGE, "sweep": TRAINED, "speed": too_low.SPEED}, trials=trials, questions=questions
 )

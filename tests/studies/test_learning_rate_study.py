@@ -17,7 +17,7 @@ from nnsim_cli.main import main
 from nnsim_studies import learning_rate
 from nnsim_studies.learning_rate import edge, quadratic
 from nnsim_studies.learning_rate import schedules as studied
-from nnsim_studies.learning_rate.range_test import RULES
+from nnsim_studies.learning_rate.rate_range import RULES
 from nnsim_studies.learning_rate.shared import NOISY, best_rate
 from study_bench import Bench, Tables, student  # noqa: F401
 
