@@ -37,7 +37,7 @@ from sklearn.utils.estimator_checks import check_estimators_pickle  # noqa: E402
 import nnsim  # noqa: E402
 from nnsim.kernels.cpu.activations import value_and_slope  # noqa: E402
 from nnsim.kernels.cpu.training import logits  # noqa: E402
-from nnsim.kernels.cpu.units import unit_facts  # noqa: E402
+from nnsim.kernels.cpu_only.units import unit_facts  # noqa: E402
 from nnsim.kernels.formulas.activations import ACTIVATIONS  # noqa: E402
 from nnsim.networks.initializers import initialize  # noqa: E402
 from nnsim.networks.spec import NetworkSpec  # noqa: E402

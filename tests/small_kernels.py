@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from nnsim.kernels.cpu import schedules
+from nnsim.kernels.cpu_only import schedules
 from nnsim.training.precompile import LARGE, LargeKernel, Tiny, main
 
 IN_CHILD = __name__ == "__main__"

@@ -20,6 +20,7 @@ ROOMS = (
     "nnsim.kernels.compiling",
     "nnsim.kernels.formulas",
     "nnsim.kernels.cpu",
+    "nnsim.kernels.cpu_only",
     "nnsim.kernels.cuda",
     "nnsim.data",
     "nnsim.networks",
@@ -47,7 +48,7 @@ ROOMS = (
 )
 FULL = 16
 """Modules that a reader takes in at a glance: more are two rooms."""
-LARGE = {"nnsim.kernels.cpu": 23, "nnsim.kernels.cuda": 20}
+LARGE = {"nnsim.kernels.cuda": 20}
 LONGEST_MODULE, LONGEST_FUNCTION = 450, 45
 LONG = {"nnsim.apps.sklearn_base.__init__"}
 """Functions with a reason to be longer: scikit-learn wants each parameter of an estimator written out."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.kernels.cpu.ceiling import CHAINS, burn
 from nnsim.kernels.cpu.simd import VECTOR_BYTES
+from nnsim.kernels.cpu_only.ceiling import CHAINS, burn
 
 STEPS = 1_000_000  # some milliseconds
 TRIES = 10

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnsim.core.errors import DataError
-from nnsim.kernels.cpu.columns import mean_and_deviation
+from nnsim.kernels.cpu_only.columns import mean_and_deviation
 
 ROUNDING = 10 * float(np.finfo(np.float64).eps)
 """A column whose deviation is below so much of its mean is constant: rounding made the rest."""

@@ -19,7 +19,7 @@ import math
 import numpy as np
 
 from nnsim.kernels.cpu.draws import fill_normal, fill_uniform
-from nnsim.kernels.cpu.synthetic import sines, teacher
+from nnsim.kernels.cpu_only.synthetic import sines, teacher
 from nnsim.kernels.formulas.philox import DATA, NOISE
 
 Arrays = tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[str, ...]]

@@ -16,8 +16,8 @@ import numpy as np
 from nnsim.core.errors import UsageError
 from nnsim.core.registry import look_up
 from nnsim.kernels.cpu.draws import fill_normal, fill_uniform
-from nnsim.kernels.cpu.linalg import orthonormal_columns
 from nnsim.kernels.cpu.probes import scale_to_unit_variance
+from nnsim.kernels.cpu_only.linalg import orthonormal_columns
 from nnsim.kernels.formulas.philox import INIT
 from nnsim.networks.memory import check_memory
 from nnsim.networks.spec import NetworkSpec

@@ -13,7 +13,7 @@ import numpy as np
 
 from nnsim.core.errors import UsageError
 from nnsim.kernels.cpu.draws import fill_normal
-from nnsim.kernels.cpu.linalg import orthonormal_columns
+from nnsim.kernels.cpu_only.linalg import orthonormal_columns
 from nnsim.kernels.formulas.philox import DATA
 from nnsim.networks.spec import NetworkSpec
 from nnsim.training import trainer

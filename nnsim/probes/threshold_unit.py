@@ -19,7 +19,7 @@ import numpy as np
 
 from nnsim.core.errors import UsageError
 from nnsim.core.validation import check_dtype, check_shape
-from nnsim.kernels.cpu import threshold_unit as kernels
+from nnsim.kernels.cpu_only import threshold_unit as kernels
 
 Function = tuple[int, ...]
 """A Boolean function: its value, -1 or 1, at each of the inputs that `corners` lists."""

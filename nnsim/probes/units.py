@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnsim.kernels.cpu import units as kernels
+from nnsim.kernels.cpu_only import units as kernels
 from nnsim.networks.spec import NetworkSpec
 
 

@@ -19,7 +19,8 @@ import numpy as np
 
 from nnsim.core.registry import look_up
 from nnsim.kernels.compiling.compile_cache import folder
-from nnsim.kernels.cpu import activations, cost, probes, training, units
+from nnsim.kernels.cpu import activations, probes, training
+from nnsim.kernels.cpu_only import cost, units
 from nnsim.networks.spec import NetworkSpec
 from nnsim.training.recipe import Recipe
 from nnsim.training.trainer import Batches, TrainRequest, begin

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnsim.kernels.cpu.schedules import half_cosines, powers
+from nnsim.kernels.cpu_only.schedules import half_cosines, powers
 
 
 def between(low: Any, high: Any, x: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnsim.kernels.cpu.cost import difference_gradient
+from nnsim.kernels.cpu_only.cost import difference_gradient
 from nnsim.report.arms import rows_of
 from nnsim.report.questions import AtMost, Exactly, Question, Within
 from nnsim.study.parts import Config, Kind, Measured, Part

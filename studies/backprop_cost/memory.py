@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnsim.kernels.cpu.cost import kept_bytes
+from nnsim.kernels.cpu_only.cost import kept_bytes
 from nnsim.networks.spec import NetworkSpec
 from nnsim.report.arms import rows_of
 from nnsim.report.questions import Exactly, Question

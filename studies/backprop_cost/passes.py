@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from nnsim.core.seeding import key
-from nnsim.kernels.cpu.cost import repeat_passes
 from nnsim.kernels.cpu.draws import fill_normal
+from nnsim.kernels.cpu_only.cost import repeat_passes
 from nnsim.kernels.formulas.philox import SIGNAL
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec

@@ -22,8 +22,8 @@ from reference_runs import KEY, drawn
 from nnsim.kernels.cpu.activations import value_and_slope
 from nnsim.kernels.cpu.draws import fill_permutation, fill_uniform
 from nnsim.kernels.cpu.gemm import matrix_product
-from nnsim.kernels.cpu.linalg import orthonormal_columns
 from nnsim.kernels.cpu.simd import VECTOR_BYTES
+from nnsim.kernels.cpu_only.linalg import orthonormal_columns
 from nnsim.kernels.formulas.activations import ACTIVATIONS
 
 pytestmark = pytest.mark.bits

@@ -16,7 +16,7 @@ from nnsim.data.datasets import DATASETS, Dataset, Split, fingerprint, load, spl
 from nnsim.data.dialects import Dialect
 from nnsim.data.readers import Reading
 from nnsim.data.targets import TargetRule
-from nnsim.kernels.cpu.synthetic import teacher
+from nnsim.kernels.cpu_only.synthetic import teacher
 
 KEY, OTHER = key(0, "data"), key(1, "data")
 BUNDLED = {

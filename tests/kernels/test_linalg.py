@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnsim.kernels.cpu.linalg import orthonormal_columns
+from nnsim.kernels.cpu_only.linalg import orthonormal_columns
 
 SHAPES = [(1, 1), (2, 2), (7, 1), (9, 4), (33, 32), (50, 50)]
 

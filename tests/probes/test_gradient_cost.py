@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nnsim.core.errors import UsageError
-from nnsim.kernels.cpu.cost import difference_gradient, kept_bytes, repeat_passes
 from nnsim.kernels.cpu.training import loss_and_gradient
+from nnsim.kernels.cpu_only.cost import difference_gradient, kept_bytes, repeat_passes
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes import operation_count

@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.optimize import linprog, minimize_scalar
 
 from nnsim.core.errors import UsageError
-from nnsim.kernels.cpu.ridges import sum_of_waves
+from nnsim.kernels.cpu_only.ridges import sum_of_waves
 from nnsim.networks.equal_parameters import equal_width
 from nnsim.networks.spec import NetworkSpec
 from nnsim.probes.expressivity.best_lines import line_error, lines_needed

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnsim.kernels.cpu.draws import fill_normal, fill_uniform
-from nnsim.kernels.cpu.ridges import sum_of_waves
+from nnsim.kernels.cpu_only.ridges import sum_of_waves
 from nnsim.kernels.formulas.philox import DATA, INIT
 
 WAVES = 8
