@@ -32,7 +32,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let the given studies of this file be all that are installed."""
 
     def install(*names: str) -> None:
-        homes = {"toy": "toy:study", **{name: f"test_suite:{name}" for name in ("second", "refusing", "failing")}}
+        homes = {"toy": "toy:study", **{name: f"{__name__}:{name}" for name in ("second", "refusing", "failing")}}
         found = EntryPoints(EntryPoint(name, homes.get(name, "nowhere:study"), GROUP) for name in names)
         monkeypatch.setattr("nnsim.study.discovery.entry_points", lambda group: found.select(group=group))
 
