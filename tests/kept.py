@@ -65,6 +65,12 @@ def folder(make: Callable[[Path], None], *name: Any) -> Path | None:
     return place
 
 
+def passed(check: Callable[[], None], *name: Any) -> None:
+    """Run a check that raises where something is wrong; one that has passed in this state is not run again."""
+    if folder(lambda _: check(), *name) is None:
+        check()
+
+
 def json_of(script: str, *words: str, **environment: str) -> Any:
     """Return what a script of this folder prints as JSON, with these variables set."""
 
@@ -73,7 +79,7 @@ def json_of(script: str, *words: str, **environment: str) -> Any:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(DECIDING)}
         variables = {**inherited, "PYTHONPATH": PATHS, **environment}
         done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=3600)
-        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
         return done.stdout
 
     place = folder(lambda begun: (begun / "printed.json").write_text(printed()), script, words, environment)

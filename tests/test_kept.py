@@ -56,6 +56,30 @@ def test_what_fails_halfway_is_not_kept(cache: Path) -> None:
     assert not list(cache.rglob("result"))
 
 
+def test_a_check_that_passed_is_not_run_again() -> None:
+    marks.clear()
+    for _ in range(3):
+        kept.passed(lambda: marks.append(Path()), "a")
+    assert len(marks) == 1
+
+
+def test_a_check_that_failed_is_run_again() -> None:
+    def fail() -> None:
+        raise ArithmeticError
+
+    for _ in range(3):
+        with pytest.raises(ArithmeticError):
+            kept.passed(fail, "a")
+
+
+def test_without_a_cache_a_check_is_run_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compile_cache, "folder", lambda: None)
+    marks.clear()
+    for _ in range(2):
+        kept.passed(lambda: marks.append(Path()), "a")
+    assert len(marks) == 2
+
+
 def test_without_a_cache_it_is_made_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compile_cache, "folder", lambda: None)
     marks.clear()

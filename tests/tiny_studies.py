@@ -14,6 +14,11 @@ from nnsim.experiment.results.tables import measured_columns, read_table, write_
 from nnsim.experiment.store import ChunkStore, open_folder
 from nnsim.study.declaration import Study
 
+STUDIES = (
+    *("activation", "backprop-cost", "batch-norm", "dead-neurons", "depth-width", "generalization"),
+    *("gradient-clipping", "init", "learning-rate", "optimizer", "perceptron", "vanishing-gradient"),
+)
+
 
 def tiny(name: str) -> dict[str, Any]:
     """Return the axes of the tiny run in a study's own tests."""

@@ -1,19 +1,13 @@
-"""However a study is split, ordered, interrupted and compiled, its tables have the same SHA-256.
-
-Run as a script, this file measures the tiny configuration of `init` in one piece and prints the hashes as JSON.
-"""
+"""However a study is split, ordered and interrupted, its tables have the same SHA-256."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import kept
-import llvmlite.binding
 import pytest
 import toy
 from nnsim_studies.init import study as init
@@ -85,12 +79,6 @@ def table_hashes(study: Study, folder: Path, **axes: Any) -> dict[str, str]:
     return {name: digest for name, digest in written.items() if name != "timings.csv"}
 
 
-avx2 = pytest.mark.skipif(
-    not all(llvmlite.binding.get_host_cpu_features().get(feature) for feature in ("avx2", "fma", "bmi2")),
-    reason="this machine cannot run AVX2 code",
-)
-
-
 STUDIES: dict[str, tuple[Study, dict[str, Any]]] = {
     "toy": (toy.study, {"size": list(range(1, 11))}),
     "init": (init, TINY_INIT),
@@ -123,16 +111,3 @@ def test_an_interrupted_shard_was_interrupted(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(KeyboardInterrupt):
         run_shard(study, shard="0/7", output=tmp_path, jobs=1, progress=Interrupter(1), **axes)
     assert len(list((tmp_path / "chunks").iterdir())) == 1
-
-
-@avx2
-def test_code_for_another_cpu_does_not_show() -> None:
-    found = kept.json_of("bits/test_invariance.py", NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES="")
-    canonical = {f"{table.name}.csv" for table in init.tables if table.canonical}
-    assert canonical
-    expected = undisturbed("init")
-    assert {name: found[name] for name in canonical} == {name: expected[name] for name in canonical}
-
-
-if __name__ == "__main__":
-    print(json.dumps(undisturbed("init")))

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import kept
 import pytest
 import toy
-from faults import outcome
 from toy import hashes
 
 from nnsim.core.atomic_files import publish, sha256_of
@@ -51,10 +51,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 class TestDeath:
     def test_every_kill_point_and_every_refusal_of_the_disk(self) -> None:
-        assert outcome("faults.py", "--chunks", "2")["points"] >= 300
+        assert kept.json_of("faults.py", "--chunks", "2")["points"] >= 300
 
     def test_twenty_kills_at_random_moments(self) -> None:
-        assert outcome("soak.py", "--kills", "20")["kills"] == 20
+        assert kept.json_of("soak.py", "--kills", "20")["kills"] == 20
 
 
 class TestDamage:

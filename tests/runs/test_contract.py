@@ -13,18 +13,12 @@ import pandas as pd
 import pytest
 import toy
 from nnsim_cli.main import main
-from nnsim_studies.init import study as init
 
 from nnsim.core.errors import UnknownNameError, UsageError
 from nnsim.kernels.compiling.decorators import kernel
 from nnsim.runs.contract import RULES, ContractError, check_study
 from nnsim.study.declaration import Study
 
-TINY_INIT = {
-    "scheme": "he_normal", "activation": "relu", "depth": 2, "probe_depth": 3, "width": 8, "learning_rate": 0.03,
-    "seeds": 2, "probe_seeds": 2, "epochs": 1, "fluctuation_nets": 20, "gain_activation": "relu", "data": "xor",
-    "samples": 60, "batch_size": 16,
-}  # fmt: skip
 PRESETS, TRIALS, COMPILE, MEASURE, SCHEMA, RESUME, SEEDS, CLAIMS, REPORT, EMPTY, NAN = RULES
 
 
@@ -133,9 +127,6 @@ def measured() -> Iterator[None]:
 
 
 class TestOurs:
-    def test_the_init_study_keeps_it(self) -> None:
-        check_study(init, **TINY_INIT)
-
     def test_the_toy_study_keeps_it(self) -> None:
         told: list[tuple[str, str]] = []
         check_study(toy.study, told=lambda rule, problem: told.append((rule, problem)))

@@ -35,7 +35,6 @@ from nnsim.probes.operation_count import count_products
 from nnsim.report.claims import Claim
 from nnsim.report.judging import claims_of
 from nnsim.report.render import frame_csv
-from nnsim.runs.contract import check_study
 from nnsim.runs.run import run_study
 from nnsim.study.declaration import Table
 from nnsim.theory.training.cost import backward_over_forward
@@ -212,10 +211,6 @@ class TestTimesAreNeverCompared:
     def test_a_table_of_times_cannot_be_canonical(self) -> None:
         with pytest.raises(ValueError, match="holds times, so it cannot be canonical"):
             Table("times", backprop_cost.TIMES, timed=True)
-
-
-def test_the_contract() -> None:
-    check_study(backprop_cost.study, **TINY)
 
 
 class TestBadInput:

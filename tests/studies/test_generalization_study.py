@@ -21,7 +21,6 @@ from nnsim.core.errors import UsageError
 from nnsim.experiment.config import resolve
 from nnsim.report.claims import Claim
 from nnsim.report.judging import claims_of
-from nnsim.runs.contract import check_study
 
 pytestmark = pytest.mark.physics
 
@@ -251,10 +250,6 @@ class TestBrokenMeasurement:
 
 
 # --- the whole study -----------------------------------------------------------------------------------------------
-
-
-def test_keeps_the_contract() -> None:
-    check_study(generalization.study, **TINY)
 
 
 def test_training_rows_differ_between_seeds_and_not_between_arms() -> None:

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from tiny_studies import measured, tiny
+from tiny_studies import STUDIES, measured, tiny
 
 from nnsim.core.versions import ARITHMETIC_VERSION
 from nnsim.experiment.config import resolve
@@ -20,10 +20,6 @@ from nnsim.study.discovery import find_study
 pytestmark = [pytest.mark.bits, pytest.mark.physics]
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "studies.json"
-STUDIES = (
-    *("activation", "backprop-cost", "batch-norm", "dead-neurons", "depth-width", "generalization"),
-    *("gradient-clipping", "init", "learning-rate", "optimizer", "perceptron", "vanishing-gradient"),
-)
 
 
 def digests(name: str, folder: Path) -> dict[str, str]:

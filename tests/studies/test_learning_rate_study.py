@@ -25,7 +25,6 @@ from nnsim.experiment.config import resolve
 from nnsim.report.claims import Claim
 from nnsim.report.judging import claims_of
 from nnsim.report.render import frame_csv
-from nnsim.runs.contract import check_study
 from nnsim.training import schedules
 
 pytestmark = pytest.mark.physics
@@ -266,10 +265,6 @@ class TestBrokenSchedules:
 
 
 class TestContract:
-    def test_the_contract_of_studies(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(quadratic, "STEPS", 20)
-        check_study(learning_rate.study, **TINY)
-
     @pytest.mark.parametrize("kind", KINDS)
     def test_trials_that_all_fail_still_make_a_report(self, tiny: Tables, kind: str) -> None:
         config = resolve(learning_rate.study, "quick", TINY)

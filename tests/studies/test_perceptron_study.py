@@ -19,7 +19,6 @@ from nnsim.probes import threshold_unit
 from nnsim.probes.threshold_unit import Learnt, corners
 from nnsim.report.claims import Claim
 from nnsim.report.judging import claims_of
-from nnsim.runs.contract import check_study
 
 pytestmark = pytest.mark.physics
 
@@ -259,10 +258,6 @@ class TestBrokenTraining:
 
 
 # --- the whole study -----------------------------------------------------------------------------------------------
-
-
-def test_keeps_the_contract() -> None:
-    check_study(perceptron.study, **TINY)
 
 
 def test_the_panels_show_what_they_say(whole: Tables) -> None:
