@@ -36,9 +36,8 @@ from nnsim.kernels.formulas.scalar_math import exp
 
 
 @inner
-def _exponentials(Z, E, top, sums):
-    """Write E[j, i] = e^(z_ij - m_i) with the largest logit m_i of row i in `top`, and the sum over j in `sums`."""
-    transpose(Z, E)
+def exponentials(E, top, sums):
+    """Turn logits E[j, i] = z_ij into e^(z_ij - m_i), with row i's largest, m_i, in `top` and the sum in `sums`."""
     classes, rows = E.shape
     for i in range(rows):
         top[i] = E[0, i]
@@ -59,7 +58,8 @@ def _exponentials(Z, E, top, sums):
 def _cross_entropy(Z, labels, delta, E, top, sums, lanes):
     """Mean cross-entropy; labels holds class numbers in its first column."""
     rows, classes = Z.shape
-    _exponentials(Z, E, top, sums)
+    transpose(Z, E)
+    exponentials(E, top, sums)
     scale = Z.dtype.type(1.0 / rows)
     for i in range(rows):
         top[i] -= Z[i, np.int64(labels[i, 0])]
@@ -83,7 +83,8 @@ def _cross_entropy(Z, labels, delta, E, top, sums, lanes):
 def _weighted_cross_entropy(Z, labels, delta, E, top, sums, lanes, smoothing, weights):
     """Mean cross-entropy with smoothed labels and class weights, over the sum of the weights of the rows' classes."""
     rows, classes = Z.shape
-    _exponentials(Z, E, top, sums)
+    transpose(Z, E)
+    exponentials(E, top, sums)
     for i in range(rows):
         level, label = row_loss(top[i], sums[i]), np.int64(labels[i, 0])
         loss, shares = Z.dtype.type(0), Z.dtype.type(0)

@@ -43,7 +43,7 @@ class Workspace(NamedTuple):
 
 
 @maker
-def _offsets(net, batch):
+def offsets(net, batch):
     """Return where each layer begins in the parameters, in the running statistics and in the batch's matrices."""
     layers = net.widths.size - 1
     weights_at, statistics_at, rows_at = np.zeros((3, layers + 1), np.int64)
@@ -60,7 +60,7 @@ def _offsets(net, batch):
 def new_workspace(net, theta, batch):
     """Return a Workspace for batches of up to `batch` rows, of theta's dtype."""
     layers, widest = net.widths.size - 1, net.widths[1:].max()
-    weights_at, statistics_at, rows_at = _offsets(net, batch)
+    weights_at, statistics_at, rows_at = offsets(net, batch)
     size, hidden, dtype = rows_at[layers], rows_at[layers - 1], theta.dtype
     normalized, dropped = net.normalization != NONE, net.dropout > 0
     z, a, delta = np.empty(size, dtype), np.empty(size, dtype), np.empty(size, dtype)

@@ -23,7 +23,7 @@ MEAN, VARIANCE, INVERSE = range(3)  # rows of a layer's moments
 
 
 @inner
-def _column_moments(Z, mean, variance):
+def column_moments(Z, mean, variance):
     """Mean and (biased) variance of every column."""
     rows, columns = Z.shape
     count = Z.dtype.type(rows)
@@ -48,11 +48,11 @@ def _moments(code, Z, moments, scratch):
     """Mean and variance of every column (batch normalisation) or every row (layer normalisation)."""
     rows, width = Z.shape
     if code == BATCH:
-        _column_moments(Z, moments[MEAN, :width], moments[VARIANCE, :width])
+        column_moments(Z, moments[MEAN, :width], moments[VARIANCE, :width])
     else:
         T = scratch[: rows * width].reshape(width, rows)
         transpose(Z, T)
-        _column_moments(T, moments[MEAN, :rows], moments[VARIANCE, :rows])
+        column_moments(T, moments[MEAN, :rows], moments[VARIANCE, :rows])
 
 
 @inner
@@ -105,7 +105,7 @@ def update_running(running, moments, rows, width, momentum):
 
 
 @inner
-def _parameter_gradients(delta, X, grad_gamma, grad_beta):
+def parameter_gradients(delta, X, grad_gamma, grad_beta):
     """Sums down the columns of delta X and of delta."""
     rows, width = delta.shape
     for j in range(width):
@@ -159,7 +159,7 @@ def norm_backward(code, delta, X, gamma, grad_gamma, grad_beta, moments, scratch
 
     scratch is a vector of at least 2 * rows * width + 2 * max(rows, width) numbers.
     """
-    _parameter_gradients(delta, X, grad_gamma, grad_beta)
+    parameter_gradients(delta, X, grad_gamma, grad_beta)
     if code == BATCH:
         _batch_error(delta, X, gamma, moments[INVERSE], grad_gamma, grad_beta, scratch)
     else:

@@ -46,7 +46,7 @@ class Moments(NamedTuple):
 
 
 @inner
-def _clip_values(gradient, limit):
+def clip_values(gradient, limit):
     """Cut every number at the limit; tell whether one was larger."""
     larger = 0
     for i in range(gradient.size):
@@ -69,7 +69,7 @@ def clip_gradient(gradient, clip_norm, clip_value, lanes):
     asks for it, and whether the gradient was beyond its limit.
     """
     if clip_value < np.inf:
-        return np.nan, _clip_values(gradient, clip_value)
+        return np.nan, clip_values(gradient, clip_value)
     if not clip_norm < np.inf:
         return np.nan, False
     length = np.sqrt(sum_of_squares(gradient, lanes))

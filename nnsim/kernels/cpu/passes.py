@@ -24,25 +24,29 @@ from nnsim.kernels.formulas.normalization import BATCH, NONE
 
 
 @inner
-def _multiply(values, factors):
+def multiply(values, factors):
+    """values *= factors, each number by its own."""
     for i in range(values.size):
         values[i] *= factors[i]
 
 
 @inner
-def _product(values, factors, out):
+def product(values, factors, out):
+    """out = values * factors."""
     for i in range(out.size):
         out[i] = values[i] * factors[i]
 
 
 @inner
-def _add(values, out):
+def add(values, out):
+    """out += values."""
     for i in range(out.size):
         out[i] += values[i]
 
 
 @inner
-def _copy(values, out):
+def copy(values, out):
+    """out = values."""
     for i in range(out.size):
         out[i] = values[i]
 
@@ -79,11 +83,11 @@ def layer_output(net, work, layer, rows, normalized, training):
     width = net.widths[layer + 1]
     h, a = layer_vector(work, work.h, layer, rows, width), layer_vector(work, work.a, layer, rows, width)
     if training and net.dropout > 0:
-        _product(h if normalized else a, layer_vector(work, work.keep, layer, rows, width), h)
+        product(h if normalized else a, layer_vector(work, work.keep, layer, rows, width), h)
     elif (net.dropout > 0 or net.residual) and not normalized:
-        _copy(a, h)
+        copy(a, h)
     if has_skip(net, layer):
-        _add(layer_vector(work, work.h, layer - 1, rows, width), h)
+        add(layer_vector(work, work.h, layer - 1, rows, width), h)
 
 
 @inlined
@@ -119,9 +123,9 @@ def _delta_from_error(net, theta, work, gradient, layer, rows):
     width = net.widths[layer + 1]
     delta = layer_vector(work, work.delta, layer, rows, width)
     if net.residual:
-        _copy(layer_vector(work, work.error, layer, rows, width), delta)
+        copy(layer_vector(work, work.error, layer, rows, width), delta)
     if net.dropout > 0:
-        _multiply(delta, layer_vector(work, work.keep, layer, rows, width))
+        multiply(delta, layer_vector(work, work.keep, layer, rows, width))
     if net.normalization != NONE and net.after:
         _denormalize(net, theta, work, gradient, layer, rows)
     z, a = layer_vector(work, work.z, layer, rows, width), layer_vector(work, work.a, layer, rows, width)

@@ -21,7 +21,7 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from nnsim.kernels.compiling.decorators import inner, intrinsic
+from nnsim.kernels.compiling.decorators import inner, intrinsic, maker
 
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 
@@ -130,6 +130,14 @@ def address_of(array):
     return np.int64(array.ctypes.data)
 
 
+@maker
+def aligned(size, dtype):
+    """Return room for so many numbers that begins where a vector does: a load across cache lines costs two."""
+    room = np.empty(size + VECTOR_BYTES, dtype)
+    first = -address_of(room) % VECTOR_BYTES // room.itemsize
+    return room[first : first + size]
+
+
 @intrinsic
 def size_of(typingctx: Any, like: Any) -> tuple[Any, Callable]:
     """Return how many bytes a number of the type of `like` takes, as a constant."""
@@ -192,7 +200,7 @@ def _add_products(
     """Emit the loop over k, and return what A @ B makes of the starts of all places (row, vector of columns)."""
     builder, rows = v.builder, 1 + max(i for i, _ in starts)
     row_step, a_step, b_step = (v.offset(ir.Constant(I64, 0), stride) for stride in (a_row, a_col, b_row))
-    groups = [_unknown(builder, v.offset(a, i, a_row)) for i in range(0, rows, GROUP)]
+    groups = [unknown(builder, v.offset(a, i, a_row)) for i in range(0, rows, GROUP)]
     before = builder.basic_block
     body, done = (builder.append_basic_block(name) for name in ("body", "done"))
     builder.cbranch(builder.icmp_signed(">", depth, ir.Constant(I64, 0)), body, done)
@@ -214,7 +222,7 @@ def _add_products(
         number.add_incoming(first, before)
         number.add_incoming(after, body)
     again = builder.cbranch(builder.icmp_signed("!=", fewer, ir.Constant(I64, 0)), body, done)
-    again.set_metadata("llvm.loop", _not_unrolled(builder.module))
+    again.set_metadata("llvm.loop", not_unrolled(builder.module))
 
     builder.position_at_end(done)
     results = {place: builder.phi(v.type) for place in starts}
@@ -224,12 +232,12 @@ def _add_products(
     return results
 
 
-def _unknown(builder: Any, number: Any) -> Any:
+def unknown(builder: Any, number: Any) -> Any:
     """Return a number that LLVM cannot trace: it would compute each place from the one before, in a long chain."""
     return builder.asm(ir.FunctionType(I64, [I64]), "", "=r,0", [number], side_effect=False)
 
 
-def _not_unrolled(module: Any) -> Any:
+def not_unrolled(module: Any) -> Any:
     """Return what tells LLVM to leave a loop as it is: unrolled, it has more addresses than registers."""
     unroll = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
     loop = module.add_metadata([unroll])
@@ -237,8 +245,21 @@ def _not_unrolled(module: Any) -> Any:
     return loop
 
 
+def transposed(v: Vectors, block: list) -> list:
+    """Return the columns of a square block of vectors, by a butterfly of shuffles."""
+    block, half = list(block), v.lanes // 2
+    while half:
+        low = v.indices([j if not j & half else v.lanes + j - half for j in range(v.lanes)])
+        high = v.indices([j + half if not j & half else v.lanes + j for j in range(v.lanes)])
+        for i in (i for i in range(v.lanes) if not i & half):
+            a, b = block[i], block[i + half]
+            block[i], block[i + half] = v.builder.shuffle_vector(a, b, low), v.builder.shuffle_vector(a, b, high)
+        half //= 2
+    return block
+
+
 def make_transpose(masked: bool) -> Any:
-    """Return an intrinsic that transposes one square block of lanes x lanes numbers by a butterfly of shuffles.
+    """Return an intrinsic that transposes one square block of lanes x lanes numbers.
 
     ``transpose(like, source, source_row, target, target_row, rows, columns)`` writes ``target = source.T``; a masked
     one reads only the first `rows` rows and `columns` columns of the source.
@@ -264,14 +285,7 @@ def make_transpose(masked: bool) -> Any:
                 return v.first(builder.select(inside, length, ir.Constant(I64, 0))) if masked else None
 
             block = [v.load(v.offset(source, i, source_row), mask(i, rows, columns)) for i in range(v.lanes)]
-            half = v.lanes // 2
-            while half:
-                low = v.indices([j if not j & half else v.lanes + j - half for j in range(v.lanes)])
-                high = v.indices([j + half if not j & half else v.lanes + j for j in range(v.lanes)])
-                for i in (i for i in range(v.lanes) if not i & half):
-                    a, b = block[i], block[i + half]
-                    block[i], block[i + half] = builder.shuffle_vector(a, b, low), builder.shuffle_vector(a, b, high)
-                half //= 2
+            block = transposed(v, block)
             for i in range(v.lanes):
                 v.store(block[i], v.offset(target, i, target_row), mask(i, columns, rows))
             return context.get_dummy_value()
