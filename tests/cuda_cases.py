@@ -109,7 +109,7 @@ def bits(run: Run) -> list[bytes]:
 
 
 def train_population(jobs: list[TrainRequest]) -> list[Run]:
-    from nnsim.training import populations
+    from nnsim.training import cuda_populations as populations
 
     return populations.train_population(jobs)
 
@@ -161,7 +161,7 @@ def one_target_has_no_metric() -> bool:
 
 def probes_agree() -> bool:
     """Facts of networks with every kind of layer, of both precisions, by the loss and by a signal."""
-    from nnsim.training.populations import probe_population
+    from nnsim.training.cuda_populations import probe_population
 
     names = ("optimizer sgd", "float64", "linear", "residual, dropout, layer norm", "batch norm after", "bce", "mse")
     looks = []
@@ -175,7 +175,7 @@ def probes_agree() -> bool:
 
 def streams_agree() -> bool:
     """Networks that do not fit into shared memory."""
-    from nnsim.training import populations
+    from nnsim.training import cuda_populations as populations
 
     device = populations.current_device()
     device.shared_bytes = 0
@@ -209,7 +209,7 @@ def setting(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 def larger_blocks_agree() -> bool:
     """Twice as many threads in a block as the simulator has by itself."""
-    from nnsim.training import populations
+    from nnsim.training import cuda_populations as populations
 
     names = ("wide", "dropout and batch norm after", "bce", "clip norm")
     with setting(populations, "threads_of_block", lambda *_: 8):
@@ -218,7 +218,8 @@ def larger_blocks_agree() -> bool:
 
 def split_launches_agree() -> bool:
     """One epoch and one or two networks in a launch; some stop early, and the others go on."""
-    from nnsim.training import device, populations
+    from nnsim.training import cuda_populations as populations
+    from nnsim.training import device
 
     first = job_of("early stopping")
     jobs = [replace(first, key=key, recipe=replace(first.recipe, learning_rate=rate)) for key, rate in RATES.items()]
@@ -235,7 +236,8 @@ def split_launches_agree() -> bool:
 def too_large_is_refused() -> bool:
     """A network that the device's memory cannot hold, to train and to look at."""
     from nnsim.core.errors import UsageError
-    from nnsim.training import device, populations
+    from nnsim.training import cuda_populations as populations
+    from nnsim.training import device
 
     job, refused = job_of("wide"), 0
     look = ProbeRequest(job.spec, job.theta, job.data.X, job.data.Y, job.data.X[:0])

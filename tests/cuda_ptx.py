@@ -30,7 +30,7 @@ from nnsim.kernels.cuda.network import END, places
 from nnsim.kernels.cuda.probes import probe_layers
 from nnsim.kernels.cuda.training import train_epochs
 from nnsim.kernels.formulas.columns import N_PROBE
-from nnsim.training import populations
+from nnsim.training import cuda_populations as populations
 
 ARCHITECTURES = ((8, 0), (9, 0))
 LOOSE = re.compile(r"^\s*(?:@%p\d+ )?(?:mul|add|sub|mad)(?:\.ftz)?\.f(?:32|64)\b", re.MULTILINE)
@@ -39,7 +39,7 @@ LOOSE = re.compile(r"^\s*(?:@%p\d+ )?(?:mul|add|sub|mad)(?:\.ftz)?\.f(?:32|64)\b
 def training_arguments(dtype: str) -> tuple[Any, ...]:
     job = cuda_cases.job_of("float64" if dtype == "float64" else "optimizer adamw")
     spec, recipe, data = job.spec, job.recipe, job.data
-    member = populations._Member(job, *populations.begin(job))
+    (member,) = populations.members_of([job])
     layout = places(spec.architecture, spec.n_parameters, (True, True), 1, len(data.X), recipe.batch_size)
     arrays = Data(data.X, data.Y, data.X_validation, data.Y_validation)
     scratch = np.zeros((1, layout.network[END]), dtype)

@@ -24,7 +24,8 @@ from cuda_cases import setting
 from nnsim.kernels.cuda import simulator
 from nnsim.networks.initializers import initialize
 from nnsim.networks.spec import NetworkSpec
-from nnsim.training import device, populations
+from nnsim.training import cuda_populations as populations
+from nnsim.training import device
 from nnsim.training.probe_request import ProbeRequest
 from nnsim.training.trainer import Batches, TrainRequest
 

@@ -19,7 +19,7 @@ DEVICE = backend.Device("NVIDIA H100", "9.0", 80 * 2**30)
 
 
 class Populations:
-    """Takes the place of `nnsim.training.populations`, and remembers how many jobs it got at a time.
+    """Takes the place of `nnsim.training.cuda_populations`, and remembers how many jobs it got at a time.
 
     `train` may be set to what fails.
     """
@@ -41,10 +41,10 @@ class Populations:
 @pytest.fixture(name="populations")
 def fake_populations(monkeypatch: pytest.MonkeyPatch) -> Iterator[Populations]:
     """What trains populations; afterwards no thread that measures is left."""
-    module = types.ModuleType("nnsim.training.populations")
+    module = types.ModuleType("nnsim.training.cuda_populations")
     made = Populations()
     vars(module).update(train_population=made.train_population, serve=made.serve)
-    monkeypatch.setitem(sys.modules, "nnsim.training.populations", module)
+    monkeypatch.setitem(sys.modules, "nnsim.training.cuda_populations", module)
     yield made
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("worker")]
 

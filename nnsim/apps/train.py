@@ -229,7 +229,7 @@ def _resumed(folder: Path, problem: Problem, fresh: Run, held: Settings | None) 
 def _trainer(backend: Backend) -> Callable[[TrainRequest], Run]:
     if backend.name == "cpu":
         return train_on_cpu
-    from nnsim.training.populations import train_population  # loads CUDA
+    from nnsim.training.cuda_populations import train_population  # loads CUDA
 
     return lambda job: train_population([job])[0]
 

@@ -33,5 +33,5 @@ def device() -> Any:
 
 def train(workload: Workload) -> Runner:
     """Return what trains the networks of a population on the GPU."""
-    train_population, jobs = import_module("nnsim.training.populations").train_population, workload.jobs()
+    train_population, jobs = import_module("nnsim.training.cuda_populations").train_population, workload.jobs()
     return lambda: np.stack([run.history[:, 0] for run in train_population(jobs)])

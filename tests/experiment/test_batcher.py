@@ -43,7 +43,7 @@ def serve(wishes):
     print("training", flush=True)
     time.sleep(600)
 
-sys.modules["nnsim.training.populations"] = module = types.ModuleType("nnsim.training.populations")
+sys.modules["nnsim.training.cuda_populations"] = module = types.ModuleType("nnsim.training.cuda_populations")
 module.serve = serve
 backend.look = lambda: backend.Cuda((backend.Device("GPU"),))
 from nnsim_cli.main import main

@@ -16,7 +16,7 @@ sys.path.extend(str(Path(__file__).resolve().parents[1] / part) for part in ("."
 import cuda_cases
 import test_golden
 
-from nnsim.experiment.executors.gpu import run_gangs
+from nnsim.experiment.executors.gpu import run_in_batches
 from nnsim.kernels.cuda.decorators import simulated
 from nnsim.training.device import current_device
 
@@ -28,7 +28,7 @@ def differing() -> list[str]:
     )
     wrong += [] if simulated else [name for name, check in cuda_cases.OTHERS.items() if not check()]
     for name in ("tiny",) if simulated else ("tiny", "small", "quick"):
-        found = test_golden.digests(test_golden.CONFIGURATIONS[name], jobs=4, execute=run_gangs)
+        found = test_golden.digests(test_golden.CONFIGURATIONS[name], jobs=4, execute=run_in_batches)
         wrong += [
             f"{name} {table}" for table, digest in test_golden.golden(name)["files"].items() if found[table] != digest
         ]

@@ -91,7 +91,7 @@ def run_in_batches(
     NnsimError, BaseException
         As `run_chunks`.
     """
-    from nnsim.training.populations import serve  # loads CUDA
+    from nnsim.training.cuda_populations import serve  # loads CUDA
 
     task = Task(plan, store, progress or Progress(), fail_fast)
     failures: dict[int, list[Failure]] = {}
