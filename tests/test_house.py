@@ -20,6 +20,7 @@ ROOMS = (
     "nnsim.kernels.compiling",
     "nnsim.kernels.formulas",
     "nnsim.kernels.cpu",
+    "nnsim.kernels.lanes",
     "nnsim.kernels.cpu_only",
     "nnsim.kernels.cuda",
     "nnsim.data",

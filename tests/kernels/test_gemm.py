@@ -9,6 +9,7 @@ import pytest
 
 from nnsim.kernels.cpu.gemm import DEPTH, ONE, ZERO, gemm, matrix_product, new_panel
 from nnsim.kernels.cpu.simd import ROWS, VECTOR_BYTES, address_of
+from nnsim.kernels.lanes.gemm import matrix_product as product_in_lanes
 
 KINDS = [np.float32, np.float64]
 FORMATS = {np.float32: naive.FLOAT32, np.float64: naive.FLOAT64}
@@ -300,3 +301,27 @@ def test_a_product_may_go_on_from_its_own_sums(kind, columns_of_b):
         start = C if k.start else np.empty((0, 12), kind)
         strided_product(left, right, C, start, 12, 10, 12, left.shape[1], columns_of_b)
     np.testing.assert_array_equal(C, chain(A, B, kind(0)))
+
+
+# --- many products at once -----------------------------------------------------------------------------------------
+
+
+@all_kinds
+@pytest.mark.parametrize("m", [1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 12])
+def test_each_lane_has_its_own_product(kind, m, n):
+    rng, k, lanes = np.random.default_rng(m * n), 11, VECTOR_BYTES // np.dtype(kind).itemsize
+    A, B = rng.normal(size=(m, k, lanes)).astype(kind), rng.normal(size=(k, n, lanes)).astype(kind)
+    C, alone = np.full((m, n, lanes), np.nan, kind), np.empty((m, n), kind)
+    product_in_lanes(A, B, C)
+    for lane in range(lanes):
+        matrix_product(A[:, :, lane].copy(), B[:, :, lane].copy(), alone, False, False)
+        np.testing.assert_array_equal(C[:, :, lane], alone)
+
+
+@all_kinds
+def test_a_product_of_depth_zero_is_zero_in_every_lane(kind):
+    lanes = VECTOR_BYTES // np.dtype(kind).itemsize
+    C = np.full((3, 5, lanes), np.nan, kind)
+    product_in_lanes(np.empty((3, 0, lanes), kind), np.empty((0, 5, lanes), kind), C)
+    np.testing.assert_array_equal(C, 0)

@@ -32,7 +32,10 @@ from nnsim.kernels.cpu.training import Data, State
 from nnsim.kernels.formulas import scalar_math
 from nnsim.kernels.formulas.columns import N_HISTORY
 from nnsim.networks.spec import NetworkSpec
+from nnsim.training.lane_populations import arguments_of, lanes_of
+from nnsim.training.populations import members_of
 from nnsim.training.recipe import Recipe
+from nnsim.training.trainer import Batches, TrainRequest
 
 pytestmark = pytest.mark.bits
 
@@ -49,12 +52,22 @@ def is_entry_point(entry, module):
     return not (entry.targetoptions.get("forceinline") or entry.targetoptions.get("no_cpython_wrapper"))
 
 
+def shown(name, module):
+    """Return a kernel's name, which its twin in lanes shares."""
+    return f"lanes.{name}" if module.__name__.startswith("nnsim.kernels.lanes.") else name
+
+
 def entry_points():
     """Return every CPU kernel below nnsim.kernels by name."""
     found = (info.name for info in pkgutil.walk_packages(nnsim.kernels.__path__, "nnsim.kernels."))
     names = [name for name in found if not name.startswith("nnsim.kernels.cuda")]  # whose PTX is tested instead
     modules = [importlib.import_module(name) for name in names]
-    return {name: entry for module in modules for name, entry in vars(module).items() if is_entry_point(entry, module)}
+    return {
+        shown(name, module): entry
+        for module in modules
+        for name, entry in vars(module).items()
+        if is_entry_point(entry, module)
+    }
 
 
 # --- sample arguments ----------------------------------------------------------------------------------------------
@@ -87,6 +100,16 @@ def training(kind):
     return spec.architecture, state, recipe.optimizer_params(spec), recipe.run_options(), *rest
 
 
+def training_in_lanes(kind):
+    spec, theta, X, Y = network(kind)
+    recipe = Recipe(0.1, batch_size=2, epochs=1)
+    return arguments_of(members_of([TrainRequest(spec, theta, Batches(X, Y, X, Y), recipe, 1, 1, False)]), 1)
+
+
+def cube(kind):
+    return np.ones((3, 3, lanes_of(NetworkSpec((1, 2), dtype=np.dtype(kind).name))), kind)
+
+
 def probe(kind):
     return *architecture(kind), np.empty((0, 0), kind), 1e-3
 
@@ -103,6 +126,8 @@ SAMPLES = {
     "fill_permutation": lambda kind: (np.empty(9, np.int64), np.uint64(1), 1, 0),
     "fill_uniform": lambda kind: (np.empty(9, kind), np.uint64(1), 1, 0),
     "half_cosines": lambda kind: (np.zeros(9, kind), np.zeros(9, kind)),
+    "lanes.matrix_product": lambda kind: (cube(kind),) * 3,
+    "lanes.train_epochs": training_in_lanes,
     "kept_bytes": lambda kind: (*architecture(kind)[:2], 5),
     "logits": lambda kind: (*answering(kind)[:4], 2),
     "loss_and_gradient": lambda kind: (*architecture(kind), np.empty(26, kind), np.uint64(1), 0),
@@ -227,7 +252,7 @@ def test_products_are_added_by_fma(folder, name, kind):
     assert re.search(rf"call [^@]*@llvm\.fma\.(v\d+)?{suffix}\(", text)
 
 
-@pytest.mark.parametrize("name", ["matrix_product", "train_epochs"])
+@pytest.mark.parametrize("name", ["matrix_product", "train_epochs", "lanes.matrix_product", "lanes.train_epochs"])
 @all_kinds
 def test_products_of_matrices_are_vector_code(folder, name, kind):
     assert re.search(rf"@llvm\.fma\.v\d+f{kind[-2:]}\(", (folder / f"{name}-{kind}.ll").read_text())
