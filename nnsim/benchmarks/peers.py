@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,7 +14,7 @@ from nnsim.benchmarks import cuda
 from nnsim.benchmarks.workloads import Runner, Workload
 from nnsim.experiment.executors.threads import usable_cpus
 from nnsim.experiment.results.environment import version_of
-from nnsim.training.trainer import train_on_cpu
+from nnsim.training.lane_populations import train_population
 
 INSTALL = "pip install 'nnsim[bench]'"
 
@@ -75,8 +74,8 @@ def _lazily(module: str, name: str) -> Any:
 def _nnsim(workload: Workload, device: str) -> Runner:
     if device == "cuda":
         return cuda.train(workload)
-    jobs, pool = workload.jobs(), ThreadPoolExecutor(usable_cpus() if workload.population else 1)
-    return lambda: np.stack([run.history[:, 0] for run in pool.map(train_on_cpu, jobs)])
+    jobs, threads = workload.jobs(), usable_cpus() if workload.population else 1
+    return lambda: np.stack([run.history[:, 0] for run in train_population(jobs, threads)])
 
 
 NNSIM = Contender("nnsim", ("nnsim",), _nnsim, lambda device: cuda.missing() if device == "cuda" else "")
